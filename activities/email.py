@@ -1,0 +1,97 @@
+"""Sending a notification by e-mail."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, formataddr
+from socket import getfqdn
+
+import aiosmtplib
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+
+from activities.attempt import DeliveryAttempts, MarkSending
+from channels import smtp
+from channels.results import Receipt
+from channels.smtp_pool import SmtpPool
+from contracts import Channel, SendInput, SendResult
+from db.deliveries import Claim, SentText
+from rendering import RenderedEmail, Renderer
+from settings import Settings, SmtpTls
+
+
+class EmailActivities:
+    """The activity of the `email` task queue."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, renderer: Renderer) -> None:
+        self._settings = settings
+        self._renderer = renderer
+        self._tls = ssl.create_default_context(cafile=settings.smtp_tls_ca_file)
+        self._local_hostname = getfqdn()
+        self._pool = SmtpPool(lambda: smtp.connect(self._new_connection))
+        self._attempts = DeliveryAttempts(
+            engine,
+            Channel.EMAIL,
+            configured=settings.email_configured,
+            attempt_timeout=settings.email_attempt_timeout,
+            resend_in_doubt=True,
+        )
+
+    @activity.defn
+    async def send_email(self, input: SendInput) -> SendResult:
+        """One attempt at the notification's e-mail; a copy that may be a second one has the same Message-ID."""
+
+        async def hand_over(claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
+            rendered = self._renderer.email(claim)
+            message = compose(self._settings, input.notification_id, claim.dedupe_key, recipient, rendered)
+            sent = SentText(rendered.subject, rendered.text, rendered.html, str(message["Message-ID"]))
+            return await smtp.send(
+                self._pool,
+                message,
+                self._settings.sender,
+                recipient,
+                lambda: mark_sending(sent),
+            )
+
+        return await self._attempts.run(input, hand_over)
+
+    def _new_connection(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        return aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.secret("smtp_password") if settings.smtp_username else None,
+            local_hostname=self._local_hostname,
+            use_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
+            start_tls=settings.smtp_tls is SmtpTls.STARTTLS,
+            tls_context=None if settings.smtp_tls is SmtpTls.NONE else self._tls,
+            timeout=settings.email_attempt_timeout,
+        )
+
+    async def close(self) -> None:
+        """Closes the idle connections; for a worker that stops."""
+        await self._pool.close()
+
+
+def compose(
+    settings: Settings, notification_id: int, dedupe_key: str, recipient: str, rendered: RenderedEmail
+) -> EmailMessage:
+    """The message as RFC 5322 wants it. Its Message-ID depends on the notification alone, so that a second copy
+    is recognised as one; Auto-Submitted (RFC 3834) keeps autoresponders quiet."""
+    domain = settings.sender.rpartition("@")[2]
+    message = EmailMessage()
+    message["From"] = formataddr((settings.smtp_from_name, settings.sender))
+    message["To"] = recipient
+    message["Subject"] = rendered.subject
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = f"<{dedupe_key}@{domain}>"
+    message["Reply-To"] = settings.support_email
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Notification-Id"] = str(notification_id)
+    message.set_content(rendered.text)
+    if rendered.html:
+        message.add_alternative(rendered.html, subtype="html")
+    return message

@@ -1,0 +1,32 @@
+"""The record of how a notification ended."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+
+from contracts import (
+    DeliveryStatus,
+    NotificationStatus,
+    RecordOutcomeInput,
+    SendNotificationResult,
+)
+from db import deliveries
+
+
+class OutcomeActivities:
+    """Runs as a local activity of the child, or remotely when the database was away."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @activity.defn
+    async def record_outcome(self, input: RecordOutcomeInput) -> SendNotificationResult:
+        """Settles the notification in one statement. May run twice: it writes no counters."""
+        async with self._engine.begin() as connection:
+            outcome = await deliveries.record(connection, input.notification_id, input.email, input.telegram)
+        if outcome is None:
+            return SendNotificationResult(
+                NotificationStatus.UNDELIVERED, DeliveryStatus.SKIPPED, DeliveryStatus.SKIPPED
+            )
+        return SendNotificationResult(outcome.status, outcome.email, outcome.telegram)

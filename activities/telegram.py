@@ -1,0 +1,55 @@
+"""Sending a notification by Telegram."""
+
+from __future__ import annotations
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+
+from activities.attempt import DeliveryAttempts, MarkSending
+from channels import telegram
+from channels.results import OperatorFault, Receipt, Rejected
+from contracts import Channel, Reason, SendInput, SendResult
+from db.deliveries import Claim, SentText
+from rendering import Renderer
+from settings import Settings
+
+
+class TelegramActivities:
+    """The activity of the `telegram` task queue."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, renderer: Renderer, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._renderer = renderer
+        self._client = client
+        self._attempts = DeliveryAttempts(
+            engine,
+            Channel.TELEGRAM,
+            configured=settings.telegram_configured,
+            attempt_timeout=settings.telegram_attempt_timeout,
+            resend_in_doubt=False,
+        )
+
+    @activity.defn
+    async def send_telegram(self, input: SendInput) -> SendResult:
+        """One attempt at the notification's Telegram message. In doubt it ends `unknown`: nothing marks a copy."""
+
+        async def hand_over(claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
+            token = self._settings.secret("telegram_bot_token")
+            if token is None:
+                raise OperatorFault("telegram_token_missing")
+            try:
+                chat_id = int(recipient)
+            except ValueError:
+                raise Rejected(Reason.INVALID_ADDRESS) from None
+            text = self._renderer.telegram(claim)
+            return await telegram.send(
+                self._client,
+                str(self._settings.telegram_api_url),
+                token,
+                chat_id,
+                text,
+                lambda: mark_sending(SentText(subject=None, body=text)),
+            )
+
+        return await self._attempts.run(input, hand_over)

@@ -1,0 +1,240 @@
+"""What crosses a workflow boundary: ids, counts, enums. Standard library only.
+
+Histories are kept for months and shown in the Web UI, so nothing here may carry a recipient, a text or
+a secret. Every payload is a frozen dataclass; a field added later has a default, so that histories
+recorded before it still decode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class NotificationType(StrEnum):
+    """Why a company is told something."""
+
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    TEST = "test"
+    ALERT = "alert"
+
+
+class Channel(StrEnum):
+    """A way to reach a company. Each has a task queue and a retry policy of its own."""
+
+    EMAIL = "email"
+    TELEGRAM = "telegram"
+
+
+class DeliveryStatus(StrEnum):
+    """Where one channel of one notification stands. The last five are ends."""
+
+    PENDING = "pending"
+    """Nothing handed over yet, or the last attempt surely handed nothing over."""
+    SENDING = "sending"
+    """In flight: the irrevocable step has begun and no result is known."""
+    ACCEPTED = "accepted"
+    """The provider took it; its reply or message id stands beside."""
+    REJECTED = "rejected"
+    """The provider refused it for good."""
+    UNKNOWN = "unknown"
+    """The provider may have taken it; nobody can tell."""
+    FAILED = "failed"
+    """Given up, and surely nothing was handed over."""
+    SKIPPED = "skipped"
+    """Not to be sent; the reason says why."""
+
+
+class NotificationStatus(StrEnum):
+    """What became of a notification over all its channels."""
+
+    OPEN = "open"
+    DELIVERED = "delivered"
+    """At least one channel accepted it."""
+    UNDELIVERED = "undelivered"
+    """No channel accepted it and none is in doubt."""
+    IN_DOUBT = "in_doubt"
+    """No channel accepted it for sure, at least one may have."""
+
+
+class TaskQueue(StrEnum):
+    """The task queues, without the deployment's prefix."""
+
+    WORKFLOWS = "workflows"
+    """Workflow tasks and the database activities."""
+    EMAIL = "email"
+    TELEGRAM = "telegram"
+
+
+class Reason(StrEnum):
+    """Stable codes for why a delivery ended as it did, where the provider's answer does not say it."""
+
+    CHANNEL_NOT_CONFIGURED = "channel_not_configured"
+    CHANNEL_OFF = "channel_off"
+    NO_ADDRESS = "no_address"
+    INVALID_ADDRESS = "invalid_address"
+    RENEWED = "renewed"
+    ITEM_NOT_ACTIVE = "item_not_active"
+    AUTO_RENEW = "auto_renew"
+    GAVE_UP = "gave_up"
+    CANCELLED = "cancelled"
+    IN_DOUBT = "in_doubt"
+    NO_RESULT = "no_result"
+
+
+def notification_key(notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int) -> str:
+    """The name of one notice: unique key in the database, workflow ID, stem of the e-mail's Message-ID.
+
+    `item` is `project-<id>`, `ends_at` any aware time, e.g. `expiring.project-42.20261201T000000Z.7d`.
+    The form is fixed: with another one everybody would be told again.
+    """
+    if ends_at.tzinfo is None:
+        raise ValueError(f"ends_at needs a time zone: {ends_at.isoformat()}")
+    return f"{notification_type}.{item}.{ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}.{threshold_days}d"
+
+
+def test_notification_key(request_id: UUID) -> str:
+    """The key of a notice somebody asked for; `request_id` makes it unique."""
+    return f"{NotificationType.TEST}.{request_id.hex}"
+
+
+def task_queue(prefix: str, queue: TaskQueue) -> str:
+    """The full name of a task queue; `prefix` separates deployments that share a namespace."""
+    return f"{prefix}{queue}"
+
+
+@dataclass(frozen=True)
+class SendOptions:
+    """What `SendNotificationWorkflow` needs of the settings. Durations are seconds."""
+
+    queue_prefix: str
+    email_retry_initial: float
+    telegram_retry_initial: float
+    email_attempt_timeout: float
+    telegram_attempt_timeout: float
+    api_url: str = ""
+    """Where the API is reached from a browser; empty: no links in the Web UI."""
+
+
+@dataclass(frozen=True)
+class SendNotificationInput:
+    notification_id: int
+    give_up_at: datetime
+    """No attempt begins or goes on after this."""
+    options: SendOptions
+
+
+@dataclass(frozen=True)
+class SendNotificationResult:
+    status: NotificationStatus
+    email: DeliveryStatus
+    telegram: DeliveryStatus
+
+
+@dataclass(frozen=True)
+class SendInput:
+    """One channel's send activity."""
+
+    notification_id: int
+    give_up_at: datetime
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """How a channel ended, as far as the workflow knows; `reason` is a stable code.
+
+    The provider's id and reply travel only where the database could not take them at once.
+    """
+
+    status: DeliveryStatus
+    reason: str | None = None
+    provider_id: str | None = None
+    provider_reply: str | None = None
+
+
+@dataclass(frozen=True)
+class RecordOutcomeInput:
+    notification_id: int
+    email: SendResult
+    telegram: SendResult
+
+
+@dataclass(frozen=True)
+class PageCursor:
+    """The last item a page looked at, in the order of the scan."""
+
+    ends_at: datetime
+    project_id: int
+
+
+@dataclass(frozen=True)
+class OpenDueInput:
+    scan_at: datetime
+    """The nominal time of the scan; the cooldown counts between nominal times."""
+    page_size: int
+    after: PageCursor | None = None
+
+
+@dataclass(frozen=True)
+class OpenDueResult:
+    found: int
+    opened: int
+    next_page: PageCursor | None
+    """None: this was the last page."""
+
+
+@dataclass(frozen=True)
+class TakeStartableInput:
+    """`started` is what the caller has started since the last call; it is written down first."""
+
+    started: list[int]
+    limit: int
+
+
+@dataclass(frozen=True)
+class StartableNotification:
+    """An open notification that has no running workflow yet."""
+
+    notification_id: int
+    notification_type: NotificationType
+    workflow_id: str
+    give_up_at: datetime
+    company_id: int | None = None
+    project_id: int | None = None
+    days_left: int | None = None
+
+
+@dataclass(frozen=True)
+class TakeStartableResult:
+    notifications: list[StartableNotification]
+    waiting: int
+    """How many more stand open; with an empty list they wait for room."""
+
+
+@dataclass(frozen=True)
+class ScanExpiringInput:
+    """`scan_at` and what follows are filled in when the scan continues as new."""
+
+    options: SendOptions
+    page_size: int = 1000
+    batch_size: int = 500
+    pages_per_run: int = 100
+    scan_at: datetime | None = None
+    next_page: PageCursor | None = None
+    all_opened: bool = False
+    found: int = 0
+    opened: int = 0
+    started: int = 0
+    just_started: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ScanExpiringResult:
+    """`started` may exceed `opened`: what an earlier scan left open is started too."""
+
+    found: int
+    opened: int
+    started: int

@@ -1,0 +1,49 @@
+"""The connection pool to PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from settings import Settings, SettingsError
+
+
+def database_url(settings: Settings) -> URL:
+    """DATABASE_URL for asyncpg; `postgresql://` and `postgres://` are taken too. Raises `SettingsError`."""
+    try:
+        url = make_url(settings.database())
+    except ArgumentError:
+        raise SettingsError("DATABASE_URL: no URL such as postgresql://user:password@host:5432/name") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise SettingsError(f"DATABASE_URL: PostgreSQL is needed, not {url.get_backend_name()}")
+    return url.set(drivername="postgresql+asyncpg")
+
+
+def create_engine(settings: Settings, application_name: str, **options: Any) -> AsyncEngine:
+    """An engine whose new connections take the password as DATABASE_URL has it at that moment.
+
+    Error messages hide parameters: they would carry addresses into logs and histories.
+    """
+    engine = create_async_engine(
+        database_url(settings),
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_pre_ping=False,
+        hide_parameters=True,
+        connect_args={
+            "timeout": 10,
+            "server_settings": {"application_name": application_name, "timezone": "UTC"},
+        },
+        **options,
+    )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _current_password(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        url = database_url(settings)
+        if url.password is not None:
+            parameters["password"] = url.password
+
+    return engine

@@ -1,0 +1,206 @@
+"""The tables. Rows only: behaviour stands in `db/queries.py` and the activities."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
+
+TIMESTAMPTZ = DateTime(timezone=True)
+
+
+def _one_of(column: str, values: type[Any]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
+        str: Text(),
+        datetime: TIMESTAMPTZ,
+        dict[str, Any]: JSONB(),
+        list[str]: ARRAY(Text()),
+        list[int]: ARRAY(Integer()),
+    }
+
+
+class Company(Base):
+    """Whom to tell, where, in which language and on which clock."""
+
+    __tablename__ = "companies"
+    __table_args__ = (
+        # PostgreSQL refuses an unknown zone here, so that no row can make a whole scan fail.
+        CheckConstraint("(TIMESTAMPTZ 'epoch' AT TIME ZONE timezone) IS NOT NULL", name="timezone"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    contact_email: Mapped[str | None]
+    telegram_chat_id: Mapped[int | None] = mapped_column(BigInteger)
+    locale: Mapped[str] = mapped_column(server_default="en")
+    timezone: Mapped[str] = mapped_column(server_default="UTC")
+    email_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    telegram_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Project(Base):
+    """What a company bought, and when it ends."""
+
+    __tablename__ = "projects"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'expired', 'archived')", name="status"),
+        CheckConstraint(
+            "0 <= ALL(notify_before_expiry_days) AND 365 >= ALL(notify_before_expiry_days)",
+            name="notify_before_expiry_days",
+        ),
+        Index(
+            "ix_projects_ending",
+            "expires_at",
+            "id",
+            postgresql_where=text("status = 'active' AND NOT auto_renew"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), index=True)
+    name: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="active")
+    starts_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+    auto_renew: Mapped[bool] = mapped_column(server_default=text("false"))
+    subscription_type: Mapped[str | None]
+    notify_before_expiry_days: Mapped[list[int] | None]
+    """Thresholds in days; null: EXPIRY_THRESHOLDS_DAYS."""
+    last_notification_sent_at: Mapped[datetime | None]
+    tags: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ArContent(Base):
+    """AR content in a project; without an end of its own it ends with the project."""
+
+    __tablename__ = "ar_contents"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    title: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Notification(Base):
+    """One thing to be said to one company, once. `dedupe_key` is the guard against saying it twice."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        _one_of("notification_type", NotificationType),
+        _one_of("status", NotificationStatus),
+        Index("ix_notifications_item", "project_id", "notification_type", "item_ends_at"),
+        Index(
+            "ix_notifications_to_start",
+            text("coalesce(company_id, 0)"),
+            "give_up_at",
+            "id",
+            postgresql_where=text("status = 'open' AND started_at IS NULL"),
+        ),
+        Index(
+            "ix_notifications_started",
+            "company_id",
+            postgresql_where=text("status = 'open' AND started_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("companies.id"), index=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"))
+    ar_content_id: Mapped[int | None] = mapped_column(ForeignKey("ar_contents.id"))
+    notification_type: Mapped[str]
+    subject: Mapped[str | None]
+    message: Mapped[str | None]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    dedupe_key: Mapped[str] = mapped_column(unique=True)
+    status: Mapped[str] = mapped_column(server_default=NotificationStatus.OPEN)
+    item_ends_at: Mapped[datetime | None]
+    """The end this notice speaks of; another one on the item means it was renewed."""
+    threshold_days: Mapped[int | None]
+    days_left: Mapped[int | None]
+    scan_at: Mapped[datetime | None]
+    """Nominal time of the scan that opened it."""
+    give_up_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    """When a workflow was started for it."""
+    finished_at: Mapped[datetime | None]
+    workflow_id: Mapped[str]
+
+
+class Delivery(Base):
+    """One channel of a notification: every attempt claims it, and its end is written here."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("notification_id", "channel"),
+        _one_of("channel", Channel),
+        _one_of("status", DeliveryStatus),
+        Index("ix_deliveries_status", "status", postgresql_where=text("status IN ('sending', 'unknown')")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"))
+    channel: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default=DeliveryStatus.PENDING)
+    reason: Mapped[str | None]
+    """A stable code; null while nothing went wrong."""
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    claim_seq: Mapped[int] = mapped_column(server_default=text("0"))
+    """The fence: grows with each claim, and only the holder of the newest may send."""
+    claim_run: Mapped[str | None]
+    claim_attempt: Mapped[int | None]
+    recipient: Mapped[str | None]
+    subject: Mapped[str | None]
+    body: Mapped[str | None]
+    """The text as sent (e-mail: the plain part)."""
+    body_html: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    """E-mail: the Message-ID; Telegram: the message_id."""
+    provider_reply: Mapped[str | None]
+    possible_duplicate: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_at: Mapped[datetime | None]
+    sending_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,82 @@
+"""Structured logs: one event a line, with the workflow and activity it belongs to, and nobody's address in full."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from temporalio import activity, workflow
+
+_EMAIL = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+_BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
+
+QUIET_LOGGERS = ("httpx", "httpcore")
+"""They write URLs at INFO, and the URL of a Telegram call holds the bot's token."""
+
+
+def mask(recipient: str | None) -> str | None:
+    """An address as logs may show it: `i***@example.com`, or the last three digits of a chat id."""
+    if recipient is None:
+        return None
+    return _EMAIL.sub(r"\1***@\2", recipient) if "@" in recipient else f"***{recipient[-3:]}"
+
+
+def scrub(line: str) -> str:
+    """The last gate before a line leaves: masks addresses and bot tokens wherever they come from."""
+    return _BOT_TOKEN.sub("bot:***", _EMAIL.sub(r"\1***@\2", line))
+
+
+def _add_temporal_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if activity.in_activity():
+        info = activity.info()
+        event["activity"] = info.activity_type
+        event["attempt"] = info.attempt
+        event["workflow_id"] = info.workflow_id
+        event["run_id"] = info.workflow_run_id
+    elif workflow.in_workflow():
+        event["workflow_id"] = workflow.info().workflow_id
+        event["run_id"] = workflow.info().run_id
+    return event
+
+
+class _ScrubbingFormatter(structlog.stdlib.ProcessorFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
+
+
+def configure_logging(log_format: str, level: str) -> None:
+    """Sends structlog's and the standard library's events to stderr in one form: `json` or `console`."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        _add_temporal_ids,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if log_format == "json":
+        final.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_ScrubbingFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)

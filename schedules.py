@@ -1,0 +1,80 @@
+"""The Temporal Schedules, made from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+
+from contracts import ScanExpiringInput, TaskQueue, task_queue
+from settings import Settings
+from workflows.scan_expiring import ScanExpiringWorkflow
+
+SCAN_EXPIRING = "scan-expiring"
+
+CATCH_UP = timedelta(days=1)
+"""A scan missed for longer is not made up for: the next one finds all that is due anyway."""
+JITTER = timedelta(seconds=30)
+
+
+def _schedules(settings: Settings) -> dict[str, Schedule]:
+    return {
+        SCAN_EXPIRING: Schedule(
+            action=ScheduleActionStartWorkflow(
+                ScanExpiringWorkflow.run,
+                scan_input(settings),
+                id=SCAN_EXPIRING,
+                task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+                static_summary="Scan for expiring projects",
+            ),
+            spec=ScheduleSpec(
+                cron_expressions=[settings.expiry_scan_cron],
+                time_zone_name=settings.expiry_scan_timezone,
+                jitter=JITTER,
+            ),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+        )
+    }
+
+
+def scan_input(settings: Settings) -> ScanExpiringInput:
+    """What a scan starts with, whoever starts it."""
+    return ScanExpiringInput(options=settings.send_options(), page_size=settings.scan_page_size)
+
+
+async def apply(client: Client, settings: Settings) -> list[tuple[str, Literal["created", "updated"]]]:
+    """Creates the Schedules or brings them up to the settings. May run twice.
+
+    Whether a Schedule is paused, and why, is the operators' and stays. Raises `SettingsError` with no channel
+    configured.
+    """
+    settings.require_a_channel()
+    applied: list[tuple[str, Literal["created", "updated"]]] = []
+    for schedule_id, schedule in _schedules(settings).items():
+        try:
+            await client.create_schedule(schedule_id, schedule)
+            applied.append((schedule_id, "created"))
+        except ScheduleAlreadyRunningError:
+            await client.get_schedule_handle(schedule_id).update(_brought_up_to(schedule))
+            applied.append((schedule_id, "updated"))
+    return applied
+
+
+def _brought_up_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], ScheduleUpdate]:
+    def update(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule.state = current.description.schedule.state
+        return ScheduleUpdate(schedule=schedule)
+
+    return update

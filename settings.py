@@ -1,0 +1,261 @@
+"""Every setting of the application: name, type, unit, default, meaning.
+
+A setting is read from the environment variable of its name in capitals. A secret may stand in a file
+instead, named by `NAME_FILE`; the file is read again each time the secret is used, so that a rotation
+needs no restart. Temporal's own connection settings (`TEMPORAL_ADDRESS`, API key, mTLS, ...) are read by
+`temporalio.envconfig` and do not stand here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    BeforeValidator,
+    EmailStr,
+    Field,
+    HttpUrl,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from contracts import SendOptions
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing. The message is one line that names it and says what to do."""
+
+
+class SmtpTls(StrEnum):
+    NONE = "none"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys")
+
+
+class Settings(BaseSettings):
+    """The application's settings; `load()` makes one from the environment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL, as postgresql://user:password@host:5432/name. Needed."
+    )
+    database_url_file: Path | None = Field(None, description="A file that holds DATABASE_URL.")
+    database_pool_size: PositiveInt = Field(20, description="Connections a process keeps to PostgreSQL, at the most.")
+
+    temporal_ui_url: str = Field(
+        "http://localhost:8233", description="The Temporal Web UI as a browser reaches it; used in links."
+    )
+    task_queue_prefix: str = Field(
+        "expiry-", description="Begins every task queue's name; separates deployments in one namespace."
+    )
+    worker_concurrency: PositiveInt = Field(
+        100, description="Activities of one task queue that a worker runs at a time."
+    )
+
+    smtp_host: str | None = Field(None, description="The mail server. Empty: e-mail is not configured.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="The mail server's port.")
+    smtp_username: str | None = Field(None, description="User for SMTP AUTH. Empty: no authentication.")
+    smtp_password: SecretStr | None = Field(None, description="Password for SMTP AUTH.")
+    smtp_password_file: Path | None = Field(None, description="A file that holds SMTP_PASSWORD.")
+    smtp_from_email: EmailStr | None = Field(
+        None, description="Sender of every mail; its domain ends every Message-ID. Needed with SMTP_HOST."
+    )
+    smtp_from_name: str = Field("Expiry notifier", description="The sender's name as people see it.")
+    smtp_tls: SmtpTls = Field(
+        SmtpTls.STARTTLS, description="none, starttls (usually port 587) or implicit (usually port 465)."
+    )
+    smtp_tls_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) to trust for SMTP. Empty: the system's."
+    )
+
+    telegram_bot_token: SecretStr | None = Field(
+        None, description="The bot's token. Empty: Telegram is not configured."
+    )
+    telegram_bot_token_file: Path | None = Field(None, description="A file that holds TELEGRAM_BOT_TOKEN.")
+    telegram_admin_chat_id: int | None = Field(None, description="The chat that is alerted.")
+    telegram_api_url: HttpUrl = Field(
+        HttpUrl("https://api.telegram.org"), description="Telegram's Bot API, without /bot<token>."
+    )
+    admin_email: EmailStr | None = Field(None, description="The address that is alerted.")
+
+    expiry_scan_cron: str = Field("0 9 * * *", description="When to scan, as a cron expression of 5 fields.")
+    expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
+    expiry_thresholds_days: Annotated[list[int], NoDecode, BeforeValidator(_split)] = Field(
+        [7],
+        min_length=1,
+        description="Days before its end that a company is told of a project, comma-separated; "
+        "a project's own list goes before.",
+    )
+    expiry_cooldown_hours: float = Field(
+        24, ge=0, description="Hours between two notices for one item, unless its end comes first."
+    )
+    scan_page_size: int = Field(1000, ge=1, le=5000, description="Items opened in one transaction.")
+    scan_max_in_flight: PositiveInt = Field(
+        2000, description="Notifications started and not attempted yet, at the most."
+    )
+    scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same for a single company.")
+
+    email_retry_initial: PositiveFloat = Field(
+        30, description="Seconds before the second attempt; later gaps double, to 30 minutes."
+    )
+    telegram_retry_initial: PositiveFloat = Field(
+        5, description="Seconds before the second attempt; later gaps double, to 10 minutes."
+    )
+    email_attempt_timeout: PositiveFloat = Field(
+        660, description="Seconds one attempt may take. RFC 5321 allows 600 for the answer to DATA's end."
+    )
+    telegram_attempt_timeout: PositiveFloat = Field(60, description="Seconds one attempt may take.")
+    give_up_after: PositiveFloat | None = Field(
+        None,
+        description="Seconds after which any notification is given up. Empty: expiring at the item's end, "
+        "expired after 7 days, test after 15 minutes.",
+    )
+
+    renew_url_template: str = Field(
+        "https://example.com/projects/{slug}/renew", description="Link to renew; {slug} is the project's."
+    )
+    support_email: EmailStr = Field("support@example.com", description="Whom a company may ask.")
+
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0: a free one.")
+    api_url: str = Field(
+        "http://localhost:8000", description="The API as a browser reaches it; used in the Web UI's links."
+    )
+    api_keys: SecretStr | None = Field(
+        None, description="Keys that X-API-Key may bear, comma-separated. Needed unless API_AUTH=off."
+    )
+    api_keys_file: Path | None = Field(None, description="A file that holds API_KEYS.")
+    api_auth: Literal["on", "off"] = Field("on", description="off: the API asks for no key.")
+
+    log_format: Literal["json", "console"] = Field("json", description="json, or console for people.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level shown.")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """The settings from the environment. Raises `SettingsError` with one line that names what is wrong."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = "_".join(str(part) for part in first["loc"][:1]).upper()
+            message = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"{name}: {message}" if name else message) from None
+
+    @field_validator("expiry_scan_timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError):
+            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from None
+        return value
+
+    @field_validator("expiry_scan_cron")
+    @classmethod
+    def _parsable_cron(cls, value: str) -> str:
+        try:
+            CronSim(value, datetime.now(UTC))
+        except CronSimError as error:
+            raise ValueError(f"{value!r} is no cron expression of 5 fields: {error}") from None
+        return value
+
+    @field_validator("expiry_thresholds_days")
+    @classmethod
+    def _sane_thresholds(cls, value: list[int]) -> list[int]:
+        if wrong := [days for days in value if not 0 <= days <= 365]:
+            raise ValueError(f"days must be 0 to 365, not {wrong[0]}")
+        return sorted(set(value), reverse=True)
+
+    @field_validator("renew_url_template")
+    @classmethod
+    def _formats(cls, value: str) -> str:
+        try:
+            TypeAdapter(HttpUrl).validate_python(value.format(slug="x"))
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("must be a URL whose only placeholder is {slug}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in SECRETS:
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"{name.upper()}: set either it or {name.upper()}_FILE, not both")
+            self.secret(name)
+        if self.smtp_host and not self.smtp_from_email:
+            raise ValueError("SMTP_FROM_EMAIL: needed when SMTP_HOST is set")
+        if self.smtp_username and not self.secret("smtp_password"):
+            raise ValueError("SMTP_PASSWORD: needed when SMTP_USERNAME is set")
+        if self.smtp_username and self.smtp_tls is SmtpTls.NONE and self.smtp_host not in _LOOPBACK:
+            raise ValueError("SMTP_TLS: none would send SMTP_PASSWORD in the clear; use starttls or implicit")
+        return self
+
+    def secret(self, name: str) -> str | None:
+        """The secret as it is now, from its file where one is set. Raises ValueError if that cannot be read."""
+        path: Path | None = getattr(self, f"{name}_file")
+        if path is None:
+            value: SecretStr | None = getattr(self, name)
+            return value.get_secret_value() if value is not None else None
+        try:
+            return path.read_text(encoding="utf-8").strip() or None
+        except OSError as error:
+            raise ValueError(f"{name.upper()}_FILE: cannot read {path}: {error.strerror}") from None
+
+    def database(self) -> str:
+        """DATABASE_URL. Raises `SettingsError` if it is not set."""
+        url = self.secret("database_url")
+        if url is None:
+            raise SettingsError("DATABASE_URL: needed, as postgresql://user:password@host:5432/name")
+        return url
+
+    @property
+    def sender(self) -> str:
+        """SMTP_FROM_EMAIL. Raises `SettingsError` if it is not set, which it is wherever SMTP_HOST is."""
+        if self.smtp_from_email is None:
+            raise SettingsError("SMTP_FROM_EMAIL: needed to send e-mail")
+        return self.smtp_from_email
+
+    @property
+    def email_configured(self) -> bool:
+        return self.smtp_host is not None
+
+    @property
+    def telegram_configured(self) -> bool:
+        return self.telegram_bot_token is not None or self.telegram_bot_token_file is not None
+
+    def require_a_channel(self) -> None:
+        """Raises `SettingsError` with no channel configured: every notice would end as skipped."""
+        if not (self.email_configured or self.telegram_configured):
+            raise SettingsError("SMTP_HOST or TELEGRAM_BOT_TOKEN: needed, or nobody could be told anything")
+
+    def send_options(self) -> SendOptions:
+        """The part that travels in workflow inputs."""
+        return SendOptions(
+            queue_prefix=self.task_queue_prefix,
+            email_retry_initial=self.email_retry_initial,
+            telegram_retry_initial=self.telegram_retry_initial,
+            email_attempt_timeout=self.email_attempt_timeout,
+            telegram_attempt_timeout=self.telegram_attempt_timeout,
+            api_url=self.api_url.rstrip("/"),
+        )
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -1,0 +1,41 @@
+"""The way to Temporal, as `temporalio.envconfig` finds it: TEMPORAL_ADDRESS, namespace, API key, mTLS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeIndexedValueType
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from workflows import search_attributes
+
+
+async def connect(**options: Any) -> Client:
+    """A client by the environment's settings; `options` go before. Raises RuntimeError if nothing answers."""
+    config: Mapping[str, Any] = {**ClientConfig.load_client_connect_config(), **options}
+    return await Client.connect(**config)
+
+
+_INDEXED = {
+    SearchAttributeIndexedValueType.KEYWORD: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SearchAttributeIndexedValueType.INT: IndexedValueType.INDEXED_VALUE_TYPE_INT,
+}
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Registers what is missing in the client's namespace. May run at any time, from several processes."""
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=client.namespace,
+                search_attributes={key.name: _INDEXED[key.indexed_value_type] for key in search_attributes.ALL},
+            )
+        )
+    except RPCError as error:
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise

@@ -1,0 +1,29 @@
+"""Runs pytest as `python -m tests [arguments]`: in a temporary folder of its own, and leaving by `process.leave`.
+
+The interpreter's own exit sometimes aborts in a process that used the Temporal client, after all has passed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+import process
+
+
+def main() -> int:
+    folder = tempfile.mkdtemp(prefix="expiry-tests-")
+    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = folder
+    try:
+        return int(pytest.main([f"--basetemp={folder}/pytest", *sys.argv[1:]]))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    process.leave(main())

@@ -1,0 +1,168 @@
+"""Real servers for all tests: one PostgreSQL and one Temporal a session, a database and a namespace a test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from contracts import TaskQueue
+from db.engine import create_engine
+from db.migrate import upgrade
+from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from embedded.temporal import EmbeddedTemporal
+from settings import Settings
+from stand_ins.smtp_sink import SmtpSink
+from stand_ins.telegram_api import TelegramApi
+from temporal_connection import register_search_attributes
+from tests.data import Platform
+from tests.replay.replaying import replay_namespace
+from worker import run_worker as serve
+
+MakeSettings = Callable[..., Settings]
+RunWorker = Callable[..., AbstractAsyncContextManager[None]]
+
+NAMESPACES = tuple(f"test-{number}" for number in range(100))
+"""Made when the server starts: one that is made later takes seconds until every part of the server knows it."""
+
+TEMPLATE = "template_migrated"
+
+
+def pytest_sessionstart() -> None:
+    """The environment of whoever runs the tests has no say in them."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="expiry-servers-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+async def postgres(servers_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+    async with EmbeddedPostgres(servers_folder / "postgres", settings=NOT_DURABLE) as server:
+        await server.create_database(TEMPLATE)
+        await upgrade(Settings(database_url=server.database_url(TEMPLATE)))
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def temporal_server(servers_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
+    async with EmbeddedTemporal(servers_folder / "temporal.log", extra_namespaces=NAMESPACES) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def unused_namespaces() -> Iterator[str]:
+    return iter(NAMESPACES)
+
+
+@pytest.fixture
+async def temporal(temporal_server: EmbeddedTemporal, unused_namespaces: Iterator[str]) -> AsyncIterator[Client]:
+    """A client in a namespace of this test's own. At the end every workflow that ran there is replayed."""
+    client = await Client.connect(temporal_server.address, namespace=next(unused_namespaces))
+    await register_search_attributes(client)
+    yield client
+    await replay_namespace(client)
+
+
+_database_numbers = itertools.count(1)
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A migrated, empty database of this test's own."""
+    name = f"test_{next(_database_numbers)}"
+    await postgres.create_database(name, template=TEMPLATE)
+    yield postgres.database_url(name)
+    await postgres.drop_database(name)
+
+
+@pytest.fixture
+async def smtp_sink() -> AsyncIterator[SmtpSink]:
+    async with SmtpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+async def telegram_api() -> AsyncIterator[TelegramApi]:
+    async with TelegramApi() as api:
+        yield api
+
+
+@pytest.fixture
+def make_settings(database_url: str, smtp_sink: SmtpSink, telegram_api: TelegramApi) -> MakeSettings:
+    """Settings for this test's servers, quick to retry; keyword arguments go before."""
+
+    def make(**overrides: object) -> Settings:
+        defaults: dict[str, object] = {
+            "database_url": database_url,
+            "smtp_host": smtp_sink.host,
+            "smtp_port": smtp_sink.port,
+            "smtp_tls": "none",
+            "smtp_from_email": "notices@platform.example",
+            "telegram_bot_token": telegram_api.token,
+            "telegram_api_url": telegram_api.url,
+            "email_retry_initial": 0.2,
+            "telegram_retry_initial": 0.2,
+            "api_keys": "test-key",
+        }
+        return Settings.load(**(defaults | overrides))
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(settings, "test")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def platform(engine: AsyncEngine) -> Platform:
+    """Companies and projects to be made in this test's database."""
+    return Platform(engine)
+
+
+@pytest.fixture
+def run_worker(temporal: Client) -> RunWorker:
+    """`async with run_worker(settings):` serves all queues, or those given, as `worker.py` does."""
+
+    @asynccontextmanager
+    async def run(settings: Settings, queues: tuple[TaskQueue, ...] = tuple(TaskQueue)) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        serving = asyncio.create_task(serve(settings, temporal, queues, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await serving
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _quiet_temporal(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, logger="temporalio")
+
+
+Awaited = Callable[[], Awaitable[None]]

@@ -1,0 +1,32 @@
+"""Replaying histories with what production uses: its workflows, its converter, its sandbox."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Replayer
+
+from worker import WORKFLOWS
+
+AT_MOST = 100
+"""Histories of one workflow type that are replayed of one test; a scan over thousands makes thousands alike."""
+
+
+def production_replayer() -> Replayer:
+    return Replayer(workflows=WORKFLOWS)
+
+
+async def replay(history: WorkflowHistory) -> None:
+    """Raises if the code no longer takes the steps of the history."""
+    await production_replayer().replay_workflow(history)
+
+
+async def replay_namespace(client: Client) -> None:
+    """Replays what ran in the client's namespace. Raises at the first history that the code does not follow."""
+    executions = [execution async for execution in client.list_workflows()]
+    executions.sort(key=lambda execution: execution.workflow_type)
+    for _, alike in groupby(executions, key=lambda execution: execution.workflow_type):
+        for execution in list(alike)[:AT_MOST]:
+            handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+            await replay(await handle.fetch_history())

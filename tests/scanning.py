@@ -1,0 +1,39 @@
+"""Running a scan as its Schedule does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from temporalio.client import Client, WorkflowHandle
+
+from contracts import ScanExpiringInput, ScanExpiringResult, TaskQueue, task_queue
+from settings import Settings
+from workflows.scan_expiring import ScanExpiringWorkflow
+
+
+async def start_scan(
+    client: Client, settings: Settings, **input_fields: object
+) -> WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]:
+    return await client.start_workflow(
+        ScanExpiringWorkflow.run,
+        ScanExpiringInput(options=settings.send_options(), **input_fields),  # type: ignore[arg-type]
+        id=f"scan-{uuid4()}",
+        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        execution_timeout=timedelta(minutes=5),
+    )
+
+
+async def scan(client: Client, settings: Settings, **input_fields: object) -> ScanExpiringResult:
+    handle = await start_scan(client, settings, **input_fields)
+    return await handle.result()
+
+
+async def finished(client: Client, workflow_id: str) -> None:
+    """Waits for one notification's workflow to end."""
+    await client.get_workflow_handle(workflow_id).result()
+
+
+async def all_finished(client: Client, workflow_ids: list[str]) -> None:
+    for workflow_id in workflow_ids:
+        await finished(client, workflow_id)

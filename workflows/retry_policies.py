@@ -1,0 +1,30 @@
+"""How often and how long each activity is tried. The only retries there are.
+
+Attempts are unlimited: what ends them is `schedule_to_close`, set to the moment after which the notice would be
+pointless. A limit in attempts would be used up by 429s and greylisting, which are normal.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+DATABASE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30))
+"""For activities that only read and write PostgreSQL: it will be back."""
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""A send activity's worker is taken for dead after this long without a heartbeat."""
+
+ATTEMPT_MARGIN = timedelta(seconds=15)
+"""What the server waits beyond the bound an attempt sets itself, so that the attempt reports its own time-out."""
+
+
+def email(retry_initial: float) -> RetryPolicy:
+    """Greylisting wants minutes, a mail server under repair wants patience. `retry_initial` is in seconds."""
+    return RetryPolicy(initial_interval=timedelta(seconds=retry_initial), maximum_interval=timedelta(minutes=30))
+
+
+def telegram(retry_initial: float) -> RetryPolicy:
+    """Telegram says itself how long to wait on 429; the rest is short outages. `retry_initial` is in seconds."""
+    return RetryPolicy(initial_interval=timedelta(seconds=retry_initial), maximum_interval=timedelta(minutes=10))

@@ -1,0 +1,141 @@
+"""The scan: open a notification for everything due, then start a workflow for each that stands open."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.due_items import DueItemActivities
+    from contracts import (
+        OpenDueInput,
+        ScanExpiringInput,
+        ScanExpiringResult,
+        SendNotificationInput,
+        StartableNotification,
+        TakeStartableInput,
+        TakeStartableResult,
+    )
+
+from workflows import retry_policies, search_attributes
+from workflows.send_notification import SendNotificationWorkflow
+from workflows.summaries import notification_details, notification_summary
+
+SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+PAGE_TIMEOUT = timedelta(minutes=2)
+FIRST_WAIT_FOR_ROOM = timedelta(seconds=2)
+LONGEST_WAIT_FOR_ROOM = timedelta(minutes=1)
+WAITS_PER_RUN = 50
+CHUNK = 100
+"""Children whose starts are awaited together."""
+FULL_HISTORY = 3000
+"""Events after which a run starts no further chunk: a child costs its parent nine events at the very most, and a
+run's history is to stay under 4,096."""
+
+
+@workflow.defn
+class ScanExpiringWorkflow:
+    """Finds what is about to end and sees to it that every company is told, once.
+
+    The pages only open rows; what feeds the fan-out is the rows that stand open, whoever opened them. So a page
+    that was committed but not reported, a scan that was terminated or one that overlaps another lose and double
+    nothing. Each run starts at most `batch_size` children and continues as new: its history stays small at any
+    number of items.
+    """
+
+    @workflow.run
+    async def run(self, input: ScanExpiringInput) -> ScanExpiringResult:
+        scan_at = input.scan_at or _nominal_time()
+        progress = replace(input, scan_at=scan_at)
+        if not progress.all_opened:
+            progress = await self._open_due(progress, scan_at)
+        if not progress.all_opened:
+            workflow.continue_as_new(progress)
+
+        batch = await self._take_startable(progress)
+        if not batch.notifications and not batch.waiting:
+            return ScanExpiringResult(progress.found, progress.opened, progress.started)
+
+        workflow.continue_as_new(await self._start_children(batch.notifications, progress))
+
+    async def _start_children(
+        self, notifications: list[StartableNotification], progress: ScanExpiringInput
+    ) -> ScanExpiringInput:
+        """Starts them in order, as many as the history has room for; the rest stands open for the next run."""
+        taken: list[int] = []
+        started = 0
+        for first in range(0, len(notifications), CHUNK):
+            if workflow.info().get_current_history_length() > FULL_HISTORY:
+                break
+            chunk = notifications[first : first + CHUNK]
+            started += sum(await asyncio.gather(*(self._start_child(each, progress) for each in chunk)))
+            taken += [each.notification_id for each in chunk]
+        return replace(progress, started=progress.started + started, just_started=taken)
+
+    async def _open_due(self, progress: ScanExpiringInput, scan_at: datetime) -> ScanExpiringInput:
+        """Opens page after page, as many as one run may."""
+        for _ in range(progress.pages_per_run):
+            page = await workflow.execute_activity_method(
+                DueItemActivities.open_due_notifications,
+                OpenDueInput(scan_at, progress.page_size, progress.next_page),
+                start_to_close_timeout=PAGE_TIMEOUT,
+                retry_policy=retry_policies.DATABASE,
+                summary=f"Open what is due, after {progress.opened} notifications",
+            )
+            progress = replace(
+                progress,
+                found=progress.found + page.found,
+                opened=progress.opened + page.opened,
+                next_page=page.next_page,
+                all_opened=page.next_page is None,
+            )
+            if progress.all_opened:
+                break
+        return progress
+
+    async def _take_startable(self, progress: ScanExpiringInput) -> TakeStartableResult:
+        """The next batch to start. Waits here for room, where the run has no children yet that would fill its
+        history by completing."""
+        wait = FIRST_WAIT_FOR_ROOM
+        just_started = progress.just_started
+        for _ in range(WAITS_PER_RUN):
+            batch = await workflow.execute_activity_method(
+                DueItemActivities.take_startable,
+                TakeStartableInput(just_started, progress.batch_size),
+                start_to_close_timeout=PAGE_TIMEOUT,
+                retry_policy=retry_policies.DATABASE,
+                summary=f"Take the next to start, after {progress.started}",
+            )
+            if batch.notifications or not batch.waiting:
+                return batch
+            just_started = []
+            await workflow.sleep(wait, summary="Wait for room: too many are in flight")
+            wait = min(wait * 2, LONGEST_WAIT_FOR_ROOM)
+        return batch
+
+    async def _start_child(self, notification: StartableNotification, progress: ScanExpiringInput) -> bool:
+        """Whether a workflow was started for it; one that runs already is as good."""
+        try:
+            await workflow.start_child_workflow(
+                SendNotificationWorkflow.run,
+                SendNotificationInput(notification.notification_id, notification.give_up_at, progress.options),
+                id=notification.workflow_id,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                search_attributes=search_attributes.of_notification(notification),
+                static_summary=notification_summary(notification),
+                static_details=notification_details(progress.options.api_url, notification.notification_id),
+            )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
+
+def _nominal_time() -> datetime:
+    """When the Schedule meant this scan to run; a scan started by hand is meant for when it started."""
+    scheduled = workflow.info().typed_search_attributes.get(SCHEDULED_START)
+    return (scheduled or workflow.info().start_time).astimezone(UTC)

@@ -1,0 +1,32 @@
+"""What the Web UI says of a workflow in one sentence, and the way from there to its record. Ids only."""
+
+from __future__ import annotations
+
+from contracts import NotificationType, StartableNotification
+
+
+def notification_summary(notification: StartableNotification) -> str:
+    """Such as "Warn company 7: project 42 ends in 7 days"."""
+    if notification.notification_type is NotificationType.EXPIRING:
+        return (
+            f"Warn company {notification.company_id}: "
+            f"project {notification.project_id} ends {_in_days(notification.days_left)}"
+        )
+    if notification.notification_type is NotificationType.EXPIRED:
+        return f"Tell company {notification.company_id}: project {notification.project_id} has ended"
+    if notification.notification_type is NotificationType.ALERT:
+        return f"Alert the operators: notification {notification.notification_id}"
+    return f"Test notification {notification.notification_id}"
+
+
+def _in_days(days_left: int | None) -> str:
+    if days_left is None:
+        return "soon"
+    return {0: "today", 1: "tomorrow"}.get(days_left, f"in {days_left} days")
+
+
+def notification_details(api_url: str, notification_id: int) -> str:
+    """Markdown with a link to the notification's row in the API, where its URL is known."""
+    if not api_url:
+        return f"Notification {notification_id}"
+    return f"Record: [notification {notification_id}]({api_url}/notifications/{notification_id})"
