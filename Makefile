@@ -1,0 +1,80 @@
+# `make` lists the targets. All but `lock` and `clean` need only Python 3.11 or newer and the package index.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ENV := $(VENV)/.stamp
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+.PHONY: env
+env: $(ENV) ## Make the environment in .venv (PYTHON=python3.12 to choose the interpreter)
+
+# --clear: an environment of another interpreter, or one half made, cannot be mended.
+$(ENV): requirements/dev.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON): install Python 3.11 or newer, or name one: make env PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed: make env PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: lock
+lock: $(ENV) ## Lock requirements/*.in to *.txt (UPGRADE=1 to take the newest versions)
+	$(COMPILE) requirements/app.in --output-file requirements/app.txt
+	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+
+.PHONY: format
+format: $(ENV) ## Format the code and mend what ruff can mend
+	$(PY) -m ruff check --fix --exit-zero --quiet .
+	$(PY) -m ruff format .
+
+.PHONY: lint
+lint: $(ENV) ## Check style and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+.PHONY: types
+types: $(ENV) ## Check types
+	$(PY) -m mypy .
+
+.PHONY: test
+test: $(ENV) lint types ## Check style and types, then run all tests but the browser's
+	$(PY) -m tests tests/unit tests/workflows tests/integration tests/replay
+
+.PHONY: test-browser
+test-browser: $(ENV) ## Run the tests in Chromium
+	$(PY) -m tests tests/browser
+
+.PHONY: demo
+demo: $(ENV) ## Run everything on this machine (ONCE=1 to end after one scan, DATA=folder for your own data)
+	$(PY) -m demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")
+
+.PHONY: demo-clean
+demo-clean: $(ENV) ## Forget what the demo has stored
+	@$(PY) -m embedded.locks .demo
+	rm -rf .demo
+
+.PHONY: histories
+histories: $(ENV) ## Record the workflow histories that the replay tests use
+	$(PY) -m tests.replay.record
+
+.PHONY: bench
+bench: $(ENV) ## Run the benchmarks
+	$(PY) -m bench
+
+.PHONY: clean
+clean: ## Remove the environment and the caches of the tools
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

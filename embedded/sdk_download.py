@@ -1,0 +1,28 @@
+"""Have the Temporal SDK download its dev server into a folder: `sdk_download.py FOLDER`.
+
+The SDK downloads only to start a server, and cannot be stopped half-way, hence a process of its own.
+"""
+
+import asyncio
+import os
+import sys
+import traceback
+
+from temporalio.testing import WorkflowEnvironment
+
+
+async def _download(folder: str) -> None:
+    environment = await WorkflowEnvironment.start_local(download_dest_dir=folder)
+    await environment.shutdown()
+
+
+if __name__ == "__main__":
+    status = 0
+    try:
+        asyncio.run(_download(sys.argv[1]))
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    sys.stderr.flush()
+    # The interpreter's own exit aborts now and then while threads of the SDK live (sdk-python issue 300).
+    os._exit(status)

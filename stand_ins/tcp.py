@@ -1,0 +1,61 @@
+"""TCP connections as a failing peer ends them, and all of a server's at once."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import Generic, Protocol, TypeVar
+
+AT_ONCE = struct.pack("ii", 1, 0)
+
+
+def reset(transport: asyncio.BaseTransport, sock: socket.socket) -> None:
+    """Closes with RST: the other side gets ECONNRESET and loses what it has not read. May be called twice.
+
+    `sock` is the transport's socket as it was when the connection was made: a TLS transport forgets it.
+    """
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+
+
+class Connection(Protocol):
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """What serves the client at the moment."""
+
+    def abort(self) -> None:
+        """Ends the connection; it is discarded once that is done."""
+
+
+Kind = TypeVar("Kind", bound=Connection)
+
+
+class Connections(Generic[Kind]):
+    """A server's open connections; `opened` counts all there ever were."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self._open: set[Kind] = set()
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
+    def add(self, connection: Kind) -> None:
+        self.opened += 1
+        self._open.add(connection)
+        self._none_open.clear()
+
+    def discard(self, connection: Kind) -> None:
+        """May be called twice."""
+        self._open.discard(connection)
+        if not self._open:
+            self._none_open.set()
+
+    async def abort_all(self) -> None:
+        """Resets every connection; returns when all are closed and their tasks have ended."""
+        tasks = [connection.task for connection in self._open if connection.task is not None]
+        for connection in list(self._open):
+            connection.abort()
+        await self._none_open.wait()
+        await asyncio.gather(*tasks, return_exceptions=True)
