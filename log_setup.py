@@ -14,8 +14,12 @@ from temporalio import activity, workflow
 _EMAIL = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
 _BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
 
-QUIET_LOGGERS = ("httpx", "httpcore")
-"""They write URLs at INFO, and the URL of a Telegram call holds the bot's token."""
+QUIET_LOGGERS = {
+    "httpx": logging.WARNING,  # writes URLs at INFO, and the URL of a Telegram call holds the bot's token
+    "httpcore": logging.WARNING,
+    "temporalio.activity": logging.ERROR,  # repeats each failed attempt that our own event tells already
+    "temporalio.worker._activity": logging.ERROR,
+}
 
 
 def mask(recipient: str | None) -> str | None:
@@ -60,7 +64,10 @@ def configure_logging(log_format: str, level: str) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # The default traceback shows local variables, and with them secrets and addresses.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if log_format == "json":
@@ -78,5 +85,5 @@ def configure_logging(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_ScrubbingFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, least in QUIET_LOGGERS.items():
+        logging.getLogger(name).setLevel(least)

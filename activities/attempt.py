@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -25,7 +25,7 @@ from channels.results import (
 from contracts import Channel, DeliveryStatus, SendInput, SendResult
 from db import deliveries
 from db.deliveries import Claim, SentText
-from log_setup import mask
+from log_setup import mask, scrub
 
 log = structlog.get_logger(__name__)
 
@@ -109,10 +109,12 @@ class DeliveryAttempts:
         try:
             async with self._engine.begin() as connection:
                 await deliveries.accept(connection, claim, receipt.provider_id, receipt.reply)
-        except (DBAPIError, InterfaceError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             # The workflow keeps the evidence and records it: a retry would be a second message.
             log.warning("acceptance_left_to_the_record", error=type(error).__name__)
-            return SendResult(DeliveryStatus.ACCEPTED, provider_id=receipt.provider_id, provider_reply=receipt.reply)
+            return SendResult(
+                DeliveryStatus.ACCEPTED, provider_id=receipt.provider_id, provider_reply=scrub(receipt.reply)
+            )
         return SendResult(DeliveryStatus.ACCEPTED)
 
     async def _not_handed_over(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:

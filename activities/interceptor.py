@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -39,6 +40,11 @@ class _ObservedActivity(ActivityInboundInterceptor):
         except ApplicationError as error:
             log.warning("activity_failed", error_type=error.type, seconds=_since(started))
             raise
+        except (OSError, SQLAlchemyError) as error:
+            log.warning("activity_failed", error_type=type(error).__name__, error=str(error), seconds=_since(started))
+            raise ApplicationError(
+                "Database or network error; the worker's log has it", type=type(error).__name__
+            ) from None
         except Exception as error:
             # An unforeseen error's text may quote a recipient or a secret: it goes to the log, which is scrubbed,
             # and never into the history.

@@ -11,9 +11,9 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Receipt:
-    """The provider took the message."""
+    """The provider took the message. `provider_id` is None where the sender had chosen it (Message-ID)."""
 
-    provider_id: str
+    provider_id: str | None
     reply: str
 
 

@@ -45,7 +45,7 @@ async def send(
         await _begin(connection, sender, address.ascii_email or address.normalized, address.smtputf8)
         await before_handover()
         reply = await _data(connection, content)
-    return Receipt(provider_id=str(message["Message-ID"]), reply=reply)
+    return Receipt(provider_id=None, reply=reply)
 
 
 async def _begin(connection: PooledConnection, sender: str, recipient: str, smtputf8: bool) -> None:

@@ -13,6 +13,10 @@ from temporalio.common import RetryPolicy
 DATABASE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30))
 """For activities that only read and write PostgreSQL: it will be back."""
 
+RECORD_LOCALLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
+"""The record's first tries, inside the workflow task. Counted, since `schedule_to_close` was seen not to end the wait
+between attempts of a local activity (temporalio 1.35); with the database away for longer, `DATABASE` takes over."""
+
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A send activity's worker is taken for dead after this long without a heartbeat."""
 

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows import retry_policies, search_attributes
 
-RECORD_LOCALLY_FOR = timedelta(seconds=10)
+RECORD_ATTEMPT = timedelta(seconds=5)
 
 
 @workflow.defn
@@ -91,11 +91,11 @@ class SendNotificationWorkflow:
             recorded = await workflow.execute_local_activity_method(
                 OutcomeActivities.record_outcome,
                 outcome,
-                schedule_to_close_timeout=RECORD_LOCALLY_FOR,
-                retry_policy=retry_policies.DATABASE,
+                start_to_close_timeout=RECORD_ATTEMPT,
+                retry_policy=retry_policies.RECORD_LOCALLY,
                 summary=f"Record of notification {outcome.notification_id}",
             )
-        except ActivityError:
+        except (ActivityError, ApplicationError):  # a local activity's own failure comes without an ActivityError
             recorded = await workflow.execute_activity_method(
                 OutcomeActivities.record_outcome,
                 outcome,
