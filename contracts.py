@@ -83,6 +83,8 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     IN_DOUBT = "in_doubt"
     NO_RESULT = "no_result"
+    NOT_REQUESTED = "not_requested"
+    WITHDRAWN = "withdrawn"
 
 
 def notification_key(notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from db.deliveries import Claim
@@ -76,5 +76,7 @@ class Renderer:
 
 
 def local_time(moment: datetime, timezone: str, locale: str) -> str:
-    """Date and time on the company's clock, in its locale's own form."""
-    return format_datetime(moment, "long", tzinfo=ZoneInfo(timezone), locale=Locale.parse(locale, sep="-"))
+    """Day and time on the company's clock, as its locale writes them: "Friday, November 27, 2026, 11:28 PM"."""
+    local = moment.astimezone(ZoneInfo(timezone))
+    known = Locale.parse(locale, sep="-")
+    return f"{format_date(local, 'full', locale=known)}, {format_time(local, 'short', locale=known)}"

@@ -20,6 +20,7 @@ from temporalio.client import (
 
 from contracts import ScanExpiringInput, TaskQueue, task_queue
 from settings import Settings
+from temporal_connection import register_search_attributes
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 SCAN_EXPIRING = "scan-expiring"
@@ -61,6 +62,7 @@ async def apply(client: Client, settings: Settings) -> list[tuple[str, Literal["
     configured.
     """
     settings.require_a_channel()
+    await register_search_attributes(client)
     applied: list[tuple[str, Literal["created", "updated"]]] = []
     for schedule_id, schedule in _schedules(settings).items():
         try:

@@ -14,10 +14,17 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workflows import search_attributes
 
+DEFAULT_ADDRESS = "localhost:7233"
+"""Where a Temporal server listens unless it is told otherwise."""
+
 
 async def connect(**options: Any) -> Client:
     """A client by the environment's settings; `options` go before. Raises RuntimeError if nothing answers."""
-    config: Mapping[str, Any] = {**ClientConfig.load_client_connect_config(), **options}
+    config: Mapping[str, Any] = {
+        "target_host": DEFAULT_ADDRESS,
+        **ClientConfig.load_client_connect_config(),
+        **options,
+    }
     return await Client.connect(**config)
 
 

@@ -22,7 +22,7 @@ from channels.results import (
     Rejected,
     TryAgain,
 )
-from contracts import Channel, DeliveryStatus, SendInput, SendResult
+from contracts import Channel, DeliveryStatus, Reason, SendInput, SendResult
 from db import deliveries
 from db.deliveries import Claim, SentText
 from log_setup import mask, scrub
@@ -74,7 +74,7 @@ class DeliveryAttempts:
                 resend_in_doubt=self._resend_in_doubt,
             )
         if claim is None:
-            return SendResult(DeliveryStatus.SKIPPED, "withdrawn")
+            return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
         if claim.obstacle is not None or claim.recipient is None:
             return SendResult(claim.status, claim.reason)
         structlog.contextvars.bind_contextvars(recipient=mask(claim.recipient))

@@ -15,7 +15,7 @@ def database_url(settings: Settings) -> URL:
     """DATABASE_URL for asyncpg; `postgresql://` and `postgres://` are taken too. Raises `SettingsError`."""
     try:
         url = make_url(settings.database())
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError("DATABASE_URL: no URL such as postgresql://user:password@host:5432/name") from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError(f"DATABASE_URL: PostgreSQL is needed, not {url.get_backend_name()}")

@@ -130,6 +130,13 @@ class Notification(Base):
     __table_args__ = (
         _one_of("notification_type", NotificationType),
         _one_of("status", NotificationStatus),
+        Index("ix_notifications_company", "company_id", "id"),
+        Index(
+            "ix_notifications_not_delivered",
+            "status",
+            "id",
+            postgresql_where=text("status IN ('undelivered', 'in_doubt')"),
+        ),
         Index("ix_notifications_item", "project_id", "notification_type", "item_ends_at"),
         Index(
             "ix_notifications_to_start",
@@ -146,7 +153,7 @@ class Notification(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    company_id: Mapped[int | None] = mapped_column(ForeignKey("companies.id"), index=True)
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("companies.id"))
     project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"))
     ar_content_id: Mapped[int | None] = mapped_column(ForeignKey("ar_contents.id"))
     notification_type: Mapped[str]

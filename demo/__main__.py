@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from demo.environment import STATE
 from demo.run import Demo, DemoFailedError
 from embedded.process import EmbeddedServerError
 
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=140)
 
 
 async def main() -> int:

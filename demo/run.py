@@ -182,7 +182,7 @@ class Demo:
 def _table(ledger: list[comparison.LedgerRow]) -> Table:
     table = Table(title="Every notification, with both channels' outcome")
     for column in ("Project", "Company", "Type", "Days left", "E-mail", "Telegram"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for email, telegram in zip(ledger[::2], ledger[1::2], strict=True):
         days_left = "" if email.days_left is None else str(email.days_left)
         table.add_row(email.item, email.company or "", email.type, days_left, _outcome(email), _outcome(telegram))

@@ -25,14 +25,10 @@ from stand_ins.telegram_api import TelegramApi
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 after a signal, 2 for a wrong argument or script."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stand_ins", description="An SMTP server and Telegram's API."
-    )
+    parser = argparse.ArgumentParser(prog="python -m stand_ins", description="An SMTP server and Telegram's API.")
     parser.add_argument("--dir", type=Path, required=True, help="for stand_ins.json and received.jsonl")
     parser.add_argument("--mail-dir", type=Path, help="gets each accepted mail as a file")
-    parser.add_argument(
-        "--script", type=Path, help="scripted behaviour; the format is in stand_ins/script_file.py"
-    )
+    parser.add_argument("--script", type=Path, help="scripted behaviour; the format is in stand_ins/script_file.py")
     parser.add_argument("--no-record", action="store_true", help="keep the lines in memory only")
     options = parser.parse_args(arguments)
     options.dir.mkdir(parents=True, exist_ok=True)

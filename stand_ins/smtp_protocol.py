@@ -45,15 +45,11 @@ class ConnectionHooks:
         # One string, so that it is sent at once and not line by line.
         return ["\r\n".join([*shown[:-1], "250-ENHANCEDSTATUSCODES", shown[-1]])]
 
-    async def handle_HELO(
-        self, server: "SmtpConnection", session: Session, envelope: Envelope, hostname: str
-    ) -> Any:
+    async def handle_HELO(self, server: "SmtpConnection", session: Session, envelope: Envelope, hostname: str) -> Any:
         reply = await server.stage("ehlo")
         return str(reply) if reply is not None and not reply.positive else MISSING
 
-    async def handle_AUTH(
-        self, server: "SmtpConnection", session: Session, envelope: Envelope, args: list[str]
-    ) -> Any:
+    async def handle_AUTH(self, server: "SmtpConnection", session: Session, envelope: Envelope, args: list[str]) -> Any:
         reply = await server.stage("auth")
         if reply is None:
             return MISSING

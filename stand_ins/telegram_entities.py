@@ -7,12 +7,8 @@ import html
 import re
 
 TAGS = frozenset("b strong i em u ins s strike del a code pre blockquote tg-spoiler span tg-emoji".split())
-TAG = re.compile(
-    r"<(?P<end>/?)(?P<name>[^\s>/<]*)(?P<attributes>(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)(?P<close>>?)"
-)
-ATTRIBUTE = re.compile(
-    r"""\s*(?P<name>[a-zA-Z0-9-]+)(?:\s*=\s*(?:"(?P<a>[^"]*)"|'(?P<b>[^']*)'|(?P<c>[^\s"'=>]+)))?"""
-)
+TAG = re.compile(r"<(?P<end>/?)(?P<name>[^\s>/<]*)(?P<attributes>(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)(?P<close>>?)")
+ATTRIBUTE = re.compile(r"""\s*(?P<name>[a-zA-Z0-9-]+)(?:\s*=\s*(?:"(?P<a>[^"]*)"|'(?P<b>[^']*)'|(?P<c>[^\s"'=>]+)))?""")
 ENTITY = re.compile(r"&(?:(?:lt|gt|amp|quot);?|#(?:\d+|x[0-9a-fA-F]+);?)")
 
 

@@ -261,9 +261,7 @@ async def test_a_gate_holds_those_who_arrive(sink: SmtpSink) -> None:
 
 
 @pytest.mark.parametrize(("stage", "kept"), [("data", 0), ("dot", 0), ("reply", 1)])
-async def test_a_client_that_dies_at_a_gate_leaves_what_was_kept_before(
-    sink: SmtpSink, stage: Any, kept: int
-) -> None:
+async def test_a_client_that_dies_at_a_gate_leaves_what_was_kept_before(sink: SmtpSink, stage: Any, kept: int) -> None:
     gate = sink.hold(stage)
     await die_while_sending(sink, gate.reached.wait())
     sink.clear()

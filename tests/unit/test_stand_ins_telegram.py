@@ -22,9 +22,7 @@ async def http(api: TelegramApi) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def send(
-    http: httpx.AsyncClient, api: TelegramApi, chat: int | str = 5, **fields: object
-) -> httpx.Response:
+async def send(http: httpx.AsyncClient, api: TelegramApi, chat: int | str = 5, **fields: object) -> httpx.Response:
     body = {"chat_id": chat, "text": "Seven days left.", **fields}
     return await http.post(f"/bot{api.token}/sendMessage", json=body)
 
@@ -229,9 +227,7 @@ def test_a_group_gets_twenty_a_minute() -> None:
     assert limits.take("5") == 0
 
 
-async def test_a_stopped_api_ends_its_connections_and_comes_back(
-    http: httpx.AsyncClient, api: TelegramApi
-) -> None:
+async def test_a_stopped_api_ends_its_connections_and_comes_back(http: httpx.AsyncClient, api: TelegramApi) -> None:
     gate = api.hold("request")
     sending = asyncio.create_task(send(http, api))
     await gate.reached.wait()

@@ -136,7 +136,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_notifications_dedupe_key")),
     )
-    op.create_index(op.f("ix_notifications_company_id"), "notifications", ["company_id"], unique=False)
+    op.create_index("ix_notifications_company", "notifications", ["company_id", "id"], unique=False)
+    op.create_index(
+        "ix_notifications_not_delivered",
+        "notifications",
+        ["status", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('undelivered', 'in_doubt')"),
+    )
     op.create_index(
         "ix_notifications_item",
         "notifications",
@@ -205,32 +212,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP VIEW notifications_flat")
-    op.drop_index(
-        "ix_deliveries_status",
-        table_name="deliveries",
-        postgresql_where=sa.text("status IN ('sending', 'unknown')"),
-    )
-    op.drop_table("deliveries")
-    op.drop_index(
-        "ix_notifications_to_start",
-        table_name="notifications",
-        postgresql_where=sa.text("status = 'open' AND started_at IS NULL"),
-    )
-    op.drop_index(
-        "ix_notifications_started",
-        table_name="notifications",
-        postgresql_where=sa.text("status = 'open' AND started_at IS NOT NULL"),
-    )
-    op.drop_index("ix_notifications_item", table_name="notifications")
-    op.drop_index(op.f("ix_notifications_company_id"), table_name="notifications")
-    op.drop_table("notifications")
-    op.drop_index(op.f("ix_ar_contents_project_id"), table_name="ar_contents")
-    op.drop_table("ar_contents")
-    op.drop_index(
-        "ix_projects_ending",
-        table_name="projects",
-        postgresql_where=sa.text("status = 'active' AND NOT auto_renew"),
-    )
-    op.drop_index(op.f("ix_projects_company_id"), table_name="projects")
-    op.drop_table("projects")
-    op.drop_table("companies")
+    for table in ("deliveries", "notifications", "ar_contents", "projects", "companies"):
+        op.drop_table(table)

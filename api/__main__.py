@@ -1,0 +1,109 @@
+"""Serves the API until it is told to stop: `python -m api`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+from temporalio.client import Client
+from temporalio.service import RetryConfig
+
+import process
+from api.app import create_app
+from api.authentication import require_keys
+from db.engine import create_engine
+from log_setup import configure_logging
+from settings import Settings, SettingsError
+from temporal_connection import connect
+
+DRAIN_SECONDS = 20
+"""What a request may still take after SIGTERM."""
+
+RETRIES = RetryConfig(max_elapsed_time_millis=2000)
+"""Bridges a blip; longer, and the caller had better hear that Temporal is away."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Tells where it listens, and leaves the signals to `process.stop_on_signals`."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            log.info("api_ready", host=host, port=port)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def main() -> int:
+    """Exit status: 0 after a stop on SIGTERM or SIGINT, 2 for a wrong setting. A server that is away hinders
+    nothing: `/readyz` says so."""
+    stop = process.stop_on_signals()
+    try:
+        settings = Settings.load()
+        configure_logging(settings.log_format, settings.log_level)
+        require_keys(settings)
+        engine = create_engine(settings, "api")
+        client = await _client()
+        listener = _listen(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"api: {error}\n")
+        return 2
+    if settings.api_auth == "off":
+        log.warning("api_auth_off")
+    server = _Server(
+        uvicorn.Config(
+            create_app(settings, engine, client),
+            log_config=None,
+            lifespan="on",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    stopping = asyncio.create_task(_stop_server(server, stop))
+    try:
+        await server.serve([listener])
+    finally:
+        stopping.cancel()
+        await engine.dispose()
+    log.info("api_stopped")
+    return 0
+
+
+async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+async def _client() -> Client:
+    """A client that connects when it is first used. Raises `SettingsError`."""
+    try:
+        return await connect(lazy=True, retry_config=RETRIES)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise SettingsError(f"TEMPORAL_*: {' '.join(str(error).split())}") from None
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A socket that listens on API_HOST and API_PORT. Raises `SettingsError`."""
+    address = (settings.api_host, settings.api_port)
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
+    try:
+        return socket.create_server(address, family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(
+            f"API_HOST, API_PORT: cannot listen on {address[0]}, port {address[1]}: {error.strerror}"
+        ) from None
+
+
+if __name__ == "__main__":
+    process.run(main)

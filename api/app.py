@@ -1,0 +1,49 @@
+"""The API, wired from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from api import problems
+from api.authentication import RequireApiKey
+from api.body_limit import LimitBody
+from api.health import health_routes
+from api.notifications import notification_routes
+from api.starting import TestStarter
+from settings import Settings
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return problems.correct_media_types(super().openapi())
+
+
+def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastAPI:
+    """The app. Engine and client stay the caller's; neither is used before a request needs it."""
+    starter = TestStarter(settings, engine, client)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await starter.drain()
+
+    app = _Api(
+        title="Expiry notifier",
+        description="The record of every notice to a company, and tests of the way there.",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.add_handlers(app)
+    app.add_middleware(LimitBody)
+    app.add_middleware(RequireApiKey, settings=settings)
+    app.include_router(health_routes(engine, client))
+    app.include_router(notification_routes(settings, engine, client, starter))
+    return app

@@ -1,0 +1,75 @@
+"""Who may ask: a caller that knows one of API_KEYS."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import structlog
+from fastapi.security import APIKeyHeader
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.problems import problem
+from settings import Settings, SettingsError
+
+HEADER = "X-API-Key"
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+
+API_KEY_SCHEME = APIKeyHeader(name=HEADER, scheme_name="ApiKey", description="One of API_KEYS.", auto_error=False)
+"""For the documentation: `RequireApiKey` does the asking, before anything of the body is read."""
+
+log = structlog.get_logger(__name__)
+
+
+def api_keys(settings: Settings) -> list[bytes]:
+    """The keys as they are now. Raises ValueError if their file cannot be read or holds none."""
+    keys = [key.strip().encode() for key in (settings.secret("api_keys") or "").split(",") if key.strip()]
+    if not keys:
+        raise ValueError("API_KEYS: needed, comma-separated, unless API_AUTH=off")
+    return keys
+
+
+def require_keys(settings: Settings) -> None:
+    """Raises `SettingsError` where the API would ask for a key and there is none."""
+    if settings.api_auth == "off":
+        return
+    try:
+        api_keys(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+class RequireApiKey:
+    """ASGI middleware: answers 401 unless the request bears a key. What is not in OPEN_PATHS is closed."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            refusal = self._refusal(Headers(scope=scope).get(HEADER))
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, given: str | None) -> Response | None:
+        if self._settings.api_auth == "off":
+            return None
+        try:
+            keys = api_keys(self._settings)
+        except ValueError as error:
+            log.error("api_keys_unreadable", error=str(error))
+            return problem(503, "The API has no keys to compare with.")
+        if given is not None and _is_one_of(given.encode("latin-1"), keys):
+            return None
+        detail = f"{HEADER} is missing." if given is None else f"{HEADER} is not a valid key."
+        return problem(401, detail, {"WWW-Authenticate": "APIKey"})
+
+
+def _is_one_of(given: bytes, keys: list[bytes]) -> bool:
+    """Takes as long for any `given` of a length: every key is compared, as a digest, so that lengths are alike."""
+    digest = hashlib.sha256(given).digest()
+    matches = [hmac.compare_digest(digest, hashlib.sha256(key).digest()) for key in keys]
+    return any(matches)

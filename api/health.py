@@ -1,0 +1,82 @@
+"""Whether the process lives, and whether the servers it needs answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Response
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+
+from api.problems import problem
+from api.schemas import Checks, Health, NotReady, Readiness
+
+PROBE_TIMEOUT = 2.0
+"""Seconds for each server."""
+
+log = structlog.get_logger(__name__)
+
+
+def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
+    """`/healthz` and `/readyz`, for which nobody needs a key."""
+    router = APIRouter(tags=["health"])
+    unfinished: set[asyncio.Task[bool]] = set()  # the event loop itself holds tasks only weakly
+
+    async def database() -> None:
+        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def temporal() -> None:
+        # Not the health check: it passes with a wrong namespace or without access to it.
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=PROBE_TIMEOUT)
+        )
+
+    async def check(name: str, probe: Callable[[], Awaitable[None]]) -> Literal["ok", "away"]:
+        task = asyncio.create_task(_answers(name, probe))
+        unfinished.add(task)
+        task.add_done_callback(unfinished.discard)
+        try:
+            # Not asyncio.timeout: to cancel a query on a frozen server takes seconds itself.
+            done, _ = await asyncio.wait({task}, timeout=PROBE_TIMEOUT)
+        finally:
+            task.cancel()
+        if not done:
+            log.warning("not_ready", server=name, error="no answer in time")
+        return "ok" if done and task.result() else "away"
+
+    @router.get("/healthz")
+    async def healthz() -> Health:
+        """The process is alive."""
+        return Health()
+
+    @router.get(
+        "/readyz",
+        response_model=Readiness,
+        responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": NotReady, "description": "Not ready"}},
+    )
+    async def readyz() -> Readiness | Response:
+        """Each server that a request may need, asked now."""
+        database_state, temporal_state = await asyncio.gather(check("database", database), check("temporal", temporal))
+        checks = Checks(database=database_state, temporal=temporal_state)
+        if database_state == temporal_state == "ok":
+            return Readiness(checks=checks)
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready.", checks=checks.model_dump())
+
+    return router
+
+
+async def _answers(name: str, probe: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await probe()
+    except Exception as error:
+        log.warning("not_ready", server=name, error=type(error).__name__, reason=str(getattr(error, "orig", error)))
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""The routes of notifications."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Path, Query, Response, Security
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from api.authentication import API_KEY_SCHEME
+from api.database import connection_to
+from api.problems import documented
+from api.requests import MAX_BIGINT, NewTestNotification, NotificationQuery, encode_cursor
+from api.schemas import Notification, NotificationDetail, NotificationPage, StartedTest
+from api.starting import TestStarter
+from db.notifications import NotificationFilter, list_flat, read_flat
+from settings import Settings
+
+
+def notification_routes(settings: Settings, engine: AsyncEngine, client: Client, starter: TestStarter) -> APIRouter:
+    """Lists, shows and tests. Each reads with one statement."""
+    router = APIRouter(
+        prefix="/notifications",
+        tags=["notifications"],
+        dependencies=[Security(API_KEY_SCHEME)],
+        responses=documented(
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+    )
+
+    def web_ui_url(workflow_id: str) -> str:
+        namespace = quote(client.namespace, safe="")
+        return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+
+    def shown(row: RowMapping) -> dict[str, Any]:
+        return {**row, "web_ui_url": web_ui_url(row["workflow_id"])}
+
+    @router.get("")
+    async def list_notifications(query: Annotated[NotificationQuery, Query()]) -> NotificationPage:
+        """Notifications, newest first."""
+        wanted = NotificationFilter(query.type, query.status, query.company, query.project)
+        async with connection_to(engine) as connection:
+            rows = await list_flat(connection, wanted, query.limit + 1, query.cursor)
+        items = [Notification.model_validate(shown(row)) for row in rows[: query.limit]]
+        more = len(rows) > query.limit
+        return NotificationPage(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+
+    @router.post(
+        "/test",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    )
+    async def send_test(test: NewTestNotification, response: Response) -> StartedTest:
+        """Sends a test the way every notification goes. A channel that is not configured ends as skipped."""
+        started = await starter.start(test)
+        response.headers["Location"] = f"{router.prefix}/{started.notification_id}"
+        return StartedTest(
+            notification_id=started.notification_id,
+            workflow_id=started.workflow_id,
+            web_ui_url=web_ui_url(started.workflow_id),
+        )
+
+    @router.get("/{notification_id}", responses=documented(HTTPStatus.NOT_FOUND))
+    async def read_notification(
+        notification_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)],
+    ) -> NotificationDetail:
+        """A notification with the record of each channel: recipient, text as sent, the provider's answer."""
+        async with connection_to(engine) as connection:
+            row = await read_flat(connection, notification_id)
+        if row is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no notification {notification_id}.")
+        return NotificationDetail.model_validate(shown(row))
+
+    return router

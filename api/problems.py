@@ -1,0 +1,77 @@
+"""Errors as RFC 9457 has them: every answer from 400 on is `application/problem+json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from api.schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Unavailable(HTTPException):
+    """A server behind the API is away: 503. `detail` is for the caller and tells no internals."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+
+
+def problem(
+    status: int, detail: str | None = None, headers: Mapping[str, str] | None = None, **extensions: object
+) -> Response:
+    """The answer for an error; `extensions` become further members."""
+    title = HTTPStatus(status).phrase
+    members: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
+    if detail and detail != title:
+        members["detail"] = detail
+    return JSONResponse(members | extensions, status, headers, media_type=MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Makes every error of the app a problem."""
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, error.detail, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(_request: Request, error: RequestValidationError) -> Response:
+        errors = [
+            {"field": _field(each["loc"]), "reason": each["msg"].removeprefix("Value error, ")}
+            for each in error.errors()
+        ]
+        detail = "The request is not valid; errors says where and why."
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+    @app.exception_handler(Exception)
+    async def unexpected_error(_request: Request, _error: Exception) -> Response:
+        # The server logs it with its traceback.
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error; the log has it.")
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """The name without where it stood (body, query, path); invalid JSON has a position for a name."""
+    names = [name for name in location[1:] if isinstance(name, str)]
+    return ".".join(names) or str(location[0])
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these errors."""
+    return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
+
+
+def correct_media_types(schema: dict[str, Any]) -> dict[str, Any]:
+    """Names problems' media type in an OpenAPI schema: FastAPI gives all of a route's answers the same one."""
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400 and "application/json" in response.get("content", {}):
+                    response["content"][MEDIA_TYPE] = response["content"].pop("application/json")
+    return schema

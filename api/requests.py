@@ -1,0 +1,108 @@
+"""What the API takes: query parameters and bodies. Whatever is not named here is refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
+
+from contracts import NotificationStatus, NotificationType
+
+MAX_BIGINT = 2**63 - 1
+MAX_MESSAGE = 3800
+"""Characters: with a subject above it a Telegram message stays within 4,096."""
+MAX_HTML_BYTES = 100_000
+
+
+def encode_cursor(last_id: int) -> str:
+    """The cursor of the page that follows the notification `last_id`."""
+    return base64.urlsafe_b64encode(str(last_id).encode()).decode().rstrip("=")
+
+
+def _decode_cursor(value: object) -> int | None:
+    if value is None:
+        return None
+    cursor = str(value)
+    try:
+        last_id = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        last_id = 0
+    if not 0 < last_id <= MAX_BIGINT or encode_cursor(last_id) != cursor:
+        raise ValueError("no cursor that a page's next_cursor gave")
+    return last_id
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain NUL")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return _storable(value)
+
+
+def _one_line(value: str) -> str:
+    if len(value.splitlines()) > 1 or value.splitlines()[0] != value:
+        raise ValueError("must be one line, without CR or LF")
+    return value
+
+
+def _within_html_limit(value: str) -> str:
+    if len(value.encode()) > MAX_HTML_BYTES:
+        raise ValueError(f"must have at most {MAX_HTML_BYTES} bytes")
+    return value
+
+
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueError("must not be 0")
+    return value
+
+
+Slug = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+
+
+class NotificationQuery(BaseModel):
+    """Which notifications to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=200, description="Notifications on a page.")
+    cursor: Annotated[int | None, BeforeValidator(_decode_cursor, json_schema_input_type=str | None)] = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+    type: NotificationType | None = None
+    status: NotificationStatus | None = None
+    company: Slug | None = Field(None, description="The company's slug.")
+    project: Slug | None = Field(None, description="The project's slug.")
+
+
+class NewTestNotification(BaseModel):
+    """Whom to send a test, and which text; at least one of `email` and `chat_id` is needed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: EmailStr | None = None
+    chat_id: Annotated[int, Field(strict=True, ge=-(2**63), le=MAX_BIGINT), AfterValidator(_not_zero)] | None = Field(
+        None, description="A Telegram chat."
+    )
+    subject: Annotated[str, Field(max_length=200), AfterValidator(_text), AfterValidator(_one_line)] | None = Field(
+        None, description="One line."
+    )
+    message: Annotated[str, Field(max_length=MAX_MESSAGE), AfterValidator(_text)] | None = Field(
+        None, description="The text for both channels."
+    )
+    html: Annotated[str, AfterValidator(_text), AfterValidator(_within_html_limit)] | None = Field(
+        None, description=f"The e-mail's HTML part, at most {MAX_HTML_BYTES} bytes."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_recipient(self) -> Self:
+        if self.email is None and self.chat_id is None:
+            raise ValueError("email or chat_id is needed")
+        return self

@@ -1,0 +1,160 @@
+"""Opening a test notification and starting its workflow, so that neither is left without the other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.database import connection_to
+from api.problems import Unavailable
+from api.requests import NewTestNotification
+from contracts import (
+    NotificationType,
+    SendNotificationInput,
+    StartableNotification,
+    TaskQueue,
+    task_queue,
+    test_notification_key,
+)
+from db.due import mark_started
+from db.notifications import NewTest, open_test, withdraw
+from settings import Settings
+from temporal_connection import register_search_attributes
+from workflows import search_attributes
+from workflows.send_notification import SendNotificationWorkflow
+from workflows.summaries import notification_details, notification_summary
+
+GIVE_UP_AFTER = timedelta(minutes=15)
+START_TIMEOUT = timedelta(seconds=5)
+"""For the start with all the client's retries."""
+
+TEMPORAL_ERRORS = (RPCError, RuntimeError, TimeoutError)
+"""What a call may raise; RuntimeError while the client has not been connected yet."""
+
+UNREACHABLE = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Started:
+    notification_id: int
+    workflow_id: str
+
+
+class TestStarter:
+    """Starts test notifications: the same workflow that the scan starts."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, client: Client) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._client = client
+        self._running: set[asyncio.Task[Started]] = set()
+        self._registered = False
+
+    async def start(self, request: NewTestNotification) -> Started:
+        """Opens the notification and starts its workflow; a caller that goes away does not stop it half way.
+
+        Raises `Unavailable`. Then nothing is sent, unless the database is away: what it had committed by then stands
+        open, and the next scan starts it or gives it up.
+        """
+        task = asyncio.create_task(self._open_and_start(request))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Waits for what callers left behind."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _open_and_start(self, request: NewTestNotification) -> Started:
+        test = self._new_test(request)
+        async with connection_to(self._engine) as connection:
+            notification_id = await open_test(connection, test)
+        try:
+            await self._start_workflow(notification_id, test)
+        except TEMPORAL_ERRORS as error:
+            # The answer may have got lost rather than the start, so that the row decides.
+            if await self._withdrawn(notification_id):
+                log.warning(
+                    "test_not_started", notification_id=notification_id, error=f"{type(error).__name__}: {error}"
+                )
+                raise Unavailable(f"{_reason(error)} Nothing is sent.") from error
+        except BaseException:
+            await self._withdrawn(notification_id)
+            raise
+        await self._mark_started(notification_id)
+        log.info("test_started", notification_id=notification_id, workflow_id=test.dedupe_key)
+        return Started(notification_id, test.dedupe_key)
+
+    def _new_test(self, request: NewTestNotification) -> NewTest:
+        give_up_after = GIVE_UP_AFTER
+        if self._settings.give_up_after is not None:
+            give_up_after = min(give_up_after, timedelta(seconds=self._settings.give_up_after))
+        return NewTest(
+            dedupe_key=test_notification_key(uuid4()),
+            give_up_at=datetime.now(UTC) + give_up_after,
+            email=request.email,
+            chat_id=request.chat_id,
+            subject=request.subject,
+            message=request.message,
+            html=request.html,
+        )
+
+    async def _start_workflow(self, notification_id: int, test: NewTest) -> None:
+        notification = StartableNotification(notification_id, NotificationType.TEST, test.dedupe_key, test.give_up_at)
+        options = self._settings.send_options()
+        try:
+            async with asyncio.timeout(START_TIMEOUT.total_seconds()):
+                await self._ensure_search_attributes()
+                await self._client.start_workflow(
+                    SendNotificationWorkflow.run,
+                    SendNotificationInput(notification_id, test.give_up_at, options),
+                    id=test.dedupe_key,
+                    task_queue=task_queue(options.queue_prefix, TaskQueue.WORKFLOWS),
+                    search_attributes=search_attributes.of_notification(notification),
+                    static_summary=notification_summary(notification),
+                    static_details=notification_details(options.api_url, notification_id),
+                    rpc_timeout=START_TIMEOUT,
+                )
+        except WorkflowAlreadyStartedError:
+            log.info("test_started_by_scan", notification_id=notification_id)
+
+    async def _ensure_search_attributes(self) -> None:
+        """In a new namespace the API may come before any worker, and Temporal refuses what it does not know."""
+        if not self._registered:
+            await register_search_attributes(self._client)
+            self._registered = True
+
+    async def _withdrawn(self, notification_id: int) -> bool:
+        """Whether the notification is gone; False: its workflow is at work."""
+        try:
+            async with connection_to(self._engine) as connection:
+                return await withdraw(connection, notification_id)
+        except Unavailable as error:
+            log.error("test_not_withdrawn", notification_id=notification_id)
+            raise Unavailable(
+                f"Temporal and the database cannot be reached. Notification {notification_id} may still be sent."
+            ) from error
+
+    async def _mark_started(self, notification_id: int) -> None:
+        """Without the mark the next scan starts the workflow once more, which then sends nothing."""
+        try:
+            async with connection_to(self._engine) as connection:
+                await mark_started(connection, [notification_id])
+        except Unavailable:
+            log.warning("test_not_marked_started", notification_id=notification_id)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RPCError) and error.status not in UNREACHABLE:
+        return f"Temporal refused to start the workflow ({error.status.name})."
+    return "Temporal cannot be reached."

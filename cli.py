@@ -1,0 +1,162 @@
+"""The operator's commands."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+import process
+from commands import dry_run, importing, records, scanning, servers, upkeep
+from commands.running import FAILED, OK, run
+from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
+from csv_import.fields import parse_time
+from db.notifications import NotificationFilter
+
+app = typer.Typer(
+    help=__doc__,
+    epilog="Exit status: 0 well, 1 the job failed, 2 a wrong setting or argument. Settings come from the environment.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+schedules_app = typer.Typer(no_args_is_help=True, help="The Temporal Schedules.")
+app.add_typer(schedules_app, name="schedules")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows to show, the newest first.")]
+
+YEARS = range(1970, 3000)
+"""What a dry run can be asked about."""
+
+
+def _moment(text: str) -> datetime:
+    try:
+        time = parse_time(text.strip())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    moment = datetime.now(UTC) + time if isinstance(time, timedelta) else time
+    if moment.year not in YEARS:
+        raise typer.BadParameter(f"year {moment.year} is out of range")
+    return moment
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:
+    """Bring the database to the newest revision."""
+    run(upkeep.migrate(as_json=as_json))
+
+
+@app.command("import")
+def import_csv(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", exists=True, file_okay=False, help="Holds companies.csv, projects.csv, ar_contents.csv."
+        ),
+    ],
+    strict: Annotated[bool, typer.Option("--strict", help="Load nothing when a line is bad.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Load companies, projects and AR content from CSV files.
+
+    Rows are created or updated by their slug; rows that no line names stay. Every bad line is named, and makes the
+    exit status 1; the good ones are loaded all the same. A file may be missing if what the others refer to is in the
+    database.
+    """
+    run(importing.import_csv(folder, strict=strict, as_json=as_json))
+
+
+@schedules_app.command("apply")
+def apply_schedules(as_json: Json = False) -> None:
+    """Create the Schedules, or bring them up to the settings."""
+    run(upkeep.apply_schedules(as_json=as_json))
+
+
+@schedules_app.callback()
+def _schedules() -> None:
+    """The Temporal Schedules."""
+
+
+@app.command()
+def scan(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the scan has ended.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The scan goes on."),
+    ] = None,
+    only_show: Annotated[bool, typer.Option("--dry-run", help="Show who would be told what; send nothing.")] = False,
+    at: Annotated[
+        datetime | None,
+        typer.Option(parser=_moment, metavar="TIME", help="With --dry-run: ISO 8601 with offset, or such as +7d."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Scan for what is about to end, now. A scan by hand that still runs is joined."""
+    if only_show and wait:
+        raise typer.BadParameter("--dry-run starts nothing to --wait for")
+    if timeout is not None and not wait:
+        raise typer.BadParameter("--timeout goes with --wait only")
+    if at is not None and not only_show:
+        raise typer.BadParameter("--at goes with --dry-run only: a scan looks at the real clock")
+    if only_show:
+        run(dry_run.dry_run(at, as_json=as_json))
+    run(scanning.scan(wait=wait, timeout=timeout, as_json=as_json))
+
+
+@app.command()
+def notifications(
+    notification_type: Annotated[NotificationType | None, typer.Option("--type")] = None,
+    status: Annotated[NotificationStatus | None, typer.Option()] = None,
+    company: Annotated[str | None, typer.Option(metavar="SLUG")] = None,
+    project: Annotated[str | None, typer.Option(metavar="SLUG")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List notifications and what became of them."""
+    wanted = NotificationFilter(notification_type, status, company, project)
+    run(records.list_notifications(wanted, limit, as_json=as_json))
+
+
+@app.command()
+def deliveries(
+    status: Annotated[DeliveryStatus | None, typer.Option()] = None,
+    channel: Annotated[Channel | None, typer.Option()] = None,
+    notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List deliveries: each channel of each notification, with the provider's answer."""
+    run(
+        records.list_deliveries(
+            status=status, channel=channel, notification_id=notification_id, limit=limit, as_json=as_json
+        )
+    )
+
+
+@app.command("servers")
+def run_servers(
+    state: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Keeps data, logs and endpoints.json.")],
+) -> None:
+    """Run the embedded PostgreSQL and Temporal until SIGTERM. For development."""
+    run(servers.run_servers(state))
+
+
+def main() -> NoReturn:
+    """Runs the command of the command line and leaves with its status."""
+    status = FAILED
+    try:
+        app(prog_name="cli.py")
+    except SystemExit as left:
+        status = left.code if isinstance(left.code, int) else OK if left.code is None else FAILED
+    except BaseException:
+        traceback.print_exc()
+    process.leave(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""`notifications` and `deliveries`: the record, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from commands.output import print_json, print_table
+from commands.running import OK, complain, database
+from contracts import Channel, DeliveryStatus
+from db import notifications, records
+from db.notifications import NotificationFilter
+from settings import Settings
+
+_NOTIFICATION_COLUMNS = {
+    "id": "id",
+    "type": "notification_type",
+    "status": "status",
+    "company": "company_slug",
+    "project": "project_slug",
+    "ends at (UTC)": "item_ends_at",
+    "days left": "days_left",
+    "e-mail sent (UTC)": "email_sent_at",
+    "e-mail error": "email_error",
+    "telegram sent (UTC)": "telegram_sent_at",
+    "telegram error": "telegram_error",
+    "created (UTC)": "created_at",
+}
+_DELIVERY_COLUMNS = {
+    "id": "id",
+    "notification": "notification_id",
+    "company": "company_slug",
+    "project": "project_slug",
+    "channel": "channel",
+    "status": "status",
+    "reason": "reason",
+    "attempts": "attempts",
+    "recipient": "recipient",
+    "reply": "provider_reply",
+    "duplicate?": "possible_duplicate",
+    "finished (UTC)": "finished_at",
+}
+
+
+async def list_notifications(wanted: NotificationFilter, limit: int, *, as_json: bool) -> int:
+    settings = Settings.load()
+    async with database(settings) as engine, engine.connect() as connection:
+        rows = await notifications.list_flat(connection, wanted, limit + 1)
+    _print(rows, limit, _NOTIFICATION_COLUMNS, as_json)
+    return OK
+
+
+async def list_deliveries(
+    *,
+    status: DeliveryStatus | None,
+    channel: Channel | None,
+    notification_id: int | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    settings = Settings.load()
+    async with database(settings) as engine, engine.connect() as connection:
+        rows = await records.list_deliveries(
+            connection, limit + 1, status=status, channel=channel, notification_id=notification_id
+        )
+    _print(rows, limit, _DELIVERY_COLUMNS, as_json)
+    return OK
+
+
+def _print(rows: Sequence[Mapping[Any, Any]], limit: int, columns: dict[str, str], as_json: bool) -> None:
+    """Shows at most `limit` of the rows; whether there are more is said too."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    if as_json:
+        print_json({"items": [dict(row) for row in shown], "more": more})
+        return
+    print_table(list(columns), [[row[name] for name in columns.values()] for row in shown])
+    if more:
+        complain(f"There are more than these {limit}: raise --limit.")

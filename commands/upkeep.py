@@ -1,0 +1,37 @@
+"""`migrate` and `schedules apply`: what a deployment runs once a release."""
+
+from __future__ import annotations
+
+import schedules
+from commands.output import print_json, print_line, print_table
+from commands.running import OK, database_errors, temporal_client, temporal_errors
+from db.migrate import upgrade
+from settings import Settings
+
+
+async def migrate(*, as_json: bool) -> int:
+    """Brings the database to the newest revision. May run twice."""
+    settings = Settings.load()
+    async with database_errors():
+        before, after = await upgrade(settings)
+    if as_json:
+        print_json({"before": before, "after": after})
+    elif before == after:
+        print_line(f"The database is at revision {after} already.")
+    else:
+        print_line(f"The database went from {f'revision {before}' if before else 'empty'} to revision {after}.")
+    return OK
+
+
+async def apply_schedules(*, as_json: bool) -> int:
+    """Creates or updates the Temporal Schedules. May run twice."""
+    settings = Settings.load()
+    settings.require_a_channel()
+    client = await temporal_client()
+    async with temporal_errors():
+        applied = await schedules.apply(client, settings)
+    if as_json:
+        print_json({"items": [{"schedule_id": name, "result": result} for name, result in applied]})
+    else:
+        print_table(("schedule", "result"), applied)
+    return OK

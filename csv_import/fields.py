@@ -1,0 +1,174 @@
+"""What one field of a CSV line may hold. Each parser takes the field's text, stripped and not empty.
+
+A parser raises ValueError with a reason that quotes what stands there and says what to write instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from unicodedata import category
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BeforeValidator, PlainValidator
+
+STATUSES = ("active", "expired", "archived")
+CHAT_ID_BITS = 52
+SLUG_LENGTH = 200
+LONGEST_THRESHOLD_DAYS = 365
+LONGEST_RELATIVE = timedelta(days=100 * 365)
+
+_SLUG = re.compile(r"[\w.~-]+")
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_RELATIVE = re.compile(r"(?P<sign>[+-])(?P<count>[0-9]{1,10})(?P<unit>[dhms])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_CHAT_ID = re.compile(r"-?[0-9]{1,16}")
+_DAYS = re.compile(r"[0-9]{1,3}")
+_SEPARATORS = re.compile(r"[,;]")
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+# An even number of backslashes before it: otherwise they are an escaped backslash and plain text.
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def quote(text: str) -> str:
+    """The text as messages show it: quoted, on one line, at most 60 characters."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def parse_time(text: str) -> datetime | timedelta:
+    """ISO 8601 with offset gives a time in UTC; `+7d` or `-2h` (units d, h, m, s) the distance from now."""
+    if relative := _RELATIVE.fullmatch(text):
+        distance = _distance(int(relative["count"]), relative["unit"])
+        if distance is None:
+            raise ValueError(f"{quote(text)} is more than 100 years away")
+        return -distance if relative["sign"] == "-" else distance
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{quote(text)} is no time; write ISO 8601 with offset or +7d") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{quote(text)} has no offset; write {moment.isoformat()}+00:00 if that is meant")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{quote(text)} is out of range") from None
+
+
+def _distance(count: int, unit: str) -> timedelta | None:
+    try:
+        distance = timedelta(**{_UNITS[unit]: count})
+    except OverflowError:
+        return None
+    return distance if distance <= LONGEST_RELATIVE else None
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise ValueError(f"{quote(text)} is no slug; write letters, digits and - _ . ~ only")
+    if len(text) > SLUG_LENGTH:
+        raise ValueError(f"{quote(text)} has {len(text)} characters; at most {SLUG_LENGTH} are allowed")
+    return text
+
+
+def _one_line(text: str) -> str:
+    # It ends up in a subject, and PostgreSQL takes no NUL.
+    if not text.isprintable() and any(category(character) in ("Cc", "Zl", "Zp") for character in text):
+        raise ValueError(f"{quote(text)} holds a line break or another control character")
+    return text
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"{quote(text)} is no e-mail address: {error}") from None
+
+
+def _chat_id(text: str) -> int:
+    if not _CHAT_ID.fullmatch(text) or not 0 < abs(int(text)) < 2**CHAT_ID_BITS:
+        raise ValueError(f"{quote(text)} is no chat id; write a whole number of at most {CHAT_ID_BITS} bits, not 0")
+    return int(text)
+
+
+def _locale(text: str) -> str:
+    locale = text.replace("_", "-")
+    if not _LOCALE.fullmatch(locale):
+        raise ValueError(f"{quote(text)} is no locale; write one such as en or pt-BR")
+    return locale
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{quote(text)} is no IANA time zone; write one such as Europe/Berlin") from None
+    return text
+
+
+def _flag(text: str) -> bool:
+    try:
+        return _FLAGS[text.lower()]
+    except KeyError:
+        raise ValueError(f"{quote(text)} is no yes or no; write true, false, 1, 0, yes or no") from None
+
+
+def _status(text: str) -> str:
+    if text not in STATUSES:
+        raise ValueError(f"{quote(text)} is no status; write one of {', '.join(STATUSES)}")
+    return text
+
+
+def _days(text: str) -> list[int]:
+    # Separators alone would make an empty list: never to be told, which nobody means.
+    parts = _parts(text) or [text]
+    for part in parts:
+        if not _DAYS.fullmatch(part) or int(part) > LONGEST_THRESHOLD_DAYS:
+            raise ValueError(f"{quote(part)} is no number of days from 0 to {LONGEST_THRESHOLD_DAYS}; write 30,7,1")
+    return sorted({int(part) for part in parts}, reverse=True)
+
+
+def _tags(text: str) -> list[str]:
+    return list(dict.fromkeys(_one_line(part) for part in _parts(text)))
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in _SEPARATORS.split(text) if part.strip()]
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "a value is too deep, too long or no JSON"
+        raise ValueError(f"{quote(text)} is no JSON: {reason}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f'{quote(text)} is no JSON object; write {{"key": "value"}}')
+    try:
+        written = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        written.encode()
+    except ValueError:
+        raise ValueError(f"{quote(text)} holds a number or a character that cannot be stored") from None
+    if _ESCAPED_NUL.search(written):
+        raise ValueError(f"{quote(text)} holds the character NUL, which cannot be stored")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+Slug = Annotated[str, BeforeValidator(_slug)]
+OneLine = Annotated[str, BeforeValidator(_one_line)]
+Email = Annotated[str, BeforeValidator(_email)]
+ChatId = Annotated[int, BeforeValidator(_chat_id)]
+Locale = Annotated[str, BeforeValidator(_locale)]
+TimeZone = Annotated[str, BeforeValidator(_timezone)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Status = Annotated[str, BeforeValidator(_status)]
+Time = Annotated[datetime | timedelta, PlainValidator(parse_time)]
+Days = Annotated[list[int], BeforeValidator(_days)]
+Tags = Annotated[list[str], BeforeValidator(_tags)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object)]

@@ -1,0 +1,186 @@
+"""Loading a folder of CSV files into the database, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from csv_import.fields import quote
+from csv_import.lines import ArContentLine, CompanyLine, CsvLine, ProjectLine
+from csv_import.reading import CsvFile, Fault, Line
+from db import imports
+
+BATCH = 1000
+"""Lines that go into one statement."""
+
+Progress = Callable[[int, int], None]
+"""Hears how many bytes of how many have been read."""
+
+
+class NothingToImport(Exception):
+    """The folder holds none of the files."""
+
+
+@dataclass
+class FileReport:
+    """Counts of lines. A line that would change its row in nothing is unchanged."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    bad: int = 0
+
+
+@dataclass
+class ImportReport:
+    """What came of an import; `files` has the files that were there, `faults` all reasons in their order."""
+
+    loaded: bool = True
+    """False: strict, and there was a bad line; all counts but `bad` are 0."""
+    files: dict[str, FileReport] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def bad(self) -> int:
+        """Bad lines over all files."""
+        return sum(report.bad for report in self.files.values())
+
+
+@dataclass(frozen=True)
+class _Table:
+    file: str
+    line: type[CsvLine]
+    upsert: Callable[[AsyncConnection, imports.Lines, datetime], Awaitable[imports.Upserted]]
+    parent: str = ""
+
+
+_TABLES = (
+    _Table("companies.csv", CompanyLine, imports.upsert_companies),
+    _Table("projects.csv", ProjectLine, imports.upsert_projects, parent="companies.csv"),
+    _Table("ar_contents.csv", ArContentLine, imports.upsert_ar_contents, parent="projects.csv"),
+)
+FILES = tuple(table.file for table in _TABLES)
+
+
+def _ignore(_done: int, _total: int) -> None:
+    pass
+
+
+async def import_folder(
+    engine: AsyncEngine, folder: Path, *, now: datetime, strict: bool = False, progress: Progress = _ignore
+) -> ImportReport:
+    """Loads companies.csv, projects.csv and ar_contents.csv, in this order; `now` is what relative times count from.
+
+    A company or project referred to must stand in the file before, on a good line, or be in the database already; so
+    any file may be missing, though not all (`NothingToImport`). Good lines are committed batch by batch; with
+    `strict` all are at the end, or none if a line is bad. Rows that no line names stay as they are. May run twice:
+    the second time changes nothing.
+    """
+    async with engine.connect() as connection:
+        running = _Import(connection, folder, now, strict, progress)
+        return await running.run()
+
+
+class _Import:
+    """One run: its connection, its moment and what it has found out so far."""
+
+    def __init__(
+        self, connection: AsyncConnection, folder: Path, now: datetime, strict: bool, progress: Progress
+    ) -> None:
+        self._connection = connection
+        self._now = now
+        self._strict = strict
+        self._progress = progress
+        self._files = {table.file: CsvFile(folder / table.file, table.line) for table in _TABLES}
+        self._report = ImportReport()
+        self._bad_slugs: dict[str, set[str]] = {name: set() for name in FILES}
+        self._time_zones: set[str] = set()
+
+    async def run(self) -> ImportReport:
+        sizes = {name: file.size() for name, file in self._files.items() if file.exists()}
+        if not sizes:
+            raise NothingToImport(f"it holds none of {', '.join(FILES)}")
+        report = self._report
+        report.missing = [name for name in FILES if name not in sizes]
+        self._time_zones = await imports.time_zones(self._connection)
+        done = 0
+        for table in _TABLES:
+            if table.file not in sizes:
+                continue
+            file = self._files[table.file]
+            report.files[table.file] = FileReport()
+            for batch in _batches(file.lines()):
+                await self._load(table, batch)
+                self._progress(done + file.bytes_read, sum(sizes.values()))
+            done += sizes[table.file]
+        if self._strict and report.bad:
+            await self._connection.rollback()
+            report.loaded = False
+            report.files = {name: FileReport(bad=file.bad) for name, file in report.files.items()}
+        else:
+            await self._connection.commit()
+        return report
+
+    async def _load(self, table: _Table, batch: list[Line[CsvLine]]) -> None:
+        """Loads the good lines of a batch and reports the others, in their order."""
+        faults: dict[int, list[Fault]] = {}
+        good: dict[str, Line[CsvLine]] = {}
+        for line in batch:
+            if wrong := [*line.faults, *self._faults_beyond_the_line(table, line)]:
+                faults[line.number] = wrong
+                self._bad_slugs[table.file].add(line.slug)
+            else:
+                good[line.slug] = line
+        counts = self._report.files[table.file]
+        if good:
+            records = [_record(line.row) for line in good.values() if line.row]
+            upserted = await table.upsert(self._connection, records, self._now)
+            if not self._strict:
+                await self._connection.commit()
+            for slug in upserted.unresolved:
+                where = f"neither in {table.parent} nor in the database"
+                faults[good[slug].number] = [_reference_fault(table, good[slug], where)]
+                self._bad_slugs[table.file].add(slug)
+            counts.new += upserted.new
+            counts.changed += upserted.changed
+            counts.unchanged += len(good) - upserted.new - upserted.changed - len(upserted.unresolved)
+        counts.bad += len(faults)
+        self._report.faults += [fault for number in sorted(faults) for fault in faults[number]]
+
+    def _faults_beyond_the_line(self, table: _Table, line: Line[CsvLine]) -> Iterator[Fault]:
+        """What the line alone does not show."""
+        if table.parent and line.reference and line.reference in self._bad_slugs[table.parent]:
+            yield _reference_fault(table, line, f"its own line in {table.parent} is bad")
+        if isinstance(line.row, CompanyLine) and line.row.timezone not in self._time_zones:
+            reason = f"{quote(line.row.timezone)} is no time zone that PostgreSQL knows"
+            yield Fault(table.file, line.number, "timezone", reason)
+
+
+def _reference_fault(table: _Table, line: Line[CsvLine], where: str) -> Fault:
+    column = table.line.reference or ""
+    return Fault(table.file, line.number, column, f"{quote(line.reference)} is not there: {where}")
+
+
+def _batches(lines: Iterator[Line[CsvLine]]) -> Iterator[list[Line[CsvLine]]]:
+    while batch := list(islice(lines, BATCH)):
+        yield batch
+
+
+def _record(row: CsvLine) -> dict[str, Any]:
+    """The row as `db.imports` takes it."""
+    record = vars(row).copy()
+    for column in ("starts_at", "expires_at"):
+        match record.get(column):
+            case datetime() as moment:
+                record[column] = moment.isoformat()
+            case timedelta() as distance:
+                record[column] = None
+                record[column.replace("_at", "_in")] = distance.total_seconds()
+    return record

@@ -1,0 +1,212 @@
+"""Reading one CSV file, a line at a time: what is good comes as a row, what is not with every reason.
+
+UTF-8 with or without BOM, any line ends, comma-separated, quotes as in RFC 4180. A field may hold line breaks in
+quotes; a line's number is that of its first physical line. Blank lines are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Generic, TextIO, TypeVar
+
+from pydantic import ValidationError
+
+from csv_import.fields import quote
+from csv_import.lines import CsvLine
+
+Row = TypeVar("Row", bound=CsvLine)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong. `column` is None where it concerns the whole line, `line` where the whole file."""
+
+    file: str
+    line: int | None
+    column: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.reason}" if self.column is None else f"{place}: {self.column}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Line(Generic[Row]):
+    """A line of a file; `row` is None when it is bad, and then there is at least one fault."""
+
+    number: int
+    slug: str
+    """Empty where it cannot be told, or is an earlier line's."""
+    reference: str
+    """The slug of the company or project that the line belongs to; empty where it cannot be told."""
+    row: Row | None
+    faults: Sequence[Fault] = ()
+
+
+class CsvFile(Generic[Row]):
+    """A file of lines of one kind. A file that cannot be read at all counts as one bad line."""
+
+    def __init__(self, path: Path, kind: type[Row]) -> None:
+        self.name = path.name
+        self.bytes_read = 0
+        """How far the reading has come, for a progress bar."""
+        self._path = path
+        self._kind = kind
+        self._columns = tuple(kind.model_fields)
+        self._first_lines: dict[str, int] = {}
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def size(self) -> int:
+        """In bytes."""
+        return self._path.stat().st_size
+
+    def lines(self) -> Iterator[Line[Row]]:
+        """All lines in their order, good and bad. To be called once."""
+        try:
+            file = self._path.open("rb")
+        except OSError as error:
+            yield Line(1, "", "", None, [Fault(self.name, None, None, f"cannot be read: {error.strerror}")])
+            return
+        # What is no UTF-8 becomes surrogates, so that the line can be named and the rest be read.
+        with TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            physical = _PhysicalLines(text)
+            header = next(_records(physical, None), None)
+            names = [name.strip() for name in header.fields] if header else []
+            if reason := self._header_fault(names):
+                yield Line(1, "", "", None, [Fault(self.name, 1, None, reason)])
+                return
+            for record in _records(physical, len(names)):
+                self.bytes_read = file.tell()
+                yield self._line(record, names)
+
+    def _header_fault(self, names: Sequence[str]) -> str | None:
+        wanted = f"the first line must be {','.join(self._columns)}"
+        if not all(map(_is_text, names)):
+            return f"the file is not UTF-8: save it as CSV UTF-8; {wanted}"
+        if missing := [column for column in self._columns if column not in names]:
+            return f"missing column {', '.join(missing)}; {wanted}"
+        if unknown := [name for name in names if name not in self._columns]:
+            return f"unknown column {', '.join(map(quote, unknown))}; {wanted}"
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            return f"column {', '.join(twice)} stands there twice; {wanted}"
+        return None
+
+    def _line(self, record: _Record, names: Sequence[str]) -> Line[Row]:
+        values = {name: field.strip() for name, field in zip(names, record.fields, strict=False)}
+        slug = values.get("slug", "")
+        faults = [Fault(self.name, record.number, None, record.fault)] if record.fault else []
+        row = None
+        if not faults:
+            row, wrong = self._row({name: value for name, value in values.items() if value})
+            faults = [Fault(self.name, record.number, column, reason) for column, reason in wrong]
+        if slug and (first := self._first_lines.setdefault(slug, record.number)) != record.number:
+            faults.append(Fault(self.name, record.number, "slug", f"{quote(slug)} stands in line {first} already"))
+            slug = ""
+        reference = values.get(self._kind.reference or "", "")
+        return Line(record.number, slug, reference, None if faults else row, faults)
+
+    def _row(self, values: dict[str, str]) -> tuple[Row | None, list[tuple[str, str]]]:
+        """The checked row, or the columns that are wrong with the reasons."""
+        garbled = [name for name, value in values.items() if not _is_text(value)]
+        if garbled:
+            return None, [(name, "is not UTF-8: save the file as CSV UTF-8") for name in garbled]
+        try:
+            return self._kind.model_validate(values), []
+        except ValidationError as error:
+            return None, [
+                (
+                    str(wrong["loc"][0]),
+                    "is empty" if wrong["type"] == "missing" else str(wrong.get("ctx", {}).get("error", wrong["msg"])),
+                )
+                for wrong in error.errors(include_url=False, include_input=False)
+            ]
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The fields between two line ends outside quotes; `fault` says what is wrong with the quotes or their number."""
+
+    number: int
+    fields: list[str]
+    fault: str | None = None
+
+
+class _PhysicalLines:
+    """Hands lines to the CSV reader and takes them back where it swallowed too many."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._returned: deque[str] = deque()
+        self._taken: list[str] = []
+        self._number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._returned.popleft() if self._returned else next(self._file)
+        self._taken.append(line)
+        return line
+
+    @property
+    def first(self) -> str:
+        """The record's first line."""
+        return self._taken[0]
+
+    def begin(self) -> int:
+        """Begins a record; returns the number of its first line."""
+        self._number += len(self._taken)
+        self._taken.clear()
+        return self._number + 1
+
+    def return_all_but_first(self) -> None:
+        self._returned.extendleft(reversed(self._taken[1:]))
+        del self._taken[1:]
+
+
+def _records(physical: _PhysicalLines, width: int | None) -> Iterator[_Record]:
+    """The records that are not blank. A stray quote spoils its own line only: the reader goes on with the next."""
+    reader = csv.reader(physical, strict=True)
+    while True:
+        number = physical.begin()
+        fields: list[str] = []
+        fault = None
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            fields = _without_quotes(physical.first)
+            fault = f"is no CSV ({error}); a field in quotes ends with a quote, and a quote inside is written twice"
+        else:
+            if not "".join(fields).strip() and len(fields) < 2:
+                continue
+            if width is not None and len(fields) != width:
+                fault = f"has {len(fields)} fields and not {width}; put a field with a comma in quotes"
+        if fault:
+            physical.return_all_but_first()
+        yield _Record(number, fields, fault)
+
+
+def _without_quotes(line: str) -> list[str]:
+    """What the fields of a broken line seem to be: enough to know its slug."""
+    return [field.strip(' "\r\n') for field in line.split(",")]
+
+
+def _is_text(value: str) -> bool:
+    """False where a byte was no UTF-8."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
