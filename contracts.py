@@ -98,7 +98,7 @@ def notification_key(notification_type: NotificationType, item: str, ends_at: da
     return f"{notification_type}.{item}.{ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}.{threshold_days}d"
 
 
-def test_notification_key(request_id: UUID) -> str:
+def key_of_test(request_id: UUID) -> str:
     """The key of a notice somebody asked for; `request_id` makes it unique."""
     return f"{NotificationType.TEST}.{request_id.hex}"
 

@@ -21,8 +21,8 @@ from contracts import (
     SendNotificationInput,
     StartableNotification,
     TaskQueue,
+    key_of_test,
     task_queue,
-    test_notification_key,
 )
 from db.due import mark_started
 from db.notifications import NewTest, open_test, withdraw
@@ -100,7 +100,7 @@ class TestStarter:
         if self._settings.give_up_after is not None:
             give_up_after = min(give_up_after, timedelta(seconds=self._settings.give_up_after))
         return NewTest(
-            dedupe_key=test_notification_key(uuid4()),
+            dedupe_key=key_of_test(uuid4()),
             give_up_at=datetime.now(UTC) + give_up_after,
             email=request.email,
             chat_id=request.chat_id,
