@@ -75,6 +75,14 @@ histories: $(ENV) ## Record the workflow histories that the replay tests use
 bench: $(ENV) ## Run the benchmarks
 	$(PY) -m bench
 
+.PHONY: env-example
+env-example: $(ENV) ## Write .env.example from settings.py
+	$(PY) -m deploy.env_example
+
+.PHONY: secrets
+secrets: ## Make the secret files that docker-compose.yml reads
+	sh deploy/make-secrets.sh
+
 .PHONY: clean
 clean: ## Remove the environment and the caches of the tools
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

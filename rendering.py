@@ -33,6 +33,7 @@ class Renderer:
     def __init__(self, renew_url_template: str, support_email: str) -> None:
         self._renew_url_template = renew_url_template
         self._support_email = support_email
+        self._locales = {folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()}
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             undefined=StrictUndefined,
@@ -56,7 +57,7 @@ class Renderer:
         return self._part(claim, "telegram.html").strip()
 
     def _part(self, claim: Claim, name: str) -> str:
-        locale = claim.locale if (TEMPLATES / claim.locale).is_dir() else DEFAULT_LOCALE
+        locale = claim.locale if claim.locale in self._locales else DEFAULT_LOCALE
         template = self._environment.get_template(f"{locale}/{claim.notification_type}/{name}")
         return template.render(self._context(claim, locale))
 

@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     def _known_timezone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from None
         return value
 

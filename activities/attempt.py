@@ -25,6 +25,7 @@ from channels.results import (
 from contracts import Channel, DeliveryStatus, Reason, SendInput, SendResult
 from db import deliveries
 from db.deliveries import Claim, SentText
+from db.engine import autocommit
 from log_setup import mask, scrub
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,7 @@ class DeliveryAttempts:
         attempt_timeout: float,
         resend_in_doubt: bool,
     ) -> None:
-        self._engine = engine
+        self._engine = autocommit(engine)
         self._channel = channel
         self._configured = configured
         self._attempt_timeout = attempt_timeout
@@ -63,7 +64,7 @@ class DeliveryAttempts:
     async def run(self, input: SendInput, provider: Provider) -> SendResult:
         """One attempt. Raises `ApplicationError` with a stable `type`, non-retryable where that is final."""
         info = activity.info()
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             claim = await deliveries.claim(
                 connection,
                 input.notification_id,
@@ -83,7 +84,7 @@ class DeliveryAttempts:
 
         async def mark_sending(sent: SentText) -> None:
             nonlocal in_flight
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 if not await deliveries.mark_sending(connection, claim, sent):
                     raise ApplicationError("A newer attempt holds this delivery", type="superseded")
             in_flight = True
@@ -107,7 +108,7 @@ class DeliveryAttempts:
 
     async def _accepted(self, claim: Claim, receipt: Receipt) -> SendResult:
         try:
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 await deliveries.accept(connection, claim, receipt.provider_id, receipt.reply)
         except (SQLAlchemyError, OSError) as error:
             # The workflow keeps the evidence and records it: a retry would be a second message.
@@ -119,13 +120,13 @@ class DeliveryAttempts:
 
     async def _not_handed_over(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
         """Writes the refusal and returns the error to raise. Nothing in it names the recipient."""
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
+            if isinstance(refusal, RecipientMoved):
+                await deliveries.move_chat(connection, claim, refusal.new_chat_id)
             if isinstance(refusal, Rejected):
                 await deliveries.settle(connection, claim, DeliveryStatus.REJECTED, refusal.reason, refusal.reply)
             else:
                 await deliveries.release(connection, claim, refusal.reason, refusal.reply)
-            if isinstance(refusal, RecipientMoved):
-                await deliveries.move_chat(connection, claim, refusal.new_chat_id)
         log.warning("not_handed_over", reason=refusal.reason, final=isinstance(refusal, Rejected))
         return ApplicationError(
             f"Not handed over: {refusal.reason}",

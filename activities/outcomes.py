@@ -12,18 +12,19 @@ from contracts import (
     SendNotificationResult,
 )
 from db import deliveries
+from db.engine import autocommit
 
 
 class OutcomeActivities:
     """Runs as a local activity of the child, or remotely when the database was away."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._engine = autocommit(engine)
 
     @activity.defn
     async def record_outcome(self, input: RecordOutcomeInput) -> SendNotificationResult:
         """Settles the notification in one statement. May run twice: it writes no counters."""
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             outcome = await deliveries.record(connection, input.notification_id, input.email, input.telegram)
         if outcome is None:
             return SendNotificationResult(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.problems import Unavailable
+from db.engine import autocommit
 
 TIMEOUT = 10
 """Seconds for a connection and what is done with it."""
@@ -25,7 +26,7 @@ async def connection_to(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with (
             asyncio.timeout(TIMEOUT),
-            engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection,
+            autocommit(engine).connect() as connection,
         ):
             connected = True
             yield connection

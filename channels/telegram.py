@@ -35,7 +35,7 @@ _CHAT_GONE = {
 """Permanent: part of the description, in lower case, and the reason it stands for."""
 
 
-class _Parameters(BaseModel):
+class Parameters(BaseModel):
     retry_after: float | None = None
     migrate_to_chat_id: int | None = None
 
@@ -50,7 +50,7 @@ class _Answer(BaseModel):
     ok: bool
     result: _Message | None = None
     description: str = ""
-    parameters: _Parameters = _Parameters()
+    parameters: Parameters = Parameters()
 
 
 async def send(
@@ -100,7 +100,7 @@ def _receipt(response: httpx.Response) -> Receipt:
     raise verdict(response.status_code, answer.description, answer.parameters)
 
 
-def verdict(status: int, description: str, parameters: _Parameters) -> NotHandedOver:
+def verdict(status: int, description: str, parameters: Parameters) -> NotHandedOver:
     """The exception that an answer other than success stands for."""
     reply = f"{status} {description}".strip()
     if parameters.migrate_to_chat_id is not None:

@@ -52,8 +52,8 @@ async def _demo(stack: AsyncExitStack, data: Path, once: bool, stop: asyncio.Eve
     await demo.start(stack)
     new = await demo.scan()
     differences, line = await demo.report(new)
+    demo.show_links()
     if not once:
-        demo.show_links()
         await demo.stay_up(stop)
         return 0, "demo: stopped"
     if differences:

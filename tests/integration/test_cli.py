@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,8 @@ from tests.data import Platform, in_days
 from tests.scanning import all_finished
 
 ROOT = Path(__file__).parents[2]
+KEPT = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR") if name in os.environ}
+"""Besides these a command sees only what a test gives it, and never a Temporal that happens to run on the machine."""
 PROJECT_HEADER = (
     "slug,company_slug,name,status,starts_at,expires_at,auto_renew,subscription_type,notify_before_expiry_days,"
     "tags,metadata"
@@ -46,20 +47,20 @@ class Ended:
         return json.loads(self.out)
 
 
-async def start(*arguments: str, environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
+async def start(*arguments: str, environment: dict[str, str] | None = None) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "cli.py",
         *arguments,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **(environment or {})},
+        env=KEPT | {"TEMPORAL_ADDRESS": NOBODY_LISTENS} | (environment or {}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
-async def cli(*arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+async def cli(*arguments: str, environment: dict[str, str] | None = None) -> Ended:
     process = await start(*arguments, environment=environment)
     async with asyncio.timeout(120):
         out, err = await process.communicate()
@@ -69,13 +70,12 @@ async def cli(*arguments: str, environment: Mapping[str, str] | None = None) -> 
 
 @pytest.fixture
 def database(database_url: str) -> dict[str, str]:
-    """An environment with the test's database and both channels configured, but no Temporal."""
+    """An environment with the test's database and both channels configured. No Temporal answers."""
     return {
         "DATABASE_URL": database_url,
         "SMTP_HOST": "127.0.0.1",
         "SMTP_FROM_EMAIL": "notices@platform.example",
         "TELEGRAM_BOT_TOKEN": "1:x",
-        "TEMPORAL_ADDRESS": NOBODY_LISTENS,
     }
 
 

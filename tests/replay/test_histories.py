@@ -30,9 +30,7 @@ def test_there_are_histories_of_every_workflow_in_every_shape() -> None:
     recorded = {file.stem for file in FILES}
     for name, _ in SHAPES:
         assert any(re.fullmatch(rf"{name}(-run-\d+)?", stem) for stem in recorded), f"make histories: {name}"
-    replayed = {
-        read(file).events[0].workflow_execution_started_event_attributes.workflow_type.name for file in FILES
-    }
+    replayed = {read(file).events[0].workflow_execution_started_event_attributes.workflow_type.name for file in FILES}
     assert replayed == {workflow._Definition.must_from_class(each).name for each in WORKFLOWS}
 
 

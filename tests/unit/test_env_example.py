@@ -41,7 +41,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> S
 
 
 def test_it_is_what_the_settings_say() -> None:
-    assert env_example() == TEXT, "run `make env-example`"
+    assert env_example() == TEXT, "run `python -m deploy.env_example`"
 
 
 def test_each_setting_stands_there_once_and_nothing_unknown() -> None:

@@ -1,0 +1,39 @@
+# One image for the worker, the API and the commands; docker-compose.yml says which runs where.
+# The tag is of the Python that the tests run on.
+FROM python:3.11.15-slim-trixie AS packages
+
+COPY requirements/app.txt /requirements.txt
+# --without-pip: the environment is all that goes into the image, and nothing installs there.
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check --only-binary :all: \
+        --require-hashes -r /requirements.txt
+
+
+FROM python:3.11.15-slim-trixie
+
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+
+COPY --from=packages /venv /venv
+
+WORKDIR /app
+COPY activities activities
+COPY api api
+COPY channels channels
+COPY commands commands
+COPY csv_import csv_import
+COPY db db
+COPY templates templates
+COPY workflows workflows
+COPY deploy/__init__.py deploy/check_worker.py deploy/
+COPY cli.py contracts.py log_setup.py process.py rendering.py schedules.py settings.py temporal_connection.py \
+    worker.py ./
+# The processes may not write here, and the health check starts one every half minute.
+RUN python -m compileall -q .
+
+USER app
+STOPSIGNAL SIGTERM
+CMD ["python", "worker.py"]

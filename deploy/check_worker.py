@@ -1,0 +1,89 @@
+"""Whether the worker on this host takes tasks, as Temporal sees it: `python -m deploy.check_worker`.
+
+The health check of the worker's container. A worker that runs and lost Temporal, or whose pollers stopped, fails it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo
+from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+import process
+from contracts import TaskQueue, task_queue
+from settings import Settings, SettingsError
+from temporal_connection import connect
+
+RECENT = timedelta(minutes=3)
+"""A poll waits for a minute at the most. A worker whose slots are all taken polls less: it has a little longer."""
+PATIENCE = 10.0
+"""Seconds for the whole check."""
+
+
+async def silent_queues(client: Client, prefix: str, queues: Iterable[TaskQueue], host: str) -> list[str]:
+    """The full names of those queues that no worker on `host` has polled lately."""
+    since = datetime.now(UTC) - RECENT
+    names = [(task_queue(prefix, queue), _polled_for(queue)) for queue in queues]
+    pollers = await asyncio.gather(*(_pollers(client, name, kind) for name, kind in names))
+    return [
+        name
+        for (name, _), polls in zip(names, pollers, strict=True)
+        if not any(_is_on(host, poll) and poll.last_access_time.ToDatetime(UTC) > since for poll in polls)
+    ]
+
+
+def _polled_for(queue: TaskQueue) -> TaskQueueType.ValueType:
+    if queue is TaskQueue.WORKFLOWS:
+        return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+
+
+def _is_on(host: str, poll: PollerInfo) -> bool:
+    # The SDK's default identity is pid@host.
+    return poll.identity.endswith(f"@{host}")
+
+
+async def _pollers(client: Client, name: str, kind: TaskQueueType.ValueType) -> Sequence[PollerInfo]:
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=QueueName(name=name), task_queue_type=kind)
+    )
+    return answer.pollers
+
+
+async def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 all queues are polled from here, 1 one is not or Temporal is away, 2 for a wrong setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--queues",
+        type=lambda value: [TaskQueue(name) for name in value.split(",")],
+        default=list(TaskQueue),
+        help="those that the worker was started with (default: all)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        prefix = Settings.load().task_queue_prefix
+    except SettingsError as error:
+        sys.stderr.write(f"check_worker: {error}\n")
+        return 2
+    try:
+        async with asyncio.timeout(PATIENCE):
+            silent = await silent_queues(await connect(), prefix, options.queues, socket.gethostname())
+    except Exception as error:
+        sys.stderr.write(f"Temporal is away: {type(error).__name__}: {error}\n")
+        return 1
+    for name in silent:
+        sys.stderr.write(f"{name}: not polled from this host for {RECENT.total_seconds():.0f} s\n")
+    return 1 if silent else 0
+
+
+if __name__ == "__main__":
+    process.run(main)

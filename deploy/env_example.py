@@ -1,0 +1,80 @@
+"""Writes `.env.example` from `settings.py`, so that the two cannot drift: `python -m deploy.env_example`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+
+from settings import Settings
+
+FILE = Path(__file__).parent.parent / ".env.example"
+
+EXAMPLES = {
+    "database_url": "postgresql://expiry:change-me@localhost:5432/expiry",
+    "smtp_host": "smtp.example.com",
+    "smtp_from_email": "notices@example.com",
+    "smtp_tls": "starttls",
+    "api_keys": "change-me",
+}
+"""Settings that have no default to run on: they stand uncommented, with a value to be replaced."""
+
+TEMPORAL = {
+    "TEMPORAL_ADDRESS": ("localhost:7233", "Temporal's front end, as host:port. Needed."),
+    "TEMPORAL_NAMESPACE": ("default", "The namespace that holds the workflows and Schedules."),
+    "TEMPORAL_API_KEY": ("", "API key, for Temporal Cloud. Setting one turns TLS on."),
+    "TEMPORAL_TLS": ("", "true: TLS without a client certificate."),
+    "TEMPORAL_TLS_CLIENT_CERT_PATH": ("", "The client's certificate (PEM), for mTLS."),
+    "TEMPORAL_TLS_CLIENT_KEY_PATH": ("", "The key of that certificate (PEM)."),
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH": ("", "CA certificates (PEM) to trust for Temporal. Empty: the system's."),
+    "TEMPORAL_TLS_SERVER_NAME": ("", "The name to expect in Temporal's certificate, where it is not the address."),
+}
+"""Default and meaning of the main settings that `temporalio.envconfig` reads."""
+
+HEADER = """\
+# Every setting, as `python -m deploy.env_example` writes it from settings.py: change it there.
+# A line commented out shows the default. Those not commented out are needed: replace their values.
+#
+# Docker Compose reads a copy of this file named .env, for all but the secrets: those come from .secrets/, the
+# database and Temporal are its own. Without Compose: set -a; . ./.env; set +a
+# Every secret may stand in a file instead, named by NAME_FILE; set one of the two.
+"""
+
+
+def env_example() -> str:
+    """The text of `.env.example`."""
+    return HEADER + "".join(f"\n{entry}" for entry in (*_settings(), *_temporal()))
+
+
+def as_text(value: object) -> str:
+    """A setting's value as an environment variable holds it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _settings() -> Iterable[str]:
+    for name, field in Settings.model_fields.items():
+        example = EXAMPLES.get(name)
+        value = as_text(field.default) if example is None else example
+        yield _entry(name.upper(), value, field.description or "", commented=example is None)
+
+
+def _temporal() -> Iterable[str]:
+    for name, (default, meaning) in TEMPORAL.items():
+        yield _entry(name, default, meaning, commented=name != "TEMPORAL_ADDRESS")
+
+
+def _entry(name: str, value: str, meaning: str, *, commented: bool) -> str:
+    # Quoted as a shell wants it; Compose, systemd and python-dotenv read single quotes alike.
+    assignment = f"{name}={shlex.quote(value) if value else ''}"
+    return f"# {meaning}\n{'#' if commented else ''}{assignment}\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(env_example(), encoding="utf-8")
+    sys.stdout.write(f"{FILE.name}: {len(Settings.model_fields) + len(TEMPORAL)} settings\n")

@@ -1,0 +1,58 @@
+"""The health check of the worker's container, against a real server."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+
+import pytest
+from temporalio.client import Client
+
+from contracts import TaskQueue, task_queue
+from deploy.check_worker import main, silent_queues
+from settings import Settings
+from tests.conftest import RunWorker
+
+HERE = socket.gethostname()
+
+
+async def until_silent_are(client: Client, settings: Settings, queues: Iterable[TaskQueue], host: str = HERE) -> None:
+    expected = [task_queue(settings.task_queue_prefix, queue) for queue in queues]
+    async with asyncio.timeout(30):
+        while await silent_queues(client, settings.task_queue_prefix, TaskQueue, host) != expected:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_is_seen_on_each_of_its_queues(
+    temporal: Client, settings: Settings, run_worker: RunWorker
+) -> None:
+    async with run_worker(settings):
+        await until_silent_are(temporal, settings, [])
+
+
+async def test_a_queue_that_it_does_not_serve_is_silent(
+    temporal: Client, settings: Settings, run_worker: RunWorker
+) -> None:
+    async with run_worker(settings, (TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM)):
+        await until_silent_are(temporal, settings, [TaskQueue.EMAIL])
+
+
+async def test_another_hosts_worker_does_not_count(temporal: Client, settings: Settings, run_worker: RunWorker) -> None:
+    async with run_worker(settings):
+        await until_silent_are(temporal, settings, [])
+        await until_silent_are(temporal, settings, TaskQueue, host="elsewhere")
+
+
+async def test_with_temporal_away_it_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        address = "{}:{}".format(*unused.getsockname())
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    assert await main([]) == 1
+    assert "Temporal is away" in capsys.readouterr().err
+
+
+async def test_a_wrong_setting_is_told_from_a_silent_worker(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SMTP_PORT", "many")
+    assert await main([]) == 2
+    assert "SMTP_PORT" in capsys.readouterr().err
