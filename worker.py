@@ -112,7 +112,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
-        type=lambda value: [TaskQueue(name) for name in value.split(",")],
+        type=_queues,
         default=list(TaskQueue),
         help="comma-separated: " + ",".join(TaskQueue) + " (default: all)",
     )
@@ -135,6 +135,13 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     await run_worker(settings, client, options.queues, stop)
     return 0
+
+
+def _queues(value: str) -> list[TaskQueue]:
+    try:
+        return [TaskQueue(name.strip()) for name in value.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; there are {', '.join(TaskQueue)}") from None
 
 
 async def _check_database(settings: Settings) -> None:
