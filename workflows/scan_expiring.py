@@ -21,10 +21,9 @@ with workflow.unsafe.imports_passed_through():
         TakeStartableInput,
         TakeStartableResult,
     )
-
-from workflows import retry_policies, search_attributes
-from workflows.send_notification import SendNotificationWorkflow
-from workflows.summaries import notification_details, notification_summary
+    from workflows import retry_policies, search_attributes
+    from workflows.send_notification import SendNotificationWorkflow
+    from workflows.summaries import notification_details, notification_summary
 
 SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 PAGE_TIMEOUT = timedelta(minutes=2)

@@ -23,8 +23,7 @@ with workflow.unsafe.imports_passed_through():
         TaskQueue,
         task_queue,
     )
-
-from workflows import retry_policies, search_attributes
+    from workflows import retry_policies, search_attributes
 
 RECORD_ATTEMPT = timedelta(seconds=5)
 
