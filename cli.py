@@ -65,8 +65,8 @@ def import_csv(
     """Load companies, projects and AR content from CSV files.
 
     Rows are created or updated by their slug; rows that no line names stay. Every bad line is named, and makes the
-    exit status 1; the good ones are loaded all the same. A file may be missing if what the others refer to is in the
-    database.
+    exit status 1; the good ones are loaded all the same. A relative time such as +7d counts from the first import and
+    is kept by later ones. A file may be missing if what the others refer to is in the database.
     """
     run(importing.import_csv(folder, strict=strict, as_json=as_json))
 
@@ -75,11 +75,6 @@ def import_csv(
 def apply_schedules(as_json: Json = False) -> None:
     """Create the Schedules, or bring them up to the settings."""
     run(upkeep.apply_schedules(as_json=as_json))
-
-
-@schedules_app.callback()
-def _schedules() -> None:
-    """The Temporal Schedules."""
 
 
 @app.command()

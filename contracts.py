@@ -131,9 +131,13 @@ class SendNotificationInput:
 
 @dataclass(frozen=True)
 class SendNotificationResult:
+    """How the notification and its channels ended, as the database has it."""
+
     status: NotificationStatus
     email: DeliveryStatus
     telegram: DeliveryStatus
+    email_reason: str | None = None
+    telegram_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,16 +149,23 @@ class SendInput:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What the provider answered when it took the message."""
+
+    provider_id: str | None
+    provider_reply: str
+
+
+@dataclass(frozen=True)
 class SendResult:
     """How a channel ended, as far as the workflow knows; `reason` is a stable code.
 
-    The provider's id and reply travel only where the database could not take them at once.
+    `evidence` travels only where the database could not take it at once.
     """
 
     status: DeliveryStatus
     reason: str | None = None
-    provider_id: str | None = None
-    provider_reply: str | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -217,20 +228,28 @@ class TakeStartableResult:
 
 
 @dataclass(frozen=True)
-class ScanExpiringInput:
-    """`scan_at` and what follows are filled in when the scan continues as new."""
+class ScanProgress:
+    """How far a scan has come; one run hands it to the next."""
 
-    options: SendOptions
-    page_size: int = 1000
-    batch_size: int = 500
-    pages_per_run: int = 100
-    scan_at: datetime | None = None
+    scan_at: datetime
     next_page: PageCursor | None = None
     all_opened: bool = False
     found: int = 0
     opened: int = 0
     started: int = 0
     just_started: list[int] = field(default_factory=list)
+    """Started and not written down as such yet."""
+
+
+@dataclass(frozen=True)
+class ScanExpiringInput:
+    options: SendOptions
+    page_size: int = 1000
+    batch_size: int = 500
+    """Children that one run starts, at the most."""
+    pages_per_run: int = 100
+    progress: ScanProgress | None = None
+    """None: the scan begins."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflows import search_attributes
+
+
+class _TerseFailureConverter(DefaultFailureConverter):
+    """Leaves the stack trace out of what an activity raises on purpose: its type says it all, and the trace would
+    put thirty lines and the machine's paths before it."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        super().to_failure(exception, payload_converter, failure)
+        if isinstance(exception, ApplicationError):
+            failure.stack_trace = ""
+
+
+DATA_CONVERTER = DataConverter(failure_converter_class=_TerseFailureConverter)
+"""For every client, worker and replay."""
 
 DEFAULT_ADDRESS = "localhost:7233"
 """Where a Temporal server listens unless it is told otherwise."""
@@ -22,6 +39,7 @@ async def connect(**options: Any) -> Client:
     """A client by the environment's settings; `options` go before. Raises RuntimeError if nothing answers."""
     config: Mapping[str, Any] = {
         "target_host": DEFAULT_ADDRESS,
+        "data_converter": DATA_CONVERTER,
         **ClientConfig.load_client_connect_config(),
         **options,
     }

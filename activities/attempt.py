@@ -22,7 +22,7 @@ from channels.results import (
     Rejected,
     TryAgain,
 )
-from contracts import Channel, DeliveryStatus, Reason, SendInput, SendResult
+from contracts import Channel, DeliveryStatus, Evidence, Reason, SendInput, SendResult
 from db import deliveries
 from db.deliveries import Claim, SentText
 from db.engine import autocommit
@@ -113,9 +113,8 @@ class DeliveryAttempts:
         except (SQLAlchemyError, OSError) as error:
             # The workflow keeps the evidence and records it: a retry would be a second message.
             log.warning("acceptance_left_to_the_record", error=type(error).__name__)
-            return SendResult(
-                DeliveryStatus.ACCEPTED, provider_id=receipt.provider_id, provider_reply=scrub(receipt.reply)
-            )
+            evidence = Evidence(receipt.provider_id, scrub(receipt.reply))
+            return SendResult(DeliveryStatus.ACCEPTED, evidence=evidence)
         return SendResult(DeliveryStatus.ACCEPTED)
 
     async def _not_handed_over(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
@@ -129,7 +128,7 @@ class DeliveryAttempts:
                 await deliveries.release(connection, claim, refusal.reason, refusal.reply)
         log.warning("not_handed_over", reason=refusal.reason, final=isinstance(refusal, Rejected))
         return ApplicationError(
-            f"Not handed over: {refusal.reason}",
+            f"{'Rejected' if isinstance(refusal, Rejected) else 'To be tried again'}: {refusal.reason}",
             type=refusal.reason,
             non_retryable=isinstance(refusal, Rejected),
             next_retry_delay=_next_retry_delay(refusal),

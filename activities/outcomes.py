@@ -8,11 +8,21 @@ from temporalio import activity
 from contracts import (
     DeliveryStatus,
     NotificationStatus,
+    Reason,
     RecordOutcomeInput,
     SendNotificationResult,
 )
 from db import deliveries
 from db.engine import autocommit
+
+WITHDRAWN = SendNotificationResult(
+    NotificationStatus.UNDELIVERED,
+    DeliveryStatus.SKIPPED,
+    DeliveryStatus.SKIPPED,
+    Reason.WITHDRAWN,
+    Reason.WITHDRAWN,
+)
+"""Of a notification that is gone from the database."""
 
 
 class OutcomeActivities:
@@ -26,8 +36,4 @@ class OutcomeActivities:
         """Settles the notification in one statement. May run twice: it writes no counters."""
         async with self._engine.connect() as connection:
             outcome = await deliveries.record(connection, input.notification_id, input.email, input.telegram)
-        if outcome is None:
-            return SendNotificationResult(
-                NotificationStatus.UNDELIVERED, DeliveryStatus.SKIPPED, DeliveryStatus.SKIPPED
-            )
-        return SendNotificationResult(outcome.status, outcome.email, outcome.telegram)
+        return outcome or WITHDRAWN

@@ -60,7 +60,7 @@ def _shown(item: due.DueItem, settings: Settings, zone: ZoneInfo) -> dict[str, A
 
 def _print_found(found: list[dict[str, Any]], at: datetime) -> None:
     print_table(
-        ("company", "project", "ends at (company's clock)", "days left", "threshold", "channels"),
+        ("company", "project", "ends, company's clock", "days left", "threshold", "channels"),
         [
             (
                 each["company"],

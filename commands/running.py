@@ -92,8 +92,8 @@ async def temporal_client() -> Client:
         raise CommandFailed(f"Temporal does not answer within {CONNECT_SECONDS} s: see TEMPORAL_ADDRESS") from None
     except RuntimeError as error:
         raise CommandFailed(f"Temporal cannot be reached at TEMPORAL_ADDRESS: {_one_line(error)}") from error
-    except (TypeError, ValueError) as error:  # no target, or one that is no address
-        raise SettingsError(f"TEMPORAL_ADDRESS: needed, as host:port: {_one_line(error)}") from error
+    except ValueError as error:
+        raise SettingsError(f"TEMPORAL_ADDRESS: no address such as localhost:7233: {_one_line(error)}") from error
 
 
 @asynccontextmanager

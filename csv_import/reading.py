@@ -71,21 +71,25 @@ class CsvFile(Generic[Row]):
     def lines(self) -> Iterator[Line[Row]]:
         """All lines in their order, good and bad. To be called once."""
         try:
-            file = self._path.open("rb")
+            # What is no UTF-8 becomes surrogates, so that the line can be named and the rest be read.
+            with (
+                self._path.open("rb") as file,
+                TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
+            ):
+                for line in self._lines(_PhysicalLines(text)):
+                    self.bytes_read = file.tell()
+                    yield line
         except OSError as error:
             yield Line(1, "", "", None, [Fault(self.name, None, None, f"cannot be read: {error.strerror}")])
+
+    def _lines(self, physical: _PhysicalLines) -> Iterator[Line[Row]]:
+        header = next(_records(physical, None), None)
+        names = [name.strip() for name in header.fields] if header else []
+        if reason := self._header_fault(names):
+            yield Line(1, "", "", None, [Fault(self.name, 1, None, reason)])
             return
-        # What is no UTF-8 becomes surrogates, so that the line can be named and the rest be read.
-        with TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-            physical = _PhysicalLines(text)
-            header = next(_records(physical, None), None)
-            names = [name.strip() for name in header.fields] if header else []
-            if reason := self._header_fault(names):
-                yield Line(1, "", "", None, [Fault(self.name, 1, None, reason)])
-                return
-            for record in _records(physical, len(names)):
-                self.bytes_read = file.tell()
-                yield self._line(record, names)
+        for record in _records(physical, len(names)):
+            yield self._line(record, names)
 
     def _header_fault(self, names: Sequence[str]) -> str | None:
         wanted = f"the first line must be {','.join(self._columns)}"

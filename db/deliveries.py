@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Channel, DeliveryStatus, NotificationStatus, SendResult
+from contracts import Channel, DeliveryStatus, NotificationStatus, SendNotificationResult, SendResult
 
 
 @dataclass(frozen=True)
@@ -239,40 +239,40 @@ async def settle(
 
 
 _ACCEPT = text("""
-WITH accepted AS (
-    UPDATE deliveries
-    SET possible_duplicate = possible_duplicate OR status = 'accepted' OR claim_seq <> :claim_seq,
-        status = 'accepted', reason = NULL,
-        provider_id = coalesce(:provider_id, provider_id), provider_reply = :reply,
-        finished_at = coalesce(CASE WHEN status = 'accepted' THEN finished_at END, now())
-    WHERE id = :delivery_id
-    RETURNING notification_id
+WITH before AS (
+    SELECT id, notification_id, status, claim_seq FROM deliveries WHERE id = :delivery_id FOR UPDATE
 )
-UPDATE notifications n SET status = 'delivered'
-FROM accepted WHERE n.id = accepted.notification_id AND n.status IN ('undelivered', 'in_doubt')
+UPDATE deliveries d
+SET status = 'accepted', reason = NULL,
+    possible_duplicate = d.possible_duplicate OR before.status = 'accepted' OR before.claim_seq <> :claim_seq,
+    provider_id = coalesce(:provider_id, d.provider_id), provider_reply = :reply,
+    finished_at = CASE WHEN before.status = 'accepted' THEN d.finished_at ELSE now() END
+FROM before
+WHERE d.id = before.id
+RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq <> :claim_seq AS late
 """).bindparams(bindparam("provider_id", type_=Text), bindparam("reply", type_=Text))
+
+# A statement of its own: only a new snapshot sees a record that was written while _ACCEPT waited for the row.
+_DELIVER_AFTER_ALL = text("""
+UPDATE notifications SET status = 'delivered' WHERE id = :notification_id AND status IN ('undelivered', 'in_doubt')
+""").bindparams(bindparam("notification_id", type_=BigInteger))
 
 
 async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | None, reply: str) -> None:
     """Writes that the provider took it. Not fenced: a late answer overrides what was settled in its absence."""
-    await connection.execute(
-        _ACCEPT,
-        {
-            "delivery_id": claim.delivery_id,
-            "claim_seq": claim.claim_seq,
-            "provider_id": provider_id,
-            "reply": reply,
-        },
-    )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a notification and its channels ended."""
-
-    status: NotificationStatus
-    email: DeliveryStatus
-    telegram: DeliveryStatus
+    accepted = (
+        await connection.execute(
+            _ACCEPT,
+            {
+                "delivery_id": claim.delivery_id,
+                "claim_seq": claim.claim_seq,
+                "provider_id": provider_id,
+                "reply": reply,
+            },
+        )
+    ).one_or_none()
+    if accepted is not None and accepted.late:
+        await connection.execute(_DELIVER_AFTER_ALL, {"notification_id": accepted.notification_id})
 
 
 _RECORD = text("""
@@ -280,7 +280,7 @@ WITH known (channel, status, reason, provider_id, provider_reply) AS (
     VALUES ('email', :email_status, :email_reason, :email_id, :email_reply),
            ('telegram', :telegram_status, :telegram_reason, :telegram_id, :telegram_reply)
 ), before AS (
-    SELECT d.id, d.channel, d.status FROM deliveries d
+    SELECT d.id, d.channel, d.status, d.reason FROM deliveries d
     WHERE d.notification_id = :notification_id FOR UPDATE
 ), settled AS (
     UPDATE deliveries d
@@ -296,9 +296,10 @@ WITH known (channel, status, reason, provider_id, provider_reply) AS (
     FROM before JOIN known USING (channel)
     WHERE d.id = before.id
       AND (before.status IN ('pending', 'sending') OR (known.status = 'accepted' AND before.status <> 'accepted'))
-    RETURNING d.id, d.status
+    RETURNING d.id, d.status, d.reason
 ), ends AS (
-    SELECT before.channel, coalesce(settled.status, before.status) AS status
+    SELECT before.channel, coalesce(settled.status, before.status) AS status,
+           CASE WHEN settled.id IS NULL THEN before.reason ELSE settled.reason END AS reason
     FROM before LEFT JOIN settled USING (id)
 ), told AS (
     UPDATE projects p SET last_notification_sent_at = now()
@@ -316,10 +317,11 @@ WITH known (channel, status, reason, provider_id, provider_reply) AS (
     WHERE id = :notification_id
     RETURNING status
 )
-SELECT recorded.status,
-       (SELECT status FROM ends WHERE channel = 'email') AS email,
-       (SELECT status FROM ends WHERE channel = 'telegram') AS telegram
+SELECT recorded.status, email.status AS email, telegram.status AS telegram,
+       email.reason AS email_reason, telegram.reason AS telegram_reason
 FROM recorded
+JOIN ends email ON email.channel = 'email'
+JOIN ends telegram ON telegram.channel = 'telegram'
 """).bindparams(
     bindparam("notification_id", type_=BigInteger),
     *(
@@ -332,7 +334,7 @@ FROM recorded
 
 async def record(
     connection: AsyncConnection, notification_id: int, email: SendResult, telegram: SendResult
-) -> Outcome | None:
+) -> SendNotificationResult | None:
     """Settles what attempts left without a result, and the notification. None: it was withdrawn.
 
     `email` and `telegram` say what the workflow knows; the rows go before, except that a known acceptance always
@@ -343,13 +345,19 @@ async def record(
         parameters |= {
             f"{channel}_status": known.status.value,
             f"{channel}_reason": known.reason,
-            f"{channel}_id": known.provider_id,
-            f"{channel}_reply": known.provider_reply,
+            f"{channel}_id": known.evidence.provider_id if known.evidence else None,
+            f"{channel}_reply": known.evidence.provider_reply if known.evidence else None,
         }
     row = (await connection.execute(_RECORD, parameters)).mappings().one_or_none()
     if row is None:
         return None
-    return Outcome(NotificationStatus(row["status"]), DeliveryStatus(row["email"]), DeliveryStatus(row["telegram"]))
+    return SendNotificationResult(
+        NotificationStatus(row["status"]),
+        DeliveryStatus(row["email"]),
+        DeliveryStatus(row["telegram"]),
+        row["email_reason"],
+        row["telegram_reason"],
+    )
 
 
 _MOVE_CHAT = text("""

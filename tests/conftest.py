@@ -23,7 +23,7 @@ from embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from stand_ins.smtp_sink import SmtpSink
 from stand_ins.telegram_api import TelegramApi
-from temporal_connection import register_search_attributes
+from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform
 from tests.replay.replaying import replay_namespace
 from worker import run_worker as serve
@@ -73,7 +73,9 @@ def unused_namespaces() -> Iterator[str]:
 @pytest.fixture
 async def temporal(temporal_server: EmbeddedTemporal, unused_namespaces: Iterator[str]) -> AsyncIterator[Client]:
     """A client in a namespace of this test's own. At the end every workflow that ran there is replayed."""
-    client = await Client.connect(temporal_server.address, namespace=next(unused_namespaces))
+    client = await Client.connect(
+        temporal_server.address, namespace=next(unused_namespaces), data_converter=DATA_CONVERTER
+    )
     await register_search_attributes(client)
     yield client
     await replay_namespace(client)

@@ -16,7 +16,9 @@ with workflow.unsafe.imports_passed_through():
         OpenDueInput,
         ScanExpiringInput,
         ScanExpiringResult,
+        ScanProgress,
         SendNotificationInput,
+        SendOptions,
         StartableNotification,
         TakeStartableInput,
         TakeStartableResult,
@@ -43,48 +45,35 @@ class ScanExpiringWorkflow:
 
     The pages only open rows; what feeds the fan-out is the rows that stand open, whoever opened them. So a page
     that was committed but not reported, a scan that was terminated or one that overlaps another lose and double
-    nothing. Each run starts at most `batch_size` children and continues as new: its history stays small at any
-    number of items.
+    nothing. A run starts at most `batch_size` children; while more stand open it continues as new, so that its
+    history stays small at any number of items.
     """
 
     @workflow.run
     async def run(self, input: ScanExpiringInput) -> ScanExpiringResult:
-        scan_at = input.scan_at or _nominal_time()
-        progress = replace(input, scan_at=scan_at)
+        progress = input.progress or ScanProgress(_nominal_time())
         if not progress.all_opened:
-            progress = await self._open_due(progress, scan_at)
+            progress = await self._open_due(input, progress)
         if not progress.all_opened:
-            workflow.continue_as_new(progress)
+            workflow.continue_as_new(replace(input, progress=progress))
 
-        batch = await self._take_startable(progress)
-        if not batch.notifications and not batch.waiting:
-            return ScanExpiringResult(progress.found, progress.opened, progress.started)
+        while True:
+            batch = await self._take_startable(input, progress)
+            if not batch.notifications and not batch.waiting:
+                return ScanExpiringResult(progress.found, progress.opened, progress.started)
+            progress = await self._start_children(input, progress, batch.notifications)
+            if batch.waiting or len(progress.just_started) < len(batch.notifications):
+                workflow.continue_as_new(replace(input, progress=progress))
 
-        workflow.continue_as_new(await self._start_children(batch.notifications, progress))
-
-    async def _start_children(
-        self, notifications: list[StartableNotification], progress: ScanExpiringInput
-    ) -> ScanExpiringInput:
-        """Starts them in order, as many as the history has room for; the rest stands open for the next run."""
-        taken: list[int] = []
-        started = 0
-        for first in range(0, len(notifications), CHUNK):
-            if workflow.info().get_current_history_length() > FULL_HISTORY:
-                break
-            chunk = notifications[first : first + CHUNK]
-            started += sum(await asyncio.gather(*(self._start_child(each, progress) for each in chunk)))
-            taken += [each.notification_id for each in chunk]
-        return replace(progress, started=progress.started + started, just_started=taken)
-
-    async def _open_due(self, progress: ScanExpiringInput, scan_at: datetime) -> ScanExpiringInput:
+    async def _open_due(self, input: ScanExpiringInput, progress: ScanProgress) -> ScanProgress:
         """Opens page after page, as many as one run may."""
-        for _ in range(progress.pages_per_run):
+        for _ in range(input.pages_per_run):
             page = await workflow.execute_activity_method(
                 DueItemActivities.open_due_notifications,
-                OpenDueInput(scan_at, progress.page_size, progress.next_page),
+                OpenDueInput(progress.scan_at, input.page_size, progress.next_page),
                 start_to_close_timeout=PAGE_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
-                summary=f"Open what is due, after {progress.opened} notifications",
+                summary=f"Open what is due, after {progress.opened}" if progress.opened else "Open what is due",
             )
             progress = replace(
                 progress,
@@ -97,37 +86,53 @@ class ScanExpiringWorkflow:
                 break
         return progress
 
-    async def _take_startable(self, progress: ScanExpiringInput) -> TakeStartableResult:
-        """The next batch to start. Waits here for room, where the run has no children yet that would fill its
-        history by completing."""
+    async def _take_startable(self, input: ScanExpiringInput, progress: ScanProgress) -> TakeStartableResult:
+        """Writes down what was started and takes the next batch. With too many in flight it waits for room: at the
+        start of a run, which has no children yet that would fill its history by completing."""
         wait = FIRST_WAIT_FOR_ROOM
         just_started = progress.just_started
         for _ in range(WAITS_PER_RUN):
             batch = await workflow.execute_activity_method(
                 DueItemActivities.take_startable,
-                TakeStartableInput(just_started, progress.batch_size),
+                TakeStartableInput(just_started, input.batch_size),
                 start_to_close_timeout=PAGE_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
-                summary=f"Take the next to start, after {progress.started}",
+                summary=f"Take what stands open, after {progress.started}"
+                if progress.started
+                else "Take what stands open",
             )
             if batch.notifications or not batch.waiting:
-                return batch
+                break
             just_started = []
             await workflow.sleep(wait, summary="Wait for room: too many are in flight")
             wait = min(wait * 2, LONGEST_WAIT_FOR_ROOM)
         return batch
 
-    async def _start_child(self, notification: StartableNotification, progress: ScanExpiringInput) -> bool:
+    async def _start_children(
+        self, input: ScanExpiringInput, progress: ScanProgress, notifications: list[StartableNotification]
+    ) -> ScanProgress:
+        """Starts them in order, as many as the history has room for; the rest stands open for the next run."""
+        taken: list[int] = []
+        started = 0
+        for first in range(0, len(notifications), CHUNK):
+            if workflow.info().get_current_history_length() > FULL_HISTORY:
+                break
+            chunk = notifications[first : first + CHUNK]
+            started += sum(await asyncio.gather(*(self._start_child(each, input.options) for each in chunk)))
+            taken += [each.notification_id for each in chunk]
+        return replace(progress, started=progress.started + started, just_started=taken)
+
+    async def _start_child(self, notification: StartableNotification, options: SendOptions) -> bool:
         """Whether a workflow was started for it; one that runs already is as good."""
         try:
             await workflow.start_child_workflow(
                 SendNotificationWorkflow.run,
-                SendNotificationInput(notification.notification_id, notification.give_up_at, progress.options),
+                SendNotificationInput(notification.notification_id, notification.give_up_at, options),
                 id=notification.workflow_id,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 search_attributes=search_attributes.of_notification(notification),
                 static_summary=notification_summary(notification),
-                static_details=notification_details(progress.options.api_url, notification.notification_id),
+                static_details=notification_details(options.api_url, notification.notification_id),
             )
         except WorkflowAlreadyStartedError:
             return False

@@ -24,7 +24,7 @@ from embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from stand_ins.smtp_sink import SmtpSink
 from stand_ins.telegram_api import TelegramApi
-from temporal_connection import register_search_attributes
+from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.browser.story import Story, tell
 from tests.conftest import TEMPLATE
 from tests.data import Platform
@@ -130,7 +130,9 @@ async def story(postgres: EmbeddedPostgres, temporal_server: EmbeddedTemporal) -
             api_keys="test-key",
         )
         # The namespace whose name means nothing: the README shows the pictures.
-        client = await Client.connect(temporal_server.address, namespace=temporal_server.namespace)
+        client = await Client.connect(
+            temporal_server.address, namespace=temporal_server.namespace, data_converter=DATA_CONVERTER
+        )
         await register_search_attributes(client)
         await schedules.apply(client, settings)
         engine = create_engine(settings, "test")

@@ -30,7 +30,7 @@ from stand_ins.smtp_actions import Reply
 from stand_ins.smtp_sink import SmtpSink
 from stand_ins.telegram_answers import blocked, server_error
 from stand_ins.telegram_api import TelegramApi
-from temporal_connection import register_search_attributes
+from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform, in_days
 from tests.scanning import finished, scan, start_scan
 from worker import run_worker
@@ -258,7 +258,7 @@ async def main() -> int:
 async def _scene(name: str, postgres: EmbeddedPostgres, temporal: EmbeddedTemporal) -> AsyncIterator[Scene]:
     database = name.replace("-", "_")
     await postgres.create_database(database)
-    client = await Client.connect(temporal.address, namespace=name, identity="worker")
+    client = await Client.connect(temporal.address, namespace=name, identity="worker", data_converter=DATA_CONVERTER)
     await register_search_attributes(client)
     async with SmtpSink() as sink, TelegramApi() as telegram:
         settings = Settings.load(

@@ -7,6 +7,7 @@ from itertools import groupby
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
+from temporal_connection import DATA_CONVERTER
 from worker import WORKFLOWS
 
 AT_MOST = 100
@@ -14,7 +15,7 @@ AT_MOST = 100
 
 
 def production_replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS)
+    return Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER)
 
 
 async def replay(history: WorkflowHistory) -> None:
