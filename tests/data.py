@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts import Channel
 from db.models import ArContent, Company, Delivery, Notification, Project
 
 
@@ -54,7 +55,31 @@ class Platform:
         }
         return await self._insert(ArContent, row | values)
 
-    async def _insert(self, model: type[Company | Project | ArContent], values: dict[str, Any]) -> int:
+    async def notification(self, project_id: int, **values: Any) -> int:
+        """An open notification about the project's end, with a pending delivery for each channel."""
+        async with self.engine.connect() as connection:
+            project = (await connection.execute(select(Project.__table__).where(Project.id == project_id))).one()
+        key = f"expiring.project-{project_id}.{next(self._numbers)}"
+        row = {
+            "company_id": project.company_id,
+            "project_id": project_id,
+            "notification_type": "expiring",
+            "item_ends_at": project.expires_at,
+            "threshold_days": 7,
+            "days_left": 3,
+            "scan_at": datetime.now(UTC),
+            "give_up_at": project.expires_at,
+            "dedupe_key": key,
+            "workflow_id": key,
+        }
+        notification_id = await self._insert(Notification, row | values)
+        for channel in Channel:
+            await self._insert(Delivery, {"notification_id": notification_id, "channel": channel.value})
+        return notification_id
+
+    async def _insert(
+        self, model: type[Company | Project | ArContent | Notification | Delivery], values: dict[str, Any]
+    ) -> int:
         async with self.engine.begin() as connection:
             new_id = await connection.scalar(insert(model).values(**values).returning(model.id))
         return int(new_id or 0)

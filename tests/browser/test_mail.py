@@ -29,6 +29,13 @@ async def test_the_mail_says_what_ends_when_and_how_to_renew_it(
     await take_picture(page, "mail.png")
 
 
+@pytest.mark.parametrize("width", [320, 375, 600])
+async def test_the_mail_fits_a_phone(page: Page, story: Story, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 600})
+    await page.set_content(html_part(story))
+    assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+
 async def test_the_mail_fetches_nothing_when_it_is_opened(page: Page, story: Story) -> None:
     requested: list[Request] = []
     page.on("request", lambda request: requested.append(request))
