@@ -18,7 +18,7 @@ RECORD_LOCALLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maxim
 between attempts of a local activity (temporalio 1.35); with the database away for longer, `DATABASE` takes over."""
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-"""A send activity's worker is taken for dead after this long without a heartbeat."""
+"""An activity's worker is taken for dead after this long without a heartbeat."""
 
 ATTEMPT_MARGIN = timedelta(seconds=15)
 """What the server waits beyond the bound an attempt sets itself, so that the attempt reports its own time-out."""

@@ -72,6 +72,7 @@ class ScanExpiringWorkflow:
                 DueItemActivities.open_due_notifications,
                 OpenDueInput(progress.scan_at, input.page_size, progress.next_page),
                 start_to_close_timeout=PAGE_TIMEOUT,
+                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary=f"Open what is due, after {progress.opened}" if progress.opened else "Open what is due",
             )
@@ -96,6 +97,7 @@ class ScanExpiringWorkflow:
                 DueItemActivities.take_startable,
                 TakeStartableInput(just_started, input.batch_size),
                 start_to_close_timeout=PAGE_TIMEOUT,
+                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary=f"Take what stands open, after {progress.started}"
                 if progress.started

@@ -1,0 +1,92 @@
+"""What a test of the scan and the child plays on: the servers, and the steps that nearly all of them take."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+
+from contracts import ScanExpiringResult, SendNotificationResult, TaskQueue
+from settings import Settings
+from stand_ins.smtp_sink import SmtpSink
+from stand_ins.telegram_api import TelegramApi
+from tests.conftest import RunWorker
+from tests.data import Platform
+from tests.scanning import all_finished, scan
+from workflows.send_notification import SendNotificationWorkflow
+
+EMAIL = "anna@customer.example"
+CHAT = 77
+PATIENCE = 60.0
+"""Seconds that a test waits for what must come, however busy the machine is."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One test's database, namespace and stand-ins. Nothing runs in it until a worker does."""
+
+    client: Client
+    settings: Settings
+    platform: Platform
+    sink: SmtpSink
+    telegram: TelegramApi
+    run_worker: RunWorker
+
+    def with_settings(self, **values: object) -> Scene:
+        """The same with other settings, by their field names."""
+        return replace(self, settings=self.settings.model_copy(update=values))
+
+    def worker(self, *queues: TaskQueue) -> AbstractAsyncContextManager[None]:
+        """Serves all queues, or those given."""
+        return self.run_worker(self.settings, queues or tuple(TaskQueue))
+
+    async def due_project(self, **company: Any) -> int:
+        """A project about to end, of a company reached as `EMAIL` and `CHAT` unless said otherwise."""
+        owner = await self.platform.company(**{"contact_email": EMAIL, "telegram_chat_id": CHAT} | company)
+        return await self.platform.project(owner)
+
+    async def scan(self) -> ScanExpiringResult:
+        return await scan(self.client, self.settings)
+
+    async def children_end(self) -> None:
+        """Waits for the workflow of every notification."""
+        await all_finished(self.client, [each.workflow_id for each in await self.platform.notifications()])
+
+    async def scan_and_send(self) -> None:
+        """A worker, a scan, and its children to their end."""
+        async with self.worker():
+            await self.scan()
+            await self.children_end()
+
+    async def child(self) -> WorkflowHandle[SendNotificationWorkflow, SendNotificationResult]:
+        """The workflow of the only notification."""
+        notification = await self.notification()
+        return self.client.get_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
+
+    async def history(self) -> WorkflowHistory:
+        return await (await self.child()).fetch_history()
+
+    async def notification(self) -> Any:
+        """The only notification's row."""
+        [notification] = await self.platform.notifications()
+        return notification
+
+    async def delivery(self, channel: str) -> Any:
+        """The only delivery's row on a channel."""
+        [delivery] = await self.platform.deliveries(channel)
+        return delivery
+
+    async def ends(self) -> tuple[str, str, str]:
+        """How the only notification ended, its e-mail and its Telegram message."""
+        email, telegram = await self.delivery("email"), await self.delivery("telegram")
+        return (await self.notification()).status, email.status, telegram.status
+
+
+def events(history: WorkflowHistory, name: str) -> list[HistoryEvent]:
+    """The events of a type, such as `ACTIVITY_TASK_FAILED`."""
+    wanted = EventType.Value(f"EVENT_TYPE_{name}")
+    return [event for event in history.events if event.event_type == wanted]

@@ -1,0 +1,89 @@
+"""Days are counted, and dates are told, on the company's own calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.data import Platform
+from tests.workflows.due_scans import DueScans, at
+from tests.workflows.scene import Scene
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "ends_at", "days"),
+    [
+        # Auckland is 12 hours ahead in June: its days begin at noon, UTC.
+        ("Pacific/Auckland", "2026-06-15T10:30", "2026-06-18T11:59", 3),
+        ("Pacific/Auckland", "2026-06-15T10:30", "2026-06-18T12:00", 4),
+        ("Pacific/Auckland", "2026-06-15T12:30", "2026-06-18T12:00", 3),
+        # Los Angeles is 7 hours behind: its days begin at 7 in the morning, UTC.
+        ("America/Los_Angeles", "2026-06-15T10:30", "2026-06-18T06:59", 2),
+        ("America/Los_Angeles", "2026-06-15T10:30", "2026-06-18T07:00", 3),
+        ("America/Los_Angeles", "2026-06-15T06:30", "2026-06-15T07:30", 1),
+        ("UTC", "2026-06-15T10:30", "2026-06-18T06:59", 3),
+        # On both sides of the date line, half an hour before and after midnight.
+        ("Pacific/Kiritimati", "2026-06-15T09:30", "2026-06-15T10:30", 1),
+        ("Pacific/Pago_Pago", "2026-06-15T10:30", "2026-06-15T11:30", 1),
+        # The day that clocks go forward has 23 hours, the day they go back 25.
+        ("Europe/Berlin", "2026-03-28T23:30+01:00", "2026-03-29T23:30+02:00", 1),
+        ("Europe/Berlin", "2026-03-28T23:30+01:00", "2026-03-30T00:00+02:00", 2),
+        ("Europe/Berlin", "2026-03-29T00:10+01:00", "2026-03-29T23:50+02:00", 0),
+        ("America/Los_Angeles", "2026-11-01T00:10-07:00", "2026-11-01T23:50-08:00", 0),
+        ("America/Los_Angeles", "2026-10-31T23:30-07:00", "2026-11-01T23:30-08:00", 1),
+        ("Pacific/Auckland", "2026-09-26T23:30+12:00", "2026-09-27T03:30+13:00", 1),
+    ],
+)
+async def test_days_left_are_those_on_the_companys_calendar(
+    platform: Platform, scans: DueScans, zone: str, now: str, ends_at: str, days: int
+) -> None:
+    await platform.project(await platform.company(timezone=zone), expires_at=at(ends_at))
+    [item] = await scans.find(at(now))
+    assert item.days_left == days
+
+
+async def test_the_threshold_is_crossed_at_the_companys_midnight(platform: Platform, scans: DueScans) -> None:
+    """The same end, seven days off in Auckland and six in Los Angeles."""
+    ends_at = at("2026-06-18T12:00")
+    auckland = await platform.project(await platform.company(timezone="Pacific/Auckland"), expires_at=ends_at)
+    angeles = await platform.project(await platform.company(timezone="America/Los_Angeles"), expires_at=ends_at)
+
+    assert [item.project_id for item in await scans.find(at("2026-06-11T06:59"))] == []
+    assert [item.project_id for item in await scans.find(at("2026-06-11T11:59"))] == [angeles]
+    assert [item.project_id for item in await scans.find(at("2026-06-11T12:00"))] == [auckland, angeles]
+
+
+@pytest.mark.parametrize(
+    ("zone", "clock", "told_as"),
+    [("Pacific/Auckland", time(0, 30), "12:30"), ("America/Los_Angeles", time(23, 30), "11:30")],
+    ids=["ahead of UTC", "behind UTC"],
+)
+async def test_mail_and_message_tell_the_end_on_the_companys_clock(
+    scene: Scene, zone: str, clock: time, told_as: str
+) -> None:
+    """Half an hour from midnight there; in UTC it is another day."""
+    end_day = today_in(zone) + timedelta(days=3)
+    ends_at = datetime.combine(end_day, clock, ZoneInfo(zone))
+    assert ends_at.astimezone(UTC).date() != end_day
+    company = await scene.platform.company(timezone=zone)
+    await scene.platform.project(company, expires_at=ends_at)
+    days_left = [(end_day - today_in(zone)).days]
+    await scene.scan_and_send()
+    days_left.append((end_day - today_in(zone)).days)  # a day less if that was at midnight
+
+    [mail] = scene.sink.messages
+    text = mail.message.get_body(("plain",))
+    assert text is not None
+    [message] = scene.telegram.messages
+    for told in (text.get_content(), message.text):
+        assert f"{end_day:%B} {end_day.day}, {end_day.year}" in told
+        assert told_as in told
+        assert zone in told
+    assert mail.subject in [f"Project 2 ends in {days} days" for days in days_left]
+    assert (await scene.notification()).days_left in days_left
+
+
+def today_in(zone: str) -> date:
+    return datetime.now(ZoneInfo(zone)).date()

@@ -1,0 +1,46 @@
+"""A channel without settings is skipped; without any channel nothing starts."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.service import RPCError
+
+import schedules
+from settings import SettingsError
+from tests.workflows.scene import Scene
+
+NO_EMAIL: dict[str, object] = {"smtp_host": None}
+NO_TELEGRAM: dict[str, object] = {"telegram_bot_token": None}
+
+
+async def test_without_a_mail_server_telegram_tells_alone(scene: Scene) -> None:
+    await scene.due_project()
+    await scene.with_settings(**NO_EMAIL).scan_and_send()
+
+    assert (scene.sink.messages, scene.sink.connections_opened) == ([], 0)
+    assert len(scene.telegram.messages) == 1
+    assert await scene.ends() == ("delivered", "skipped", "accepted")
+    assert (await scene.delivery("email")).reason == "channel_not_configured"
+
+
+async def test_without_a_bot_the_mail_tells_alone(scene: Scene) -> None:
+    await scene.due_project()
+    await scene.with_settings(**NO_TELEGRAM).scan_and_send()
+
+    assert (scene.telegram.messages, scene.telegram.connections_opened) == ([], 0)
+    assert len(scene.sink.messages) == 1
+    assert await scene.ends() == ("delivered", "accepted", "skipped")
+    assert (await scene.delivery("telegram")).reason == "channel_not_configured"
+
+
+async def test_without_any_channel_no_worker_starts(scene: Scene) -> None:
+    with pytest.raises(SettingsError, match="SMTP_HOST or TELEGRAM_BOT_TOKEN"):
+        async with scene.with_settings(**NO_EMAIL, **NO_TELEGRAM).worker():
+            pass
+
+
+async def test_without_any_channel_no_schedule_is_made(scene: Scene) -> None:
+    with pytest.raises(SettingsError, match="SMTP_HOST or TELEGRAM_BOT_TOKEN"):
+        await schedules.apply(scene.client, scene.with_settings(**NO_EMAIL, **NO_TELEGRAM).settings)
+    with pytest.raises(RPCError, match="not found"):
+        await scene.client.get_schedule_handle(schedules.SCAN_EXPIRING).describe()
