@@ -30,8 +30,8 @@ async def cancel(scene: Scene) -> None:
 async def test_cancelled_while_the_mail_waits_for_a_retry_the_rest_stays_as_it_was(scene: Scene) -> None:
     scene.sink.always("rcpt", LATER)
     await scene.due_project()
-    async with scene.with_settings(email_retry_initial=3600).worker():
-        await scene.with_settings(email_retry_initial=3600).scan()
+    async with scene.worker():
+        await scene.with_settings(email_retry_initial=600).scan()
         await scene.telegram.wait_for(1, PATIENCE)
         await scene.sink.wait_for_stage("rcpt", timeout=PATIENCE)
         await cancel(scene)
@@ -58,16 +58,42 @@ async def test_cancelled_in_the_midst_of_handing_over_it_ends_unknown(scene: Sce
     """The text is with the mail server, and the attempt is called off before the answer."""
     held = scene.sink.hold("dot")
     await scene.due_project()
-    async with scene.worker():
+    async with scene.worker(TaskQueue.WORKFLOWS, TaskQueue.EMAIL):
         await scene.scan()
         await asyncio.wait_for(held.reached.wait(), PATIENCE)
-        await scene.telegram.wait_for(1, PATIENCE)
         await cancel(scene)
         held.release()
 
+    assert scene.sink.messages == []
+    assert await scene.ends() == ("in_doubt", "unknown", "failed")
+    assert {(each.reason, each.attempts) for each in await scene.platform.deliveries()} == {
+        ("cancelled", 1),
+        ("cancelled", 0),
+    }
+
+
+async def test_cancelled_at_the_moment_one_channel_ends_it_waits_for_the_other(scene: Scene) -> None:
+    """Both reach the workflow in the same task: the mail is still being handed over, and its end is to be recorded."""
+    mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
+    await scene.due_project()
+    async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
+        async with scene.worker(TaskQueue.WORKFLOWS):
+            await scene.scan()
+            await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+            await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        message.release()
+        async with asyncio.timeout(PATIENCE):
+            while not events(await scene.history(), "ACTIVITY_TASK_COMPLETED"):
+                await asyncio.sleep(0.05)  # the server tells nobody
+        await (await scene.child()).cancel()
+        async with scene.worker(TaskQueue.WORKFLOWS):
+            with pytest.raises(WorkflowFailureError):
+                await (await scene.child()).result()
+        mail.release()
+
+    assert len(events(await scene.history(), "ACTIVITY_TASK_CANCELED")) == 1
+    assert scene.sink.messages == []
     assert await scene.ends() == ("delivered", "unknown", "accepted")
-    email = await scene.delivery("email")
-    assert (email.reason, email.attempts) == ("cancelled", 1)
 
 
 async def test_terminated_it_is_not_started_again_by_a_scan(scene: Scene) -> None:

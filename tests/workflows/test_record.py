@@ -85,7 +85,9 @@ async def test_only_what_the_record_settles_gets_its_reason(
 ) -> None:
     await stand(platform, "rejected", "pending")
     await platform.execute("UPDATE deliveries SET reason = 'smtp_rcpt_550' WHERE channel = 'email'")
-    await record(engine, notification_id)
+    outcome = await record(engine, notification_id)
+    assert outcome is not None
+    assert (outcome.email_reason, outcome.telegram_reason) == ("smtp_rcpt_550", "gave_up")
     assert [each.reason for each in await platform.deliveries()] == ["smtp_rcpt_550", "gave_up"]
 
 

@@ -90,6 +90,14 @@ async def test_a_group_that_moved_is_told_at_once_under_its_new_id(scene: Scene)
     assert await scene.platform.scalar("SELECT telegram_chat_id FROM companies") == supergroup
 
 
+async def test_a_first_wait_longer_than_the_longest_between_attempts_is_kept(scene: Scene) -> None:
+    scene = scene.with_settings(email_retry_initial=3600, telegram_retry_initial=3600)
+    await scene.due_project()
+    await scene.scan_and_send()
+
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+
+
 async def test_an_attempt_that_is_retried_leaves_one_line_in_the_history(scene: Scene) -> None:
     """The server counts attempts beside the history: retries cost the child no events."""
     scene.sink.on("rcpt", GREYLISTED, GREYLISTED)

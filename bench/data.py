@@ -1,0 +1,72 @@
+"""The platform that is scanned: companies with a project each, of which one in five is due."""
+
+from __future__ import annotations
+
+import asyncpg
+
+NOT_DUE_FOR_EACH = 4
+"""Projects that end later, for each that is due: a scan has to find its items among others."""
+
+# Every due project has a company of its own, so that each address and chat is to hear exactly once.
+_SEED = """
+WITH numbers AS (
+    SELECT number FROM generate_series(1, $2::int) AS number
+), new_companies AS (
+    INSERT INTO companies (slug, name, contact_email, telegram_chat_id, timezone)
+    SELECT $1 || '-' || number, 'Company ' || number, $1 || '-' || number || '@customer.example',
+           $3::bigint + number, (ARRAY['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo'])[1 + number % 4]
+    FROM numbers
+    RETURNING id, slug
+), new_projects AS (
+    INSERT INTO projects (slug, company_id, name, starts_at, expires_at)
+    SELECT slug || '-' || later, id, 'Project ' || slug || '-' || later, now() - interval '300 days',
+           now() + interval '3 days' + later * interval '30 days' + id * interval '1 second'
+    FROM new_companies, generate_series(0, $4::int) AS later
+    RETURNING id, company_id, slug
+)
+INSERT INTO ar_contents (slug, company_id, project_id, title)
+SELECT slug || '-' || number, company_id, id, 'Content ' || number || ' of ' || slug
+FROM new_projects, generate_series(1, 2) AS number
+"""
+
+_DELIVERED = """
+SELECT count(*) FROM notifications n
+WHERE n.status = 'delivered' AND n.finished_at IS NOT NULL
+  AND (SELECT count(*) FROM deliveries d
+       WHERE d.notification_id = n.id AND d.status = 'accepted' AND NOT d.possible_duplicate AND d.attempts = 1) = 2
+"""
+
+
+async def connect(database_url: str) -> asyncpg.Connection[asyncpg.Record]:
+    return await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
+
+
+async def seed(database_url: str, label: str, due: int, first_chat: int) -> None:
+    """Adds `due` companies with a due project and others; `label` begins their addresses. Analyses the tables, as
+    autovacuum would have done by the time of a scan."""
+    connection = await connect(database_url)
+    try:
+        await connection.execute(_SEED, label, due, first_chat, NOT_DUE_FOR_EACH)
+        await connection.execute("VACUUM (ANALYZE) companies, projects, ar_contents, notifications, deliveries")
+    finally:
+        await connection.close()
+
+
+async def delivered_at_once(database_url: str) -> int:
+    """Notifications recorded as accepted by both channels at their first attempt."""
+    connection = await connect(database_url)
+    try:
+        return int(await connection.fetchval(_DELIVERED))
+    finally:
+        await connection.close()
+
+
+async def commits(database_url: str) -> int:
+    """Transactions committed in this database. A session that is still open may not have reported its own yet."""
+    connection = await connect(database_url)
+    try:
+        return int(
+            await connection.fetchval("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+        )
+    finally:
+        await connection.close()

@@ -1,0 +1,51 @@
+"""The floor: what Temporal itself takes for work of a scan's shape."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client
+
+from bench.floor_activities import WORKFLOWS, FloorInput
+from bench.floor_child import FloorChildWorkflow
+from bench.floor_parent import FloorParentWorkflow
+from bench.floor_worker import READY
+from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
+from bench.programs import logged, program
+from embedded.temporal import EmbeddedTemporal
+
+CHILD = FloorChildWorkflow.__name__
+
+
+async def measure_floor(
+    temporal: EmbeddedTemporal, namespace: str, folder: Path, warm_up: int, children: int
+) -> Measured:
+    """Runs `children` children, after `warm_up` by the same worker. Raises `BenchError` if one does not complete."""
+    log_file = folder / "worker.log"
+    async with program(
+        ["-m", "bench.floor_worker"],
+        log_file,
+        logged(log_file, READY),
+        {"TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace},
+    ) as worker:
+        client = await Client.connect(temporal.address, namespace=namespace)
+        pids = {"worker": worker.pid, "Temporal": temporal.pid or 0}
+        await _run(client, "warm-up", warm_up)
+        since, before = now(), cpu_seconds(pids)
+        await _run(client, "measured", children)
+        cpu = spent(before, cpu_seconds(pids))
+    runs = await runs_since(client, since)
+    return Measured(children, runs.seconds, runs.events, runs.transitions, cpu)
+
+
+async def _run(client: Client, prefix: str, children: int) -> None:
+    since = now()
+    await client.start_workflow(
+        FloorParentWorkflow.run,
+        FloorInput(prefix, children),
+        id=prefix,
+        task_queue=WORKFLOWS,
+        execution_timeout=timedelta(seconds=longest(children)),
+    )
+    await wait_for_children(client, CHILD, since, children)

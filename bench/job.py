@@ -1,0 +1,123 @@
+"""The whole job: a scan by the application's own worker, over servers as production has them, and its proof."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from temporalio.client import Client
+
+import schedules
+from bench import data
+from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
+from bench.programs import CHECKOUT, BenchError, logged, program
+from contracts import TaskQueue, task_queue
+from db.migrate import upgrade
+from embedded.postgres import EmbeddedPostgres
+from embedded.temporal import EmbeddedTemporal
+from settings import Settings
+from workflows.scan_expiring import ScanExpiringWorkflow
+from workflows.send_notification import SendNotificationWorkflow
+
+TEMPLATE = "template_migrated"
+CHILD = SendNotificationWorkflow.__name__
+FIRST_CHAT = 1_000_000
+
+
+async def prepare(postgres: EmbeddedPostgres) -> None:
+    """Makes the migrated database that every run gets a copy of."""
+    await postgres.create_database(TEMPLATE)
+    await upgrade(Settings.load(database_url=postgres.database_url(TEMPLATE)))
+
+
+async def measure_job(
+    postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, namespace: str, folder: Path, warm_up: int, notices: int
+) -> Measured:
+    """Scans over `notices` due projects, after a scan over `warm_up` by the same worker.
+
+    Raises `BenchError` unless every company got exactly one mail and one message, and every row says so.
+    """
+    database = namespace.replace("-", "_")
+    await postgres.create_database(database, template=TEMPLATE)
+    database_url = postgres.database_url(database)
+    log_file = folder / "worker.log"
+    async with program(
+        ["-m", "stand_ins", "--dir", str(folder), "--no-record"],
+        folder / "stand_ins.log",
+        (folder / "stand_ins.json").exists,
+        {},
+    ) as stand_ins:
+        endpoints = json.loads((folder / "stand_ins.json").read_bytes())
+        settings = _settings(database_url, endpoints)
+        async with program(
+            [str(CHECKOUT / "worker.py")],
+            log_file,
+            logged(log_file, "worker_ready"),
+            {**settings, "TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace},
+        ) as worker:
+            client = await Client.connect(temporal.address, namespace=namespace)
+            pids = {"worker": worker.pid, "stand-ins": stand_ins.pid}
+            pids |= {"Temporal": temporal.pid or 0, "PostgreSQL": postgres.pid or 0}
+            await data.seed(database_url, "warm-up", warm_up, FIRST_CHAT)
+            await _scan(client, settings, "warm-up", warm_up)
+            await data.seed(database_url, "measured", notices, FIRST_CHAT + warm_up)
+            since, before = now(), cpu_seconds(pids)
+            await _scan(client, settings, "measured", notices)
+            cpu = spent(before, cpu_seconds(pids))
+        runs = await runs_since(client, since)
+        await _verify(database_url, str(endpoints["telegram_api_url"]), warm_up + notices)
+    return Measured(
+        notices,
+        runs.seconds,
+        runs.events,
+        runs.transitions,
+        cpu,
+        # The worker has ended, so that its sessions have reported; those of the warm-up cannot be told apart.
+        commits=await data.commits(database_url) / (warm_up + notices),
+    )
+
+
+def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "SMTP_HOST": str(endpoints["smtp_host"]),
+        "SMTP_PORT": str(endpoints["smtp_port"]),
+        "SMTP_TLS": "none",
+        "SMTP_FROM_EMAIL": "notices@platform.example",
+        "TELEGRAM_BOT_TOKEN": str(endpoints["telegram_bot_token"]),
+        "TELEGRAM_API_URL": str(endpoints["telegram_api_url"]),
+    }
+
+
+async def _scan(client: Client, environment: Mapping[str, str], label: str, notices: int) -> None:
+    """One scan as its Schedule starts it, to the end of the last notification."""
+    settings = Settings.load(**{name.lower(): value for name, value in environment.items()})
+    since = now()
+    await client.start_workflow(
+        ScanExpiringWorkflow.run,
+        schedules.scan_input(settings),
+        id=f"{schedules.SCAN_EXPIRING}-{label}",
+        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        execution_timeout=timedelta(seconds=longest(notices)),
+    )
+    await wait_for_children(client, CHILD, since, notices)
+
+
+async def _verify(database_url: str, stand_ins_url: str, notices: int) -> None:
+    async with httpx.AsyncClient(timeout=60) as http:
+        counts = (await http.get(f"{stand_ins_url}/_stand_in/counts")).json()
+        received = (await http.get(f"{stand_ins_url}/_stand_in/received")).json()
+    heard = Counter(line.get("recipient") or line.get("chat_id") for line in received)
+    problems = {
+        "mails": counts["email"],
+        "messages": counts["telegram"],
+        "recipients": sum(1 for times in heard.values() if times == 1) / 2,
+        "rows delivered": await data.delivered_at_once(database_url),
+    }
+    wrong = [f"{found:g} {name}" for name, found in problems.items() if found != notices]
+    if wrong:
+        raise BenchError(f"of {notices} notices: {', '.join(wrong)}")

@@ -1,0 +1,86 @@
+"""The result: from the rounds to one set of numbers, as a table and as JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from bench.measure import Measured
+
+
+@dataclass(frozen=True)
+class Round:
+    """The floor and the job, one right after the other."""
+
+    floor: Measured
+    job: Measured
+
+    @property
+    def ratio(self) -> float:
+        return self.job.per_second / self.floor.per_second
+
+
+def summary(rounds: Sequence[Round]) -> dict[str, Any]:
+    """Medians over the rounds. The ratio is the median of each round's own: a machine's speed changes with the
+    minutes, and the two of a round share theirs."""
+    floors, jobs = [each.floor for each in rounds], [each.job for each in rounds]
+    return {
+        "notices": jobs[0].children,
+        "rounds": len(rounds),
+        "notices_per_s": _median(jobs, lambda run: run.per_second),
+        "floor_per_s": _median(floors, lambda run: run.per_second),
+        "ratio": round(median(each.ratio for each in rounds), 3),
+        "ratios": [round(each.ratio, 3) for each in rounds],
+        **_work(jobs),
+        "commits_per_notice": _median(jobs, lambda run: run.commits or 0.0),
+        "floor": _work(floors),
+        "machine": {
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "load_average": round(os.getloadavg()[0], 1),
+        },
+    }
+
+
+def _work(runs: Sequence[Measured]) -> dict[str, Any]:
+    return {
+        "events_per_notice": _median(runs, lambda run: run.events / run.children),
+        "transitions_per_notice": _median(runs, lambda run: run.transitions / run.children),
+        "cpu_ms_per_notice": {
+            component: _median(runs, lambda run, of=component: 1000 * run.cpu[of] / run.children)  # type: ignore[misc]
+            for component in runs[0].cpu
+        },
+    }
+
+
+def _median(runs: Sequence[Measured], value: Callable[[Measured], float]) -> float:
+    return round(median(value(run) for run in runs), 2)
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The summary for people: the job beside the floor."""
+    floor = result["floor"]
+    shown = Table(title=f"{result['notices']} notices, {result['rounds']} rounds, medians")
+    for heading in ("", "job", "floor"):
+        shown.add_column(heading, justify="right" if heading else "left")
+    shown.add_row("notices a second", f"{result['notices_per_s']:.1f}", f"{result['floor_per_s']:.1f}")
+    ratios = ", ".join(f"{ratio:.2f}" for ratio in result["ratios"])
+    shown.add_row("of the floor's speed", f"{result['ratio']:.2f}", f"({ratios})", end_section=True)
+    for name, key in (("history events", "events_per_notice"), ("state transitions", "transitions_per_notice")):
+        shown.add_row(f"{name} a notice", f"{result[key]:.2f}", f"{floor[key]:.2f}")
+    shown.add_row("database commits a notice", f"{result['commits_per_notice']:.2f}", "", end_section=True)
+    for component, milliseconds in result["cpu_ms_per_notice"].items():
+        of_floor = floor["cpu_ms_per_notice"].get(component)
+        shown.add_row(
+            f"CPU ms a notice: {component}",
+            f"{milliseconds:.2f}",
+            "" if of_floor is None else f"{of_floor:.2f}",
+        )
+    return shown

@@ -1,0 +1,190 @@
+"""PostgreSQL goes away in the middle of a scan and comes back: nothing is lost, and no copy goes out unmarked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+
+from db.migrate import upgrade
+from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from tests.data import Platform
+from tests.scanning import start_scan
+from tests.workflows.scene import PATIENCE, Scene, events
+
+DATABASE = "away"
+
+
+@pytest.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A server of the test's own, since all others share the session's."""
+    async with EmbeddedPostgres(tmp_path / "postgres", settings=NOT_DURABLE) as server:
+        await server.create_database(DATABASE)
+        yield server
+
+
+@pytest.fixture
+async def scene(scene: Scene, own_postgres: EmbeddedPostgres) -> AsyncIterator[Scene]:
+    """The scene with its rows on the test's own server."""
+    url = own_postgres.database_url(DATABASE)
+    scene = scene.with_settings(database_url=SecretStr(url))
+    await upgrade(scene.settings)
+    engine = create_async_engine(url, poolclass=NullPool)  # no connection of ours that the stop would break
+    yield replace(scene, platform=Platform(engine))
+    await engine.dispose()
+
+
+async def test_away_for_a_while_in_the_midst_of_a_scan(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
+    """Three notices are under way; the rest of them waits for room, or has not been opened."""
+    scene = scene.with_settings(worker_concurrency=3, scan_max_in_flight=2)
+    company = await scene.platform.company()
+    for _ in range(10):
+        await scene.platform.project(company)
+    mails, messages = scene.sink.hold("rcpt"), scene.telegram.hold("request")
+    async with scene.worker():
+        scan = await start_scan(scene.client, scene.settings, page_size=4)
+        await scene.sink.wait_for_stage("rcpt", count=3, timeout=PATIENCE)
+        await scene.telegram.wait_for_stage("request", count=3, timeout=PATIENCE)
+        await own_postgres.stop()
+        mails.release()
+        messages.release()
+        await scene.telegram.wait_for(3, PATIENCE)
+        await until_an_activity_was_tried_again(scene, scan.id)
+        await own_postgres.start()
+        result = await scan.result()
+        await scene.children_end()
+
+    assert (result.found, result.opened, result.started) == (10, 10, 10)
+    notifications = await scene.platform.notifications()
+    assert [each.status for each in notifications] == ["delivered"] * 10
+    emails = {str(each.notification_id): each for each in await scene.platform.deliveries("email")}
+    copies = Counter(mail.notification_id for mail in scene.sink.messages)
+    assert set(copies) == set(emails)
+    assert all(count == 1 or emails[str(key)].possible_duplicate for key, count in copies.items())
+    assert Counter(message.text for message in scene.telegram.messages).most_common(1)[0][1] == 1
+    assert len(scene.telegram.messages) == 10
+    assert {each.status for each in await scene.platform.deliveries("telegram")} == {"accepted"}
+
+
+async def test_an_acceptance_is_kept_until_the_database_is_back(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
+    mail, message = scene.sink.hold("reply"), scene.telegram.hold("reply")
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        child = await scene.child()
+        await own_postgres.stop()
+        mail.release()
+        message.release()
+        await until_the_record_waits_for_the_database(child)
+        await own_postgres.start()
+        await child.result()
+
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+    deliveries = await scene.platform.deliveries()
+    assert {(each.attempts, each.possible_duplicate) for each in deliveries} == {(1, False)}
+    assert (await scene.delivery("telegram")).provider_id == str(scene.telegram.messages[0].message_id)
+    assert "queued as" in (await scene.delivery("email")).provider_reply
+
+
+async def test_an_acceptance_is_kept_while_the_database_refuses_connections(
+    scene: Scene, own_postgres: EmbeddedPostgres
+) -> None:
+    """As it does while it starts, stops or has too many: an answer of its own, not a lost connection."""
+    for chat in (1, 2):
+        await scene.due_project(telegram_chat_id=chat, contact_email=None)
+    gates = [scene.telegram.hold("reply", recipient=chat) for chat in (1, 2)]
+    async with scene.worker():
+        await scene.scan()
+        for gate in gates:
+            await asyncio.wait_for(gate.reached.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            while {each.status for each in await scene.platform.deliveries("email")} != {"skipped"}:
+                await asyncio.sleep(0.05)  # the database tells nobody
+        children = [scene.client.get_workflow_handle(each.workflow_id) for each in await scene.platform.notifications()]
+        await administer(own_postgres, f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS false")
+        await administer(own_postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'away'")
+        for gate, child in zip(gates, children, strict=True):  # the first finds its connection broken, the second none
+            gate.release()
+            await until_both_channels_ended_or_are_tried_again(child)
+        await administer(own_postgres, f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
+        await scene.children_end()
+
+    assert len(scene.telegram.messages) == 2
+    telegrams = await scene.platform.deliveries("telegram")
+    assert [each.status for each in telegrams] == ["accepted", "accepted"]
+    assert {each.provider_id for each in telegrams} == {str(each.message_id) for each in scene.telegram.messages}
+
+
+async def test_cancelled_while_the_record_waits_for_the_database_it_is_recorded_all_the_same(
+    scene: Scene, own_postgres: EmbeddedPostgres
+) -> None:
+    mail, message = scene.sink.hold("reply"), scene.telegram.hold("reply")
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        child = await scene.child()
+        await own_postgres.stop()
+        mail.release()
+        message.release()
+        await until_the_record_waits_for_the_database(child)
+        await child.cancel()
+        async with asyncio.timeout(PATIENCE):
+            while not events(await child.fetch_history(), "WORKFLOW_EXECUTION_CANCEL_REQUESTED"):
+                await asyncio.sleep(0.05)  # the server tells nobody
+        await own_postgres.start()
+        try:
+            await child.result()
+        except WorkflowFailureError:
+            pass
+
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+
+
+async def administer(server: EmbeddedPostgres, statement: str) -> None:
+    """Runs it in another database of the server."""
+    connection = await asyncpg.connect(server.database_url().replace("+asyncpg", "", 1))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def until_the_record_waits_for_the_database(child: WorkflowHandle[Any, Any]) -> None:
+    """The local record has given up, and the remote one has failed at least once."""
+    async with asyncio.timeout(PATIENCE):
+        while not any(
+            each.activity_type.name == "record_outcome" and each.attempt > 1
+            for each in (await child.describe()).raw_description.pending_activities
+        ):
+            await asyncio.sleep(0.05)  # the server tells nobody
+
+
+async def until_both_channels_ended_or_are_tried_again(child: WorkflowHandle[Any, Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while len(events(await child.fetch_history(), "ACTIVITY_TASK_COMPLETED")) < 2 and not any(
+            each.attempt > 1 for each in (await child.describe()).raw_description.pending_activities
+        ):
+            await asyncio.sleep(0.05)  # the server tells nobody
+
+
+async def until_an_activity_was_tried_again(scene: Scene, workflow_id: str) -> None:
+    """One of the scan's own."""
+    handle = scene.client.get_workflow_handle(workflow_id)
+    async with asyncio.timeout(PATIENCE):
+        while not any(each.attempt > 1 for each in (await handle.describe()).raw_description.pending_activities):
+            await asyncio.sleep(0.05)  # the server tells nobody

@@ -1,0 +1,95 @@
+"""`worker.py` as a process of its own, to be stopped and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from settings import Settings
+from tests.workflows.scene import PATIENCE, Scene
+
+ROOT = Path(__file__).parents[2]
+WORKER = ("worker.py",)
+CRASHING_WORKER = ("-m", "tests.workflows.crashing_worker")
+
+
+class WorkerProcess:
+    """A worker that runs; what it says is read all the time, or it would have to wait for us."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._said: deque[str] = deque(maxlen=40)
+        self._ready = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self._said.append(line.decode())
+            if b'"worker_ready"' in line:
+                self._ready.set()
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            waiting = asyncio.create_task(self._ready.wait())
+            await asyncio.wait((waiting, self._reading), return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        assert self._ready.is_set(), "".join(self._said)
+
+    def tell_to_stop(self) -> None:
+        """SIGTERM: it ends once what runs has ended."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: as if its machine were gone."""
+        self._process.kill()
+
+    async def exit_status(self) -> int:
+        """Its exit status; negative: the signal that ended it."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+    async def end(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reading
+
+
+@asynccontextmanager
+async def worker_process(scene: Scene, command: tuple[str, ...] = WORKER) -> AsyncIterator[WorkerProcess]:
+    """The command, once it is ready. What is left of it at the end is killed."""
+    worker = WorkerProcess(
+        await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=ROOT, env=environment(scene.client, scene.settings), stderr=PIPE
+        )
+    )
+    try:
+        await worker.ready()
+        yield worker
+    finally:
+        await worker.end()
+
+
+def environment(client: Client, settings: Settings) -> dict[str, str]:
+    """The variables that make a process work on the test's servers with the test's settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": os.environ["TMPDIR"],
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": client.namespace,
+    } | {name.upper(): _text(getattr(settings, name)) for name in settings.model_fields_set}
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
