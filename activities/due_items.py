@@ -83,8 +83,8 @@ def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> due.DueRu
     next_scan = next(CronSim(settings.expiry_scan_cron, now.astimezone(zone)))
     return due.DueRules(
         now=now,
-        scan_at=scan_at,
         last_chance_before=next_scan + LAST_CHANCE_MARGIN,
         default_thresholds=settings.expiry_thresholds_days,
-        cooldown_hours=settings.expiry_cooldown_hours,
+        # On the clock of the schedule: two scans at nine are a day apart, also when that day has 23 hours.
+        cooling_since=(scan_at.astimezone(zone) - timedelta(hours=settings.expiry_cooldown_hours)).astimezone(UTC),
     )

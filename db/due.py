@@ -20,12 +20,11 @@ class DueRules:
     """What decides whether an item is due, beside its own row."""
 
     now: datetime
-    scan_at: datetime
-    """Nominal time of this scan."""
     last_chance_before: datetime
     """Items that end before this have no later scan to wait for: the cooldown yields."""
     default_thresholds: Sequence[int]
-    cooldown_hours: float
+    cooling_since: datetime
+    """Nominal time: an item with a notice accepted of a later scan than this is left alone for now."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,14 @@ WHERE p.status = 'active' AND NOT p.auto_renew
       OR NOT EXISTS (
           SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
           WHERE n.project_id = p.id AND n.notification_type = 'expiring' AND d.status = 'accepted'
-            AND n.scan_at > :scan_at - make_interval(secs => :cooldown_seconds)
+            AND n.scan_at > :cooling_since
       )
   )
 ORDER BY p.expires_at, p.id
 LIMIT :page_size
 """).bindparams(
     bindparam("now", type_=TIMESTAMPTZ),
-    bindparam("scan_at", type_=TIMESTAMPTZ),
+    bindparam("cooling_since", type_=TIMESTAMPTZ),
     bindparam("last_chance_before", type_=TIMESTAMPTZ),
     bindparam("after_ends_at", type_=TIMESTAMPTZ),
     bindparam("after_id", type_=BigInteger),
@@ -97,10 +96,9 @@ async def find_due(
         _DUE,
         {
             "now": rules.now,
-            "scan_at": rules.scan_at,
             "last_chance_before": rules.last_chance_before,
             "default_thresholds": list(rules.default_thresholds),
-            "cooldown_seconds": rules.cooldown_hours * 3600,
+            "cooling_since": rules.cooling_since,
             "after_ends_at": after.ends_at,
             "after_id": after.project_id,
             "page_size": page_size,

@@ -44,7 +44,12 @@ class SendNotificationWorkflow:
             cancelled = SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)
             await self._record(RecordOutcomeInput(input.notification_id, cancelled, cancelled))
             raise
-        return await self._record(RecordOutcomeInput(input.notification_id, email, telegram))
+        recording = asyncio.create_task(self._record(RecordOutcomeInput(input.notification_id, email, telegram)))
+        try:
+            return await asyncio.shield(recording)
+        except asyncio.CancelledError:  # too late to stop anything: what happened is recorded all the same
+            await recording
+            raise
 
     async def _send_email(self, input: SendNotificationInput) -> SendResult:
         if (remaining := input.give_up_at - workflow.now()) <= timedelta(0):
