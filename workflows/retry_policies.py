@@ -26,9 +26,15 @@ ATTEMPT_MARGIN = timedelta(seconds=15)
 
 def email(retry_initial: float) -> RetryPolicy:
     """Greylisting wants minutes, a mail server under repair wants patience. `retry_initial` is in seconds."""
-    return RetryPolicy(initial_interval=timedelta(seconds=retry_initial), maximum_interval=timedelta(minutes=30))
+    return _backoff(retry_initial, longest=timedelta(minutes=30))
 
 
 def telegram(retry_initial: float) -> RetryPolicy:
     """Telegram says itself how long to wait on 429; the rest is short outages. `retry_initial` is in seconds."""
-    return RetryPolicy(initial_interval=timedelta(seconds=retry_initial), maximum_interval=timedelta(minutes=10))
+    return _backoff(retry_initial, longest=timedelta(minutes=10))
+
+
+def _backoff(retry_initial: float, longest: timedelta) -> RetryPolicy:
+    """Temporal refuses a first interval that is longer than the longest."""
+    first = timedelta(seconds=retry_initial)
+    return RetryPolicy(initial_interval=first, maximum_interval=max(first, longest))

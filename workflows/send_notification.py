@@ -39,7 +39,7 @@ class SendNotificationWorkflow:
     @workflow.run
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
         try:
-            email, telegram = await asyncio.gather(self._send_email(input), self._send_telegram(input))
+            email, telegram = await self._send_both(input)
         except asyncio.CancelledError:
             cancelled = SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)
             await self._record(RecordOutcomeInput(input.notification_id, cancelled, cancelled))
@@ -50,6 +50,16 @@ class SendNotificationWorkflow:
         except asyncio.CancelledError:  # too late to stop anything: what happened is recorded all the same
             await recording
             raise
+
+    async def _send_both(self, input: SendNotificationInput) -> tuple[SendResult, SendResult]:
+        """Waits for both channels to end, also when the workflow is cancelled meanwhile or one of them raises."""
+        ends = await asyncio.gather(self._send_email(input), self._send_telegram(input), return_exceptions=True)
+        email, telegram = ends
+        if isinstance(email, BaseException):
+            raise email
+        if isinstance(telegram, BaseException):
+            raise telegram
+        return email, telegram
 
     async def _send_email(self, input: SendNotificationInput) -> SendResult:
         if (remaining := input.give_up_at - workflow.now()) <= timedelta(0):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_import.fields import parse_time
@@ -341,6 +341,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     assert faults(lines) == ["ar_contents.csv: cannot be read: Is a directory"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text() | st.sampled_from(['"', '""', ",,,,", "a,b,c,,", 'x,"y', '"z",ship,"t",,']), max_size=20))
 def test_whatever_a_file_holds_each_line_is_good_or_named(content: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

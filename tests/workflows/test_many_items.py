@@ -14,7 +14,7 @@ from tests.scanning import start_scan
 from tests.workflows.scene import Scene
 from tests.workflows.worker_process import worker_process
 
-COMPANIES, PROJECTS_EACH = 50, 100
+COMPANIES, PROJECTS_EACH = 50, 12
 ITEMS = COMPANIES * PROJECTS_EACH
 IN_FLIGHT, IN_FLIGHT_PER_COMPANY = 300, 6
 MOST_EVENTS = 4096
