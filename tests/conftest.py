@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -35,6 +36,9 @@ NAMESPACES = tuple(f"test-{number}" for number in range(100))
 """Made when the server starts: one that is made later takes seconds until every part of the server knows it."""
 
 TEMPLATE = "template_migrated"
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a test never asserts how long something took
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_sessionstart() -> None:
