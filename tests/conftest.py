@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -169,6 +169,3 @@ def run_worker(temporal: Client) -> RunWorker:
 @pytest.fixture(autouse=True)
 def _quiet_temporal(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, logger="temporalio")
-
-
-Awaited = Callable[[], Awaitable[None]]
