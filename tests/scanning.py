@@ -20,7 +20,7 @@ async def start_scan(
         ScanExpiringInput(options=settings.send_options(), **input_fields),  # type: ignore[arg-type]
         id=f"scan-{uuid4()}",
         task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
-        execution_timeout=timedelta(minutes=5),
+        execution_timeout=timedelta(minutes=12),
     )
 
 

@@ -70,9 +70,10 @@ async def test_postgres_starts_on_a_stale_lock_file_whose_pid_another_process_ha
 async def test_postgres_starts_again_after_it_was_killed(tmp_path: Path) -> None:
     async with EmbeddedPostgres(tmp_path / "data", settings=NOT_DURABLE) as postgres:
         session = await asyncpg.connect(postgres.database_url().replace("+asyncpg", ""))
-        assert postgres.pid is not None
-        os.kill(postgres.pid, signal.SIGKILL)
-        psutil.Process(postgres.pid).wait(timeout=10)
+        server = psutil.Process(postgres.pid)  # before the end: once it is collected `pid` is None, which means us
+        assert server.pid != os.getpid()
+        server.kill()
+        server.wait(timeout=10)
         await postgres.start()
         assert await query(postgres.database_url(), "SELECT 1") == 1
         with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):

@@ -14,7 +14,7 @@ from tests.scanning import start_scan
 from tests.workflows.scene import Scene
 from tests.workflows.worker_process import worker_process
 
-COMPANIES, PROJECTS_EACH = 50, 12
+COMPANIES, PROJECTS_EACH = 50, 100
 ITEMS = COMPANIES * PROJECTS_EACH
 IN_FLIGHT, IN_FLIGHT_PER_COMPANY = 300, 6
 MOST_EVENTS = 4096
@@ -79,13 +79,13 @@ async def test_thousands_are_told_once_each_by_a_scan_of_small_runs(scene: Scene
     mails, messages = scene.sink.hold("rcpt"), scene.telegram.hold("request")
     async with worker_process(scene), sampling(scene) as samples:
         scan = await start_scan(scene.client, scene.settings)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(400):
             while (IN_FLIGHT, IN_FLIGHT_PER_COMPANY) not in samples:
                 await asyncio.sleep(0.2)  # as above
         mails.release()
         messages.release()
         assert await scan.result() == ScanExpiringResult(found=ITEMS, opened=ITEMS, started=ITEMS)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(400):
             while (await scene.client.count_workflows("ExecutionStatus = 'Running'")).count:
                 await asyncio.sleep(0.2)  # the server tells nobody
 
