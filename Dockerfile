@@ -29,8 +29,8 @@ COPY db db
 COPY templates templates
 COPY workflows workflows
 COPY deploy/__init__.py deploy/check_worker.py deploy/
-COPY cli.py contracts.py log_setup.py process.py rendering.py schedules.py settings.py temporal_connection.py \
-    worker.py ./
+COPY cli.py contracts.py log_setup.py process.py rate_limits.py rendering.py schedules.py settings.py starting.py \
+    temporal_connection.py worker.py ./
 # The processes may not write here, and the health check starts one every half minute.
 RUN python -m compileall -q .
 

@@ -8,7 +8,7 @@ recorded before it still decode.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -66,7 +66,9 @@ class TaskQueue(StrEnum):
     WORKFLOWS = "workflows"
     """Workflow tasks and the database activities."""
     EMAIL = "email"
+    """`send_email`. What is urgent (tests, alerts) has a queue of its own beside it."""
     TELEGRAM = "telegram"
+    """`send_telegram`, likewise."""
 
 
 class Reason(StrEnum):
@@ -85,6 +87,10 @@ class Reason(StrEnum):
     NO_RESULT = "no_result"
     NOT_REQUESTED = "not_requested"
     WITHDRAWN = "withdrawn"
+    SUPPRESSED = "suppressed"
+    TERMINATED = "terminated"
+    WORKFLOW_LOST = "workflow_lost"
+    CONFIRMED = "confirmed_by_operator"
 
 
 def notification_key(notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int) -> str:
@@ -103,9 +109,52 @@ def key_of_test(request_id: UUID) -> str:
     return f"{NotificationType.TEST}.{request_id.hex}"
 
 
-def task_queue(prefix: str, queue: TaskQueue) -> str:
-    """The full name of a task queue; `prefix` separates deployments that share a namespace."""
-    return f"{prefix}{queue}"
+def key_of_alert(problem: str, raised_at: datetime) -> str:
+    """The key of an alert; `problem` is a stable code, raised again only after a while."""
+    return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+_GIVE_UP_AFTER = {
+    NotificationType.EXPIRED: timedelta(days=7),
+    NotificationType.TEST: timedelta(minutes=15),
+    NotificationType.ALERT: timedelta(days=1),
+}
+
+
+def give_up_at(
+    notification_type: NotificationType, now: datetime, item_ends_at: datetime | None, limit: float | None
+) -> datetime:
+    """When a notice that is opened or sent again `now` becomes pointless: a warning at its item's end.
+
+    `limit` is GIVE_UP_AFTER in seconds, which shortens all of them.
+    """
+    after = _GIVE_UP_AFTER.get(notification_type)
+    end = item_ends_at if after is None and item_ends_at is not None else now + (after or timedelta(0))
+    return end if limit is None else min(end, now + timedelta(seconds=limit))
+
+
+def task_queue(prefix: str, queue: TaskQueue, *, urgent: bool = False) -> str:
+    """The full name of a task queue; `prefix` separates deployments that share a namespace.
+
+    What is `urgent` never waits behind a scan's thousands. A task queue and not a priority: on a queue with a limit
+    for each fairness key, a limited key of a high priority holds back all lower ones.
+    """
+    return f"{prefix}{queue}-urgent" if urgent else f"{prefix}{queue}"
+
+
+def task_queues(prefix: str, queue: TaskQueue) -> list[str]:
+    """The full names of all that a worker of `queue` serves: a channel's urgent one comes second."""
+    urgent = [] if queue is TaskQueue.WORKFLOWS else [task_queue(prefix, queue, urgent=True)]
+    return [task_queue(prefix, queue), *urgent]
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """Whose turn a task is: the queue's limit for each key holds for all tasks with the same one."""
+
+    key: str = ""
+    weight: float = 1.0
+    """Its share of the limit."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +176,9 @@ class SendNotificationInput:
     give_up_at: datetime
     """No attempt begins or goes on after this."""
     options: SendOptions
+    urgent: bool = False
+    email_fairness: Fairness = Fairness()
+    telegram_fairness: Fairness = Fairness()
 
 
 @dataclass(frozen=True)
@@ -160,12 +212,14 @@ class Evidence:
 class SendResult:
     """How a channel ended, as far as the workflow knows; `reason` is a stable code.
 
-    `evidence` travels only where the database could not take it at once.
+    `evidence` and `claim_seq` travel only where the database could not take the answer at once.
     """
 
     status: DeliveryStatus
     reason: str | None = None
     evidence: Evidence | None = None
+    claim_seq: int | None = None
+    """The claim whose attempt was refused."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +272,20 @@ class StartableNotification:
     company_id: int | None = None
     project_id: int | None = None
     days_left: int | None = None
+    telegram_fairness: Fairness = Fairness()
+    again: bool = False
+    """It had a workflow before, of which nothing is left or which has ended: an operator or the recovery wants one."""
+
+    def send_input(self, options: SendOptions) -> SendNotificationInput:
+        """What its workflow starts with, whoever starts it."""
+        return SendNotificationInput(
+            self.notification_id,
+            self.give_up_at,
+            options,
+            urgent=self.notification_type in (NotificationType.TEST, NotificationType.ALERT),
+            email_fairness=Fairness(str(self.company_id or "")),
+            telegram_fairness=self.telegram_fairness,
+        )
 
 
 @dataclass(frozen=True)
@@ -225,6 +293,24 @@ class TakeStartableResult:
     notifications: list[StartableNotification]
     waiting: int
     """How many more stand open; with an empty list they wait for room."""
+
+
+@dataclass(frozen=True)
+class RecoverLostInput:
+    """`after` is the last notification that the call before looked at."""
+
+    after: int = 0
+    limit: int = 1000
+
+
+@dataclass(frozen=True)
+class RecoverLostResult:
+    restarted: int
+    """Notifications to be started again, since nothing is left of their workflows."""
+    settled: int
+    """Those whose workflow had ended without a record: its result says how, or an operator meant it."""
+    next_after: int | None
+    """None: all were looked at."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +325,7 @@ class ScanProgress:
     started: int = 0
     just_started: list[int] = field(default_factory=list)
     """Started and not written down as such yet."""
+    recovered: int = 0
 
 
 @dataclass(frozen=True)
@@ -259,3 +346,5 @@ class ScanExpiringResult:
     found: int
     opened: int
     started: int
+    recovered: int = 0
+    """Open notifications that had lost their workflow: started again, or settled."""

@@ -91,11 +91,18 @@ class Settings(BaseSettings):
         None, description="The bot's token. Empty: Telegram is not configured."
     )
     telegram_bot_token_file: Path | None = Field(None, description="A file that holds TELEGRAM_BOT_TOKEN.")
+    telegram_in_doubt: Literal["unknown", "resend"] = Field(
+        "unknown",
+        description="A message whose answer got lost: unknown leaves it to an operator, resend sends a copy, marked.",
+    )
     telegram_admin_chat_id: int | None = Field(None, description="The chat that is alerted.")
     telegram_api_url: HttpUrl = Field(
         HttpUrl("https://api.telegram.org"), description="Telegram's Bot API, without /bot<token>."
     )
     admin_email: EmailStr | None = Field(None, description="The address that is alerted.")
+    alert_cooldown: PositiveFloat = Field(
+        21600, description="Seconds until the admin is alerted of the same problem again."
+    )
 
     expiry_scan_cron: str = Field("0 9 * * *", description="When to scan, as a cron expression of 5 fields.")
     expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
@@ -114,6 +121,29 @@ class Settings(BaseSettings):
     )
     scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same for a single company.")
 
+    email_rate: PositiveFloat = Field(20, description="E-mails a second, of all workers together.")
+    email_company_rate: PositiveFloat = Field(5, description="E-mails a second to one company.")
+    telegram_rate: PositiveFloat = Field(
+        30, description="Telegram messages a second, of all workers together. Telegram allows about 30."
+    )
+    telegram_chat_rate: PositiveFloat = Field(
+        1, description="Telegram messages a second to one chat. Telegram allows 1."
+    )
+    telegram_group_rate_per_minute: PositiveFloat = Field(
+        20, description="Telegram messages a minute to one group. Telegram allows 20."
+    )
+    urgent_share: float = Field(
+        0.1, gt=0, lt=1, description="The share of EMAIL_RATE and TELEGRAM_RATE that is kept for tests and alerts."
+    )
+
+    smtp_max_connections: PositiveInt = Field(
+        20, description="Connections a worker keeps to the mail server, at the most. Postfix allows a client 50."
+    )
+    smtp_messages_per_connection: PositiveInt = Field(100, description="Messages over one connection, at the most.")
+    smtp_idle_timeout: PositiveFloat = Field(
+        30, description="Seconds that a connection to the mail server waits for the next message."
+    )
+
     email_retry_initial: PositiveFloat = Field(
         30, description="Seconds before the second attempt; later gaps double, to 30 minutes."
     )
@@ -124,10 +154,13 @@ class Settings(BaseSettings):
         660, description="Seconds one attempt may take. RFC 5321 allows 600 for the answer to DATA's end."
     )
     telegram_attempt_timeout: PositiveFloat = Field(60, description="Seconds one attempt may take.")
+    operator_fault_retry: PositiveFloat = Field(
+        300, description="Seconds between attempts while our own credentials or settings are refused."
+    )
     give_up_after: PositiveFloat | None = Field(
         None,
         description="Seconds after which any notification is given up. Empty: expiring at the item's end, "
-        "expired after 7 days, test after 15 minutes.",
+        "expired after 7 days, test after 15 minutes, alert after a day.",
     )
 
     renew_url_template: str = Field(

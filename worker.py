@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
-import httpx
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,16 +18,21 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 import process
+import rate_limits
+from activities.alerts import Alerts
 from activities.due_items import DueItemActivities
 from activities.email import EmailActivities
 from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
+from activities.recovery import RecoveryActivities
 from activities.telegram import TelegramActivities
-from contracts import TaskQueue, task_queue
+from channels import telegram
+from contracts import TaskQueue, task_queues
 from db.engine import create_engine
 from log_setup import configure_logging
 from rendering import Renderer
 from settings import Settings, SettingsError
+from starting import start_notification
 from temporal_connection import connect, register_search_attributes
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
@@ -46,12 +52,25 @@ async def run_worker(settings: Settings, client: Client, queues: Sequence[TaskQu
     async with AsyncExitStack() as stack:
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
-        for worker in await _workers(settings, client, engine, queues, stack):
-            await stack.enter_async_context(worker)
-        log.info("worker_ready", queues=[queue.value for queue in queues], namespace=client.namespace)
-        await stop.wait()
-        log.info("worker_stopping")
+        await rate_limits.apply(client, settings, queues)
+        workers = await _workers(settings, client, engine, queues, stack)
+        async with _running(workers):
+            log.info("worker_ready", queues=[queue.value for queue in queues], namespace=client.namespace)
+            await stop.wait()
+            log.info("worker_stopping")
     log.info("worker_stopped")
+
+
+@asynccontextmanager
+async def _running(workers: Sequence[Worker]) -> AsyncIterator[None]:
+    """Runs them meanwhile. At the end all stop side by side: one after the other would take as often 30 seconds."""
+    async with asyncio.TaskGroup() as running:
+        for worker in workers:
+            running.create_task(worker.run())
+        try:
+            yield
+        finally:
+            await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
 async def _workers(
@@ -61,50 +80,49 @@ async def _workers(
     queues: Sequence[TaskQueue],
     stack: AsyncExitStack,
 ) -> list[Worker]:
+    """A worker for each task queue; a channel has a second one for what is urgent, with the same activities."""
     renderer = Renderer(settings.renew_url_template, settings.support_email)
-    workers = []
+    alerts = Alerts(engine, settings, partial(start_notification, client, settings))
+    workers: list[Worker] = []
+
+    def serve(queue: TaskQueue, activities: list[Any], workflows: Sequence[type] = ()) -> None:
+        for name in task_queues(settings.task_queue_prefix, queue):
+            workers.append(
+                Worker(
+                    client,
+                    task_queue=name,
+                    workflows=workflows,
+                    activities=activities,
+                    interceptors=[ActivityObserver()],
+                    max_concurrent_activities=settings.worker_concurrency,
+                    max_concurrent_local_activities=settings.worker_concurrency,
+                    graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+                    workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+                    activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+                )
+            )
+
     for queue in queues:
-        workflows: list[type] = []
-        activities: list[object] = []
         match queue:
             case TaskQueue.WORKFLOWS:
                 due_items = DueItemActivities(engine, settings)
-                workflows = list(WORKFLOWS)
-                activities = [
+                recovery = RecoveryActivities(engine, client)
+                outcomes = OutcomeActivities(engine)
+                database = [
                     due_items.open_due_notifications,
                     due_items.take_startable,
-                    OutcomeActivities(engine).record_outcome,
+                    recovery.recover_lost,
+                    outcomes.record_outcome,
                 ]
+                serve(queue, database, WORKFLOWS)
             case TaskQueue.EMAIL:
-                email = EmailActivities(engine, settings, renderer)
+                email = EmailActivities(engine, settings, renderer, alerts)
                 stack.push_async_callback(email.close)
-                activities = [email.send_email]
+                serve(queue, [email.send_email])
             case TaskQueue.TELEGRAM:
-                http = await stack.enter_async_context(_http_client(settings))
-                activities = [TelegramActivities(engine, settings, renderer, http).send_telegram]
-        workers.append(
-            Worker(
-                client,
-                task_queue=task_queue(settings.task_queue_prefix, queue),
-                workflows=workflows,
-                activities=activities,  # type: ignore[arg-type]  # bound methods of three classes
-                interceptors=[ActivityObserver()],
-                max_concurrent_activities=settings.worker_concurrency,
-                max_concurrent_local_activities=settings.worker_concurrency,
-                graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
-                workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
-                activity_task_poller_behavior=PollerBehaviorAutoscaling(),
-            )
-        )
+                http = await stack.enter_async_context(telegram.new_client(settings.worker_concurrency))
+                serve(queue, [TelegramActivities(engine, settings, renderer, http, alerts).send_telegram])
     return workers
-
-
-def _http_client(settings: Settings) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(settings.telegram_attempt_timeout, connect=10, pool=10),
-        limits=httpx.Limits(max_connections=settings.worker_concurrency),
-        follow_redirects=False,
-    )
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:

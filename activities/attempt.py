@@ -13,25 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.alerts import Alerts
 from channels.results import (
     InDoubt,
     NotHandedOver,
     OperatorFault,
     Receipt,
+    RecipientGone,
     RecipientMoved,
     Rejected,
     TryAgain,
 )
 from contracts import Channel, DeliveryStatus, Evidence, Reason, SendInput, SendResult
-from db import deliveries
+from db import deliveries, suppressions
 from db.deliveries import Claim, SentText
 from db.engine import autocommit
 from log_setup import mask, scrub
 
 log = structlog.get_logger(__name__)
-
-OPERATOR_FAULT_RETRY = timedelta(minutes=5)
-"""With refused credentials the delivery waits for the operator, not for the backoff."""
 
 MarkSending = Callable[[SentText], Awaitable[None]]
 
@@ -49,16 +48,20 @@ class DeliveryAttempts:
     def __init__(
         self,
         engine: AsyncEngine,
+        alerts: Alerts,
         channel: Channel,
         *,
         configured: bool,
         attempt_timeout: float,
+        operator_fault_retry: float,
         resend_in_doubt: bool,
     ) -> None:
         self._engine = autocommit(engine)
+        self._alerts = alerts
         self._channel = channel
         self._configured = configured
         self._attempt_timeout = attempt_timeout
+        self._operator_fault_retry = timedelta(seconds=operator_fault_retry)
         self._resend_in_doubt = resend_in_doubt
 
     async def run(self, input: SendInput, provider: Provider) -> SendResult:
@@ -73,6 +76,7 @@ class DeliveryAttempts:
                 attempt=info.attempt,
                 configured=self._configured,
                 resend_in_doubt=self._resend_in_doubt,
+                refused_claim=_claim_without_handover(info),
             )
         if claim is None:
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
@@ -84,9 +88,14 @@ class DeliveryAttempts:
 
         async def mark_sending(sent: SentText) -> None:
             nonlocal in_flight
-            async with self._engine.connect() as connection:
-                if not await deliveries.mark_sending(connection, claim, sent):
-                    raise ApplicationError("A newer attempt holds this delivery", type="superseded")
+            try:
+                async with self._engine.connect() as connection:
+                    held = await deliveries.mark_sending(connection, claim, sent)
+            except (SQLAlchemyError, OSError):
+                _tell_next_attempt_nothing_went_out(claim)
+                raise
+            if not held:
+                raise ApplicationError("A newer attempt holds this delivery", type="superseded")
             in_flight = True
 
         try:
@@ -119,25 +128,53 @@ class DeliveryAttempts:
 
     async def _not_handed_over(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
         """Writes the refusal and returns the error to raise. Nothing in it names the recipient."""
+        log.warning("not_handed_over", reason=refusal.reason, final=isinstance(refusal, Rejected))
+        details: list[dict[str, object]] = []
+        written = True
+        try:
+            await self._write_refusal(claim, refusal)
+        except (SQLAlchemyError, OSError) as error:
+            written = False
+            log.warning("refusal_left_to_the_next_attempt", error=type(error).__name__)
+        if isinstance(refusal, OperatorFault):
+            await self._alerts.operator_fault(self._channel, refusal.reason)
+        if not written:
+            _tell_next_attempt_nothing_went_out(claim)
+            if isinstance(refusal, Rejected):  # there is none: the workflow's record writes it
+                details = [{"claim_seq": claim.claim_seq, "reply": scrub(refusal.reply or "")}]
+        return ApplicationError(
+            f"{'Rejected' if isinstance(refusal, Rejected) else 'To be tried again'}: {refusal.reason}",
+            *details,
+            type=refusal.reason,
+            non_retryable=isinstance(refusal, Rejected),
+            next_retry_delay=self._next_retry_delay(refusal),
+        )
+
+    async def _write_refusal(self, claim: Claim, refusal: NotHandedOver) -> None:
         async with self._engine.connect() as connection:
             if isinstance(refusal, RecipientMoved):
                 await deliveries.move_chat(connection, claim, refusal.new_chat_id)
+            if isinstance(refusal, RecipientGone):
+                await suppressions.suppress(connection, claim, refusal.reason, refusal.reply)
             if isinstance(refusal, Rejected):
-                await deliveries.settle(connection, claim, DeliveryStatus.REJECTED, refusal.reason, refusal.reply)
+                await deliveries.reject(connection, claim, refusal.reason, refusal.reply)
             else:
                 await deliveries.release(connection, claim, refusal.reason, refusal.reply)
-        log.warning("not_handed_over", reason=refusal.reason, final=isinstance(refusal, Rejected))
-        return ApplicationError(
-            f"{'Rejected' if isinstance(refusal, Rejected) else 'To be tried again'}: {refusal.reason}",
-            type=refusal.reason,
-            non_retryable=isinstance(refusal, Rejected),
-            next_retry_delay=_next_retry_delay(refusal),
-        )
+
+    def _next_retry_delay(self, refusal: NotHandedOver) -> timedelta | None:
+        if isinstance(refusal, OperatorFault):
+            return self._operator_fault_retry
+        if isinstance(refusal, RecipientMoved) and activity.info().attempt == 1:
+            return timedelta(milliseconds=1)  # zero would mean: as the policy says
+        return refusal.after if isinstance(refusal, TryAgain) else None
 
 
-def _next_retry_delay(refusal: NotHandedOver) -> timedelta | None:
-    if isinstance(refusal, OperatorFault):
-        return OPERATOR_FAULT_RETRY
-    if isinstance(refusal, RecipientMoved):
-        return timedelta(milliseconds=1)  # zero would mean: as the policy says
-    return refusal.after if isinstance(refusal, TryAgain) else None
+def _tell_next_attempt_nothing_went_out(claim: Claim) -> None:
+    """With the database away the row may say "in flight" of what was not. Last before the attempt fails, since every
+    later heartbeat would take its place."""
+    activity.heartbeat(claim.claim_seq)
+
+
+def _claim_without_handover(info: activity.Info) -> int | None:
+    """What the attempt before this one told."""
+    return next((each for each in info.heartbeat_details if isinstance(each, int)), None)

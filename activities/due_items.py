@@ -16,9 +16,11 @@ from contracts import (
     PageCursor,
     TakeStartableInput,
     TakeStartableResult,
+    give_up_at,
     notification_key,
 )
 from db import due
+from rate_limits import chat_fairness
 from settings import Settings
 
 LAST_CHANCE_MARGIN = timedelta(hours=1)
@@ -51,15 +53,12 @@ class DueItemActivities:
         )
 
     def _notification(self, item: due.DueItem, now: datetime) -> due.NewNotification:
-        give_up_after = self._settings.give_up_after
         return due.NewNotification(
             item=item,
             dedupe_key=notification_key(
                 NotificationType.EXPIRING, f"project-{item.project_id}", item.ends_at, item.threshold_days
             ),
-            give_up_at=item.ends_at
-            if give_up_after is None
-            else min(item.ends_at, now + timedelta(seconds=give_up_after)),
+            give_up_at=give_up_at(NotificationType.EXPIRING, now, item.ends_at, self._settings.give_up_after),
         )
 
     @activity.defn
@@ -73,6 +72,7 @@ class DueItemActivities:
                 input.limit,
                 in_all=self._settings.scan_max_in_flight,
                 per_company=self._settings.scan_max_in_flight_per_company,
+                chat_fairness=chat_fairness(self._settings),
             )
         return TakeStartableResult(notifications, waiting)
 

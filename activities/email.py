@@ -8,14 +8,15 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from socket import getfqdn
 
-import aiosmtplib
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
+from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts, MarkSending
 from channels import smtp
 from channels.results import Receipt
-from channels.smtp_pool import SmtpPool
+from channels.smtp import SmtpServer
+from channels.smtp_pool import PoolLimits, SmtpPool
 from contracts import Channel, SendInput, SendResult
 from db.deliveries import Claim, SentText
 from rendering import RenderedEmail, Renderer
@@ -25,17 +26,24 @@ from settings import Settings, SmtpTls
 class EmailActivities:
     """The activity of the `email` task queue."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, renderer: Renderer) -> None:
+    def __init__(self, engine: AsyncEngine, settings: Settings, renderer: Renderer, alerts: Alerts) -> None:
         self._settings = settings
         self._renderer = renderer
         self._tls = ssl.create_default_context(cafile=settings.smtp_tls_ca_file)
         self._local_hostname = getfqdn()
-        self._pool = SmtpPool(lambda: smtp.connect(self._new_connection))
+        self._pool = SmtpPool(
+            lambda: smtp.connect(self._server()),
+            PoolLimits(
+                settings.smtp_max_connections, settings.smtp_messages_per_connection, settings.smtp_idle_timeout
+            ),
+        )
         self._attempts = DeliveryAttempts(
             engine,
+            alerts,
             Channel.EMAIL,
             configured=settings.email_configured,
             attempt_timeout=settings.email_attempt_timeout,
+            operator_fault_retry=settings.operator_fault_retry,
             resend_in_doubt=True,
         )
 
@@ -57,18 +65,18 @@ class EmailActivities:
 
         return await self._attempts.run(input, hand_over)
 
-    def _new_connection(self) -> aiosmtplib.SMTP:
+    def _server(self) -> SmtpServer:
+        """With the password as it is now."""
         settings = self._settings
-        return aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
+        return SmtpServer(
+            host=settings.smtp_host or "",
             port=settings.smtp_port,
+            local_hostname=self._local_hostname,
+            tls=self._tls,
+            starttls=settings.smtp_tls is SmtpTls.STARTTLS,
+            implicit_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
             username=settings.smtp_username,
             password=settings.secret("smtp_password") if settings.smtp_username else None,
-            local_hostname=self._local_hostname,
-            use_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
-            start_tls=settings.smtp_tls is SmtpTls.STARTTLS,
-            tls_context=None if settings.smtp_tls is SmtpTls.NONE else self._tls,
-            timeout=settings.email_attempt_timeout,
         )
 
     async def close(self) -> None:

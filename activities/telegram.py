@@ -6,6 +6,7 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
+from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts, MarkSending
 from channels import telegram
 from channels.results import OperatorFault, Receipt, Rejected
@@ -18,21 +19,26 @@ from settings import Settings
 class TelegramActivities:
     """The activity of the `telegram` task queue."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, renderer: Renderer, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, engine: AsyncEngine, settings: Settings, renderer: Renderer, client: httpx.AsyncClient, alerts: Alerts
+    ) -> None:
         self._settings = settings
         self._renderer = renderer
         self._client = client
         self._attempts = DeliveryAttempts(
             engine,
+            alerts,
             Channel.TELEGRAM,
             configured=settings.telegram_configured,
             attempt_timeout=settings.telegram_attempt_timeout,
-            resend_in_doubt=False,
+            operator_fault_retry=settings.operator_fault_retry,
+            resend_in_doubt=settings.telegram_in_doubt == "resend",
         )
 
     @activity.defn
     async def send_telegram(self, input: SendInput) -> SendResult:
-        """One attempt at the notification's Telegram message. In doubt it ends `unknown`: nothing marks a copy."""
+        """One attempt at the notification's Telegram message. In doubt it ends `unknown`, unless TELEGRAM_IN_DOUBT says
+        to send a copy: nothing would tell the recipient that it is one."""
 
         async def hand_over(claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
             token = self._settings.secret("telegram_bot_token")

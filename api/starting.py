@@ -16,23 +16,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.database import connection_to
 from api.problems import Unavailable
 from api.requests import NewTestNotification
-from contracts import (
-    NotificationType,
-    SendNotificationInput,
-    StartableNotification,
-    TaskQueue,
-    key_of_test,
-    task_queue,
-)
+from contracts import NotificationType, StartableNotification, give_up_at, key_of_test
 from db.due import mark_started
-from db.notifications import NewTest, open_test, withdraw
+from db.notifications import AddressedNotification, open_addressed, withdraw
+from rate_limits import chat_fairness
 from settings import Settings
+from starting import start_notification
 from temporal_connection import register_search_attributes
-from workflows import search_attributes
-from workflows.send_notification import SendNotificationWorkflow
-from workflows.summaries import notification_details, notification_summary
 
-GIVE_UP_AFTER = timedelta(minutes=15)
 START_TIMEOUT = timedelta(seconds=5)
 """For the start with all the client's retries."""
 
@@ -78,7 +69,7 @@ class TestStarter:
     async def _open_and_start(self, request: NewTestNotification) -> Started:
         test = self._new_test(request)
         async with connection_to(self._engine) as connection:
-            notification_id = await open_test(connection, test)
+            notification_id = await open_addressed(connection, test)
         try:
             await self._start_workflow(notification_id, test)
         except TEMPORAL_ERRORS as error:
@@ -95,36 +86,30 @@ class TestStarter:
         log.info("test_started", notification_id=notification_id, workflow_id=test.dedupe_key)
         return Started(notification_id, test.dedupe_key)
 
-    def _new_test(self, request: NewTestNotification) -> NewTest:
-        give_up_after = GIVE_UP_AFTER
-        if self._settings.give_up_after is not None:
-            give_up_after = min(give_up_after, timedelta(seconds=self._settings.give_up_after))
-        return NewTest(
-            dedupe_key=key_of_test(uuid4()),
-            give_up_at=datetime.now(UTC) + give_up_after,
+    def _new_test(self, request: NewTestNotification) -> AddressedNotification:
+        return AddressedNotification(
+            NotificationType.TEST,
+            key_of_test(uuid4()),
+            give_up_at(NotificationType.TEST, datetime.now(UTC), None, self._settings.give_up_after),
             email=request.email,
-            chat_id=request.chat_id,
+            chat=None if request.chat_id is None else str(request.chat_id),
             subject=request.subject,
             message=request.message,
             html=request.html,
         )
 
-    async def _start_workflow(self, notification_id: int, test: NewTest) -> None:
-        notification = StartableNotification(notification_id, NotificationType.TEST, test.dedupe_key, test.give_up_at)
-        options = self._settings.send_options()
+    async def _start_workflow(self, notification_id: int, test: AddressedNotification) -> None:
+        notification = StartableNotification(
+            notification_id,
+            NotificationType.TEST,
+            test.dedupe_key,
+            test.give_up_at,
+            telegram_fairness=chat_fairness(self._settings)(test.chat),
+        )
         try:
             async with asyncio.timeout(START_TIMEOUT.total_seconds()):
                 await self._ensure_search_attributes()
-                await self._client.start_workflow(
-                    SendNotificationWorkflow.run,
-                    SendNotificationInput(notification_id, test.give_up_at, options),
-                    id=test.dedupe_key,
-                    task_queue=task_queue(options.queue_prefix, TaskQueue.WORKFLOWS),
-                    search_attributes=search_attributes.of_notification(notification),
-                    static_summary=notification_summary(notification),
-                    static_details=notification_details(options.api_url, notification_id),
-                    rpc_timeout=START_TIMEOUT,
-                )
+                await start_notification(self._client, self._settings, notification, rpc_timeout=START_TIMEOUT)
         except WorkflowAlreadyStartedError:
             log.info("test_started_by_scan", notification_id=notification_id)
 

@@ -90,6 +90,10 @@ def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, s
         "SMTP_FROM_EMAIL": "notices@platform.example",
         "TELEGRAM_BOT_TOKEN": str(endpoints["telegram_bot_token"]),
         "TELEGRAM_API_URL": str(endpoints["telegram_api_url"]),
+        # What is measured is the application: nothing is to wait for a provider's limit.
+        "EMAIL_RATE": "10000",
+        "EMAIL_COMPANY_RATE": "10000",
+        "TELEGRAM_RATE": "10000",
     }
 
 

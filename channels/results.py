@@ -30,6 +30,10 @@ class Rejected(NotHandedOver):
     """Refused for good: another attempt with the same recipient and text would be refused too."""
 
 
+class RecipientGone(Rejected):
+    """Refused for good, and so would be whatever else goes there: the address or chat is to be used no more."""
+
+
 class TryAgain(NotHandedOver):
     """Worth another attempt; `after` where the provider says when."""
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 
 import aiosmtplib
 from aiosmtplib import (
-    SMTPAuthenticationError,
     SMTPException,
-    SMTPHeloError,
     SMTPResponseException,
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
 from email_validator import EmailNotValidError, validate_email
 
-from channels.results import InDoubt, OperatorFault, Receipt, Rejected, TryAgain
+from channels.results import InDoubt, NotHandedOver, Receipt, Rejected
 from channels.smtp_pool import PooledConnection, SmtpPool
-from channels.smtp_replies import Stage, verdict
+from channels.smtp_replies import NoReply, Stage, outcome, without_reply
 from contracts import Reason
+
+COMMAND_TIMEOUT = 300.0
+"""Seconds for the greeting and for the answer to each command (RFC 5321 4.5.3.2). The answer to the text may take
+longer: the caller bounds it, and all of it."""
+
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_START_INPUT = 354
 
 
 async def send(
@@ -31,10 +39,10 @@ async def send(
     recipient: str,
     before_handover: Callable[[], Awaitable[None]],
 ) -> Receipt:
-    """Hands over one message to one recipient; `before_handover` is awaited just before DATA.
+    """Hands over one message to one recipient; `before_handover` is awaited just before the text is written.
 
-    Raises `Rejected`, `TryAgain`, `OperatorFault`, or `InDoubt` if the connection was lost once the text may have
-    been written. May run twice, with the same Message-ID in `message`.
+    Raises what `channels.smtp_replies` says of the server's answer. May run twice, with the same Message-ID in
+    `message`.
     """
     try:
         address = validate_email(recipient, check_deliverability=False)
@@ -43,17 +51,14 @@ async def send(
     content = message.as_bytes(policy=SMTP_POLICY.clone(utf8=address.smtputf8))
     async with pool.connection() as connection:
         await _begin(connection, sender, address.ascii_email or address.normalized, address.smtputf8)
-        await before_handover()
-        reply = await _data(connection, content)
-    return Receipt(provider_id=None, reply=reply)
+        return await _data(connection, content, before_handover)
 
 
 async def _begin(connection: PooledConnection, sender: str, recipient: str, smtputf8: bool) -> None:
     """MAIL and RCPT. A pooled connection that the server has closed meanwhile is replaced by a fresh one, once."""
     options = ["SMTPUTF8", "BODY=8BITMIME"] if smtputf8 else []
     encoding = "utf-8" if smtputf8 else "ascii"
-    stage = Stage.MAIL
-    try:
+    with _answers(connection, Stage.MAIL):
         try:
             await connection.smtp.mail(sender, options=options, encoding=encoding)
         except (SMTPServerDisconnected, SMTPResponseException) as error:
@@ -62,54 +67,118 @@ async def _begin(connection: PooledConnection, sender: str, recipient: str, smtp
                 raise
             await connection.reconnect()
             await connection.smtp.mail(sender, options=options, encoding=encoding)
-        stage = Stage.RCPT
+    with _answers(connection, Stage.RCPT):
         await connection.smtp.rcpt(recipient, encoding=encoding)
-    except SMTPResponseException as error:
-        if error.code == 421:
-            connection.discard()
-        else:
-            await connection.reset()
-        raise verdict(stage, error.code, error.message) from None
-    except SMTPTimeoutError:
-        connection.discard()
-        raise TryAgain(f"smtp_{stage}_timeout") from None
-    except SMTPException:
-        connection.discard()
-        raise TryAgain(f"smtp_{stage}_disconnected") from None
 
 
-async def _data(connection: PooledConnection, content: bytes) -> str:
+async def _data(
+    connection: PooledConnection, content: bytes, before_handover: Callable[[], Awaitable[None]]
+) -> Receipt:
+    """DATA in its two steps, which aiosmtplib's own `data` does not part: a connection that breaks before the text
+    leaves no doubt, and one that breaks after it does."""
+    with _answers(connection, Stage.DATA):
+        response = await connection.smtp.execute_command(b"DATA")
+        if response.code != _START_INPUT:
+            raise SMTPResponseException(response.code, response.message)
+    await before_handover()
+    with _answers(connection, Stage.DATA_END):
+        protocol = connection.smtp.protocol
+        if protocol is None:
+            raise without_reply(Stage.DATA, NoReply.DISCONNECTED)  # nothing has been written
+        protocol.write(_LEADING_DOT.sub(b"..", content) + b".\r\n")  # RFC 5321 4.5.2
+        response = await protocol.read_response()
+        result = outcome(Stage.DATA_END, response.code, response.message)
+        if not isinstance(result, Receipt):
+            raise SMTPResponseException(response.code, response.message)
+    return result
+
+
+@contextmanager
+def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
+    """Raises what the table says of what the server answers inside; a connection of no more use is not kept."""
     try:
-        response = await connection.smtp.data(content)
+        yield
     except SMTPResponseException as error:
+        if error.code == aiosmtplib.SMTPStatus.invalid_response:
+            connection.discard()
+            raise without_reply(stage, NoReply.MALFORMED, error.message) from None
+        # After 421 the server closes; after the text the transaction is over.
         if error.code == 421:
             connection.discard()
-        raise verdict(Stage.DATA, error.code, error.message) from None
-    except (SMTPServerDisconnected, SMTPTimeoutError, OSError) as error:
+        connection.transaction_open = stage is not Stage.DATA_END
+        raise _raisable(outcome(stage, error.code, error.message)) from None
+    except (SMTPTimeoutError, SMTPException, OSError) as error:
         connection.discard()
-        raise InDoubt(f"smtp_data_{'timeout' if isinstance(error, SMTPTimeoutError) else 'disconnected'}") from None
-    return f"{response.code} {response.message}"
+        what = NoReply.TIMEOUT if isinstance(error, (SMTPTimeoutError, TimeoutError)) else NoReply.DISCONNECTED
+        raise without_reply(stage, what) from None
 
 
-async def connect(new_connection: Callable[[], aiosmtplib.SMTP]) -> aiosmtplib.SMTP:
-    """Connects, greets, secures and authenticates. Raises `TryAgain` or `OperatorFault`."""
-    smtp = new_connection()
+def _raisable(result: Receipt | NotHandedOver | InDoubt) -> NotHandedOver | InDoubt:
+    """A success where none was possible is no acceptance."""
+    return without_reply(Stage.DATA, NoReply.MALFORMED, result.reply) if isinstance(result, Receipt) else result
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """The mail server and how to log in to it. Without `starttls` and `implicit_tls` all goes in the clear."""
+
+    host: str
+    port: int
+    local_hostname: str
+    tls: ssl.SSLContext
+    starttls: bool = False
+    implicit_tls: bool = False
+    username: str | None = None
+    password: str | None = None
+
+
+async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
+    """Connects, greets, secures and authenticates. Raises what `channels.smtp_replies` says of each stage."""
+    smtp = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        local_hostname=server.local_hostname,
+        use_tls=server.implicit_tls,
+        start_tls=False,  # done below, a stage of its own
+        tls_context=server.tls if server.implicit_tls else None,
+        timeout=COMMAND_TIMEOUT,
+    )
+    stage = Stage.CONNECT
     try:
         await smtp.connect()
-    except SMTPAuthenticationError as error:
-        raise verdict(Stage.AUTH, error.code, error.message) from None
-    except SMTPHeloError as error:
-        raise verdict(Stage.EHLO, error.code, error.message) from None
-    except SMTPResponseException as error:
-        raise verdict(Stage.CONNECT, error.code, error.message) from None
-    except ssl.SSLCertVerificationError as error:
-        raise OperatorFault("smtp_certificate_refused", str(error)) from None
-    except SMTPTimeoutError:
-        raise TryAgain("smtp_connect_timeout") from None
-    except (SMTPException, OSError) as error:
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            raise OperatorFault("smtp_certificate_refused", str(error.__cause__)) from None
-        if "STARTTLS" in str(error):
-            raise OperatorFault("smtp_starttls_not_offered", str(error)) from None
-        raise TryAgain("smtp_connect_failed", str(error)) from None
+        stage = Stage.EHLO
+        await smtp.ehlo()
+        if server.starttls:
+            stage = Stage.STARTTLS
+            if not smtp.supports_extension("starttls"):
+                raise without_reply(stage, NoReply.NOT_OFFERED)
+            await smtp.starttls(tls_context=server.tls)
+            stage = Stage.EHLO
+            await smtp.ehlo()
+        if server.username is not None:
+            stage = Stage.AUTH
+            if not smtp.supported_auth_methods:
+                raise without_reply(stage, NoReply.NOT_OFFERED)
+            await smtp.login(server.username, server.password or "")
+    except BaseException as error:
+        smtp.close()
+        if isinstance(error, (SMTPException, OSError)):
+            raise _not_connected(stage, error) from None
+        raise
     return smtp
+
+
+def _not_connected(stage: Stage, error: SMTPException | OSError) -> NotHandedOver | InDoubt:
+    causes = (error, error.__cause__, error.__context__)
+    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        return without_reply(stage, NoReply.CERTIFICATE_REFUSED, str(refused))
+    if isinstance(error, SMTPResponseException):
+        if error.code == aiosmtplib.SMTPStatus.invalid_response:
+            return without_reply(stage, NoReply.MALFORMED, error.message)
+        return _raisable(outcome(stage, error.code, error.message))
+    if isinstance(error, (SMTPTimeoutError, TimeoutError)):
+        return without_reply(stage, NoReply.TIMEOUT)
+    if isinstance(error, SMTPServerDisconnected):
+        return without_reply(stage, NoReply.DISCONNECTED)
+    return without_reply(stage, NoReply.FAILED, str(error))

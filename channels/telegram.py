@@ -7,37 +7,26 @@ into logs and histories.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from channels.results import (
-    InDoubt,
-    NotHandedOver,
-    OperatorFault,
-    Receipt,
-    RecipientMoved,
-    Rejected,
-    TryAgain,
-)
+from channels.results import OperatorFault, Receipt
+from channels.telegram_replies import NoAnswer, Parameters, outcome, without_answer
 
-LONGEST_RETRY_AFTER = timedelta(hours=1)
-"""A longer retry_after is taken for a mistake of the provider's."""
-
-_CHAT_GONE = {
-    "bot was blocked by the user": "telegram_blocked",
-    "user is deactivated": "telegram_deactivated",
-    "bot was kicked": "telegram_kicked",
-    "the group chat was deleted": "telegram_chat_deleted",
-    "chat not found": "telegram_chat_not_found",
-}
-"""Permanent: part of the description, in lower case, and the reason it stands for."""
+WRITING = "http11.send_request_headers.started"
+"""httpx's trace event before the first byte of a request, on a connection that stands
+(https://www.python-httpx.org/advanced/extensions/#trace)."""
 
 
-class Parameters(BaseModel):
-    retry_after: float | None = None
-    migrate_to_chat_id: int | None = None
+def new_client(connections: int) -> httpx.AsyncClient:
+    """The client for all messages of a worker, with a bound for each phase. The attempt bounds the whole: an answer
+    that drips in never hits a bound on a single read."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(connect=10, write=10, read=30, pool=10),
+        limits=httpx.Limits(max_connections=connections),
+        follow_redirects=False,
+    )
 
 
 class _Message(BaseModel):
@@ -63,10 +52,14 @@ async def send(
 ) -> Receipt:
     """Hands over one HTML message; `before_handover` is awaited just before the request is written.
 
-    Raises `Rejected`, `TryAgain`, `OperatorFault`, `RecipientMoved`, or `InDoubt` if the request may have been
-    written and no answer came. Telegram knows no idempotency key: a second call is a second message.
+    Raises what `channels.telegram_replies` says of the answer. Telegram knows no idempotency key: a second call is
+    a second message.
     """
-    await before_handover()
+
+    async def before_writing(event: str, _details: object) -> None:
+        if event == WRITING:
+            await before_handover()
+
     try:
         response = await client.post(
             f"{api_url.rstrip('/')}/bot{token}/sendMessage",
@@ -76,13 +69,14 @@ async def send(
                 "parse_mode": "HTML",
                 "link_preview_options": {"is_disabled": True},
             },
+            extensions={"trace": before_writing},
         )
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise TryAgain(f"telegram_{_snake(error)}") from None
-    except httpx.InvalidURL:
+        raise without_answer(NoAnswer.NOT_CONNECTED, _snake(error)) from None
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise OperatorFault("telegram_token_malformed") from None
     except httpx.HTTPError as error:
-        raise InDoubt(f"telegram_{_snake(error)}") from None
+        raise without_answer(NoAnswer.LOST, _snake(error)) from None
     return _receipt(response)
 
 
@@ -91,30 +85,13 @@ def _receipt(response: httpx.Response) -> Receipt:
         answer = _Answer.model_validate_json(response.content)
     except ValidationError:
         if response.is_success:
-            raise InDoubt("telegram_unreadable_answer") from None
+            raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer") from None
         answer = _Answer(ok=False)
     if response.is_success and answer.ok:
         if answer.result is None:
-            raise InDoubt("telegram_unreadable_answer")
+            raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer")
         return Receipt(str(answer.result.message_id), f"{response.status_code} ok")
-    raise verdict(response.status_code, answer.description, answer.parameters)
-
-
-def verdict(status: int, description: str, parameters: Parameters) -> NotHandedOver:
-    """The exception that an answer other than success stands for."""
-    reply = f"{status} {description}".strip()
-    if parameters.migrate_to_chat_id is not None:
-        return RecipientMoved(parameters.migrate_to_chat_id, reply)
-    if status == 429:
-        seconds = parameters.retry_after
-        known = seconds is not None and 0 <= seconds <= LONGEST_RETRY_AFTER.total_seconds()
-        return TryAgain("telegram_429", reply, timedelta(seconds=seconds or 0) if known else None)
-    if status in (401, 404):
-        return OperatorFault(f"telegram_{status}", reply)
-    if 400 <= status < 500:
-        gone = (reason for part, reason in _CHAT_GONE.items() if part in description.lower())
-        return Rejected(next(gone, f"telegram_{status}"), reply)
-    return TryAgain(f"telegram_{status}", reply)
+    raise outcome(response.status_code, answer.description, answer.parameters)
 
 
 def _snake(error: Exception) -> str:

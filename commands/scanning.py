@@ -55,6 +55,8 @@ async def scan(*, wait: bool, timeout: float | None, as_json: bool) -> int:  # n
         print_json(started | (asdict(result) if wait else {}))
     elif wait:
         print_line(f"Found {result.found} due, opened {result.opened}, started {result.started} notifications.")
+        if result.recovered:
+            print_line(f"{result.recovered} that stood open had lost their workflow: started again, or settled.")
     else:
         print_line(f"Scan {handle.id}: {started['web_ui_url']}")
     return OK

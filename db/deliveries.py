@@ -1,4 +1,4 @@
-"""The life of a delivery: claim, mark in flight, release or settle, and the notification's end.
+"""The life of a delivery under its attempts: claim, mark in flight, release, reject or accept.
 
 An attempt holds its delivery by `claim_seq`. Only the newest claim may send or write a refusal; evidence that
 the provider accepted counts whoever brings it.
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Channel, DeliveryStatus, NotificationStatus, SendNotificationResult, SendResult
+from contracts import Channel, DeliveryStatus
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Claim:
 # (status 'sending') may have been handed over, so that an obstacle ends it as unknown, never as skipped.
 _CLAIM = text("""
 WITH held AS (
-    SELECT d.id, d.status, d.reason, d.possible_duplicate OR d.status = 'sending' AS in_doubt,
+    SELECT d.id, d.status, d.reason, d.possible_duplicate OR doubt.in_flight AS in_doubt,
            n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata, n.item_ends_at AS ends_at,
            (n.item_ends_at AT TIME ZONE coalesce(c.timezone, 'UTC'))::date
              - (now() AT TIME ZONE coalesce(c.timezone, 'UTC'))::date AS days_left,
@@ -77,7 +77,8 @@ WITH held AS (
                WHEN NOT :configured THEN 'channel_not_configured'
                WHEN NOT coalesce(recipient.enabled, true) THEN 'channel_off'
                WHEN recipient.address IS NULL THEN 'no_address'
-               WHEN d.status = 'sending' AND NOT :resend_in_doubt THEN 'in_doubt'
+               WHEN suppressed.address IS NOT NULL AND n.notification_type <> 'test' THEN 'suppressed'
+               WHEN doubt.in_flight AND NOT :resend_in_doubt THEN 'in_doubt'
            END AS obstacle
     FROM deliveries d
     JOIN notifications n ON n.id = d.notification_id
@@ -89,13 +90,18 @@ WITH held AS (
                         CASE WHEN d.channel = 'email' THEN c.contact_email
                              ELSE c.telegram_chat_id::text END) AS address
     ) recipient
+    CROSS JOIN LATERAL (
+        SELECT d.status = 'sending' AND d.claim_seq IS DISTINCT FROM :refused_claim AS in_flight
+    ) doubt
+    LEFT JOIN suppressions suppressed
+           ON suppressed.channel = d.channel AND suppressed.address = lower(recipient.address)
     WHERE d.notification_id = :notification_id AND d.channel = :channel
     FOR UPDATE OF d
 ), claimed AS (
     UPDATE deliveries d
     SET claim_seq = d.claim_seq + 1, claim_run = :run_id, claim_attempt = :attempt, claimed_at = now(),
         attempts = d.attempts + CASE WHEN held.obstacle IS NULL THEN 1 ELSE 0 END,
-        possible_duplicate = held.in_doubt,
+        possible_duplicate = held.in_doubt, reopened_at = NULL,
         recipient = held.recipient,
         status = CASE
             WHEN held.obstacle IS NULL THEN 'pending'
@@ -121,6 +127,7 @@ FROM held LEFT JOIN claimed USING (id)
     bindparam("attempt", type_=Integer),
     bindparam("configured", type_=Boolean),
     bindparam("resend_in_doubt", type_=Boolean),
+    bindparam("refused_claim", type_=Integer),
 )
 
 
@@ -133,10 +140,12 @@ async def claim(
     attempt: int,
     configured: bool,
     resend_in_doubt: bool,
+    refused_claim: int | None = None,
 ) -> Claim | None:
     """Takes the delivery for one attempt. None: there is no such delivery (the notification was withdrawn).
 
-    May run twice: a second claim supersedes the first, which then can no longer send.
+    `refused_claim` is an earlier claim of which the caller knows that the provider took nothing from it, though the
+    row does not say so. May run twice: a second claim supersedes the first, which then can no longer send.
     """
     row = (
         (
@@ -149,6 +158,7 @@ async def claim(
                     "attempt": attempt,
                     "configured": configured,
                     "resend_in_doubt": resend_in_doubt,
+                    "refused_claim": refused_claim,
                 },
             )
         )
@@ -212,30 +222,20 @@ async def release(connection: AsyncConnection, claim: Claim, reason: str, reply:
 
 
 # A refusal cannot take back what an earlier attempt may have handed over: then the end is unknown.
-_SETTLE = text("""
+_REJECT = text("""
 UPDATE deliveries
-SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE :status END, reason = :reason,
+SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'rejected' END, reason = :reason,
     provider_reply = coalesce(:reply, provider_reply), finished_at = now()
 WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
-RETURNING status
-""").bindparams(bindparam("status", type_=Text), bindparam("reason", type_=Text), bindparam("reply", type_=Text))
+""").bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))
 
 
-async def settle(
-    connection: AsyncConnection, claim: Claim, status: DeliveryStatus, reason: str, reply: str | None
-) -> DeliveryStatus:
-    """Ends the delivery without acceptance. Returns how it ended; a superseded claim changes nothing."""
-    ended = await connection.scalar(
-        _SETTLE,
-        {
-            "delivery_id": claim.delivery_id,
-            "claim_seq": claim.claim_seq,
-            "status": status.value,
-            "reason": reason,
-            "reply": reply,
-        },
+async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
+    """Ends the delivery as refused for good, or in doubt if it was before. A superseded claim changes nothing."""
+    await connection.execute(
+        _REJECT,
+        {"delivery_id": claim.delivery_id, "claim_seq": claim.claim_seq, "reason": reason, "reply": reply},
     )
-    return DeliveryStatus(ended) if ended else status
 
 
 _ACCEPT = text("""
@@ -243,7 +243,7 @@ WITH before AS (
     SELECT id, notification_id, status, claim_seq FROM deliveries WHERE id = :delivery_id FOR UPDATE
 )
 UPDATE deliveries d
-SET status = 'accepted', reason = NULL,
+SET status = 'accepted', reason = NULL, reopened_at = NULL,
     possible_duplicate = d.possible_duplicate OR before.status = 'accepted' OR before.claim_seq <> :claim_seq,
     provider_id = coalesce(:provider_id, d.provider_id), provider_reply = :reply,
     finished_at = CASE WHEN before.status = 'accepted' THEN d.finished_at ELSE now() END
@@ -254,7 +254,12 @@ RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq
 
 # A statement of its own: only a new snapshot sees a record that was written while _ACCEPT waited for the row.
 _DELIVER_AFTER_ALL = text("""
-UPDATE notifications SET status = 'delivered' WHERE id = :notification_id AND status IN ('undelivered', 'in_doubt')
+WITH delivered AS (
+    UPDATE notifications SET status = 'delivered'
+    WHERE id = :notification_id AND status IN ('undelivered', 'in_doubt')
+    RETURNING project_id
+)
+UPDATE projects p SET last_notification_sent_at = now() FROM delivered WHERE p.id = delivered.project_id
 """).bindparams(bindparam("notification_id", type_=BigInteger))
 
 
@@ -275,99 +280,24 @@ async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | N
         await connection.execute(_DELIVER_AFTER_ALL, {"notification_id": accepted.notification_id})
 
 
-_RECORD = text("""
-WITH known (channel, status, reason, provider_id, provider_reply) AS (
-    VALUES ('email', :email_status, :email_reason, :email_id, :email_reply),
-           ('telegram', :telegram_status, :telegram_reason, :telegram_id, :telegram_reply)
-), before AS (
-    SELECT d.id, d.channel, d.status, d.reason FROM deliveries d
-    WHERE d.notification_id = :notification_id FOR UPDATE
-), settled AS (
-    UPDATE deliveries d
-    SET status = CASE
-            WHEN known.status = 'accepted' THEN 'accepted'
-            WHEN d.status = 'sending' OR d.possible_duplicate THEN 'unknown'
-            ELSE 'failed'
-        END,
-        reason = CASE WHEN known.status = 'accepted' THEN NULL ELSE known.reason END,
-        provider_id = coalesce(known.provider_id, d.provider_id),
-        provider_reply = coalesce(known.provider_reply, d.provider_reply),
-        finished_at = now()
-    FROM before JOIN known USING (channel)
-    WHERE d.id = before.id
-      AND (before.status IN ('pending', 'sending') OR (known.status = 'accepted' AND before.status <> 'accepted'))
-    RETURNING d.id, d.status, d.reason
-), ends AS (
-    SELECT before.channel, coalesce(settled.status, before.status) AS status,
-           CASE WHEN settled.id IS NULL THEN before.reason ELSE settled.reason END AS reason
-    FROM before LEFT JOIN settled USING (id)
-), told AS (
-    UPDATE projects p SET last_notification_sent_at = now()
-    FROM notifications n
-    WHERE n.id = :notification_id AND n.finished_at IS NULL AND p.id = n.project_id
-      AND EXISTS (SELECT FROM ends WHERE status = 'accepted')
-), recorded AS (
-    UPDATE notifications
-    SET finished_at = coalesce(finished_at, now()),
-        status = CASE
-            WHEN EXISTS (SELECT FROM ends WHERE status = 'accepted') THEN 'delivered'
-            WHEN EXISTS (SELECT FROM ends WHERE status = 'unknown') THEN 'in_doubt'
-            ELSE 'undelivered'
-        END
-    WHERE id = :notification_id
-    RETURNING status
-)
-SELECT recorded.status, email.status AS email, telegram.status AS telegram,
-       email.reason AS email_reason, telegram.reason AS telegram_reason
-FROM recorded
-JOIN ends email ON email.channel = 'email'
-JOIN ends telegram ON telegram.channel = 'telegram'
-""").bindparams(
-    bindparam("notification_id", type_=BigInteger),
-    *(
-        bindparam(f"{channel}_{column}", type_=Text)
-        for channel in ("email", "telegram")
-        for column in ("status", "reason", "id", "reply")
-    ),
-)
-
-
-async def record(
-    connection: AsyncConnection, notification_id: int, email: SendResult, telegram: SendResult
-) -> SendNotificationResult | None:
-    """Settles what attempts left without a result, and the notification. None: it was withdrawn.
-
-    `email` and `telegram` say what the workflow knows; the rows go before, except that a known acceptance always
-    counts. May run twice.
-    """
-    parameters: dict[str, Any] = {"notification_id": notification_id}
-    for channel, known in (("email", email), ("telegram", telegram)):
-        parameters |= {
-            f"{channel}_status": known.status.value,
-            f"{channel}_reason": known.reason,
-            f"{channel}_id": known.evidence.provider_id if known.evidence else None,
-            f"{channel}_reply": known.evidence.provider_reply if known.evidence else None,
-        }
-    row = (await connection.execute(_RECORD, parameters)).mappings().one_or_none()
-    if row is None:
-        return None
-    return SendNotificationResult(
-        NotificationStatus(row["status"]),
-        DeliveryStatus(row["email"]),
-        DeliveryStatus(row["telegram"]),
-        row["email_reason"],
-        row["telegram_reason"],
-    )
-
-
+# The chat may be several companies', or stand in the notification itself.
 _MOVE_CHAT = text("""
-UPDATE companies SET telegram_chat_id = :new_chat_id
-WHERE id = :company_id AND telegram_chat_id::text = :old
-""").bindparams(bindparam("new_chat_id", type_=BigInteger), bindparam("company_id", type_=BigInteger))
+WITH companies_moved AS (
+    UPDATE companies SET telegram_chat_id = :new_chat_id WHERE telegram_chat_id::text = :old RETURNING id
+), notification_moved AS (
+    UPDATE notifications
+    SET metadata = jsonb_set(metadata, '{telegram_recipient}', to_jsonb(CAST(:new_chat_id AS text)))
+    WHERE id = (SELECT notification_id FROM deliveries WHERE id = :delivery_id)
+      AND metadata ->> 'telegram_recipient' = :old
+    RETURNING id
+)
+SELECT (SELECT count(*) FROM companies_moved) + (SELECT count(*) FROM notification_moved)
+""").bindparams(bindparam("new_chat_id", type_=BigInteger), bindparam("delivery_id", type_=BigInteger))
 
 
-async def move_chat(connection: AsyncConnection, claim: Claim, new_chat_id: int) -> None:
-    """Saves the id a group got when it became a supergroup, unless somebody has changed it meanwhile."""
-    await connection.execute(
-        _MOVE_CHAT, {"new_chat_id": new_chat_id, "company_id": claim.company_id, "old": claim.recipient}
+async def move_chat(connection: AsyncConnection, claim: Claim, new_chat_id: int) -> bool:
+    """Saves the id a group got when it became a supergroup. False: somebody has changed the old one meanwhile."""
+    moved = await connection.scalar(
+        _MOVE_CHAT, {"new_chat_id": new_chat_id, "delivery_id": claim.delivery_id, "old": claim.recipient}
     )
+    return bool(moved)

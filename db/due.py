@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import NotificationType, PageCursor, StartableNotification
+from contracts import Fairness, NotificationType, PageCursor, StartableNotification
 from db.models import TIMESTAMPTZ
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
@@ -47,8 +47,12 @@ class DueItem:
 _DUE = text("""
 SELECT p.id AS project_id, p.company_id, c.slug AS company_slug, p.slug AS project_slug,
        p.expires_at AS ends_at, remaining.days AS days_left, crossed.days AS threshold_days,
-       c.email_enabled AND c.contact_email IS NOT NULL AS email_enabled,
-       c.telegram_enabled AND c.telegram_chat_id IS NOT NULL AS telegram_enabled
+       c.email_enabled AND c.contact_email IS NOT NULL AND NOT EXISTS (
+           SELECT FROM suppressions WHERE channel = 'email' AND address = lower(c.contact_email)
+       ) AS email_enabled,
+       c.telegram_enabled AND c.telegram_chat_id IS NOT NULL AND NOT EXISTS (
+           SELECT FROM suppressions WHERE channel = 'telegram' AND address = c.telegram_chat_id::text
+       ) AS telegram_enabled
 FROM projects p
 JOIN companies c ON c.id = p.company_id
 CROSS JOIN LATERAL (
@@ -196,17 +200,23 @@ WITH in_flight AS (
     FROM companies_waiting w
     LEFT JOIN in_flight f USING (company)
     CROSS JOIN LATERAL (
-        SELECT n.id, n.notification_type, n.workflow_id, n.give_up_at, n.company_id, n.project_id, n.days_left
+        SELECT n.id, n.notification_type, n.workflow_id, n.give_up_at, n.company_id, n.project_id, n.days_left,
+               n.recovered_at, n.metadata
         FROM notifications n
         WHERE n.status = 'open' AND n.started_at IS NULL AND coalesce(n.company_id, 0) = w.company
         ORDER BY n.give_up_at, n.id
         LIMIT greatest(0, least(:limit, :per_company - coalesce(f.rows, 0)))
     ) next
 )
-SELECT id AS notification_id, notification_type, workflow_id, give_up_at, company_id, project_id, days_left,
+SELECT urgent.id AS notification_id, notification_type, workflow_id, give_up_at, company_id, project_id, days_left,
+       recovered_at IS NOT NULL OR EXISTS (
+           SELECT FROM deliveries d WHERE d.notification_id = urgent.id AND d.reopened_at IS NOT NULL
+       ) AS again,
+       coalesce(metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS chat,
        (SELECT sum(rows) FROM companies_waiting)::bigint AS waiting
 FROM urgent
-ORDER BY turn, give_up_at, id
+LEFT JOIN companies c ON c.id = urgent.company_id
+ORDER BY turn, give_up_at, urgent.id
 LIMIT greatest(0, least(:limit, :in_all - (SELECT coalesce(sum(rows), 0) FROM in_flight)))
 """).bindparams(
     bindparam("limit", type_=BigInteger),
@@ -217,9 +227,16 @@ _WAITING = text("SELECT EXISTS (SELECT FROM notifications WHERE status = 'open' 
 
 
 async def find_startable(
-    connection: AsyncConnection, limit: int, in_all: int, per_company: int
+    connection: AsyncConnection,
+    limit: int,
+    in_all: int,
+    per_company: int,
+    chat_fairness: Callable[[str | None], Fairness],
 ) -> tuple[list[StartableNotification], int]:
-    """Open notifications without a workflow, as many as there is room for, and how many more stand behind them."""
+    """Open notifications without a workflow, as many as there is room for, and how many more stand behind them.
+
+    `chat_fairness` tells a chat's share of the limits.
+    """
     rows = (
         (await connection.execute(_STARTABLE, {"limit": limit, "in_all": in_all, "per_company": per_company}))
         .mappings()
@@ -228,6 +245,10 @@ async def find_startable(
     if not rows:
         return [], int(bool(await connection.scalar(_WAITING)))
     startable = [
-        StartableNotification(**{name: value for name, value in row.items() if name != "waiting"}) for row in rows
+        StartableNotification(
+            **{name: value for name, value in row.items() if name not in ("waiting", "chat")},
+            telegram_fairness=chat_fairness(row["chat"]),
+        )
+        for row in rows
     ]
     return startable, rows[0]["waiting"] - len(startable)

@@ -150,6 +150,12 @@ class Notification(Base):
             "company_id",
             postgresql_where=text("status = 'open' AND started_at IS NOT NULL"),
         ),
+        Index(
+            "ix_notifications_alerts",
+            text("(metadata ->> 'problem')"),
+            "created_at",
+            postgresql_where=text("notification_type = 'alert'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -172,6 +178,8 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     """When a workflow was started for it."""
+    recovered_at: Mapped[datetime | None]
+    """When it was to be started again, since nothing was left of its workflow. That happens once."""
     finished_at: Mapped[datetime | None]
     workflow_id: Mapped[str]
 
@@ -210,4 +218,40 @@ class Delivery(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]
     sending_at: Mapped[datetime | None]
+    reopened_at: Mapped[datetime | None]
+    """An operator wants it sent again, and no attempt has claimed it since."""
     finished_at: Mapped[datetime | None]
+
+
+class Suppression(Base):
+    """An address or chat that is used no more, since its provider said that it is gone."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (_one_of("channel", Channel),)
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    """In lower case; a chat by its id."""
+    reason: Mapped[str]
+    """The stable code of the provider's answer."""
+    provider_reply: Mapped[str | None]
+    notification_id: Mapped[int | None] = mapped_column(ForeignKey("notifications.id", ondelete="SET NULL"))
+    """The notice that was refused."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Intervention(Base):
+    """What an operator did to the record by hand, who, when and why."""
+
+    __tablename__ = "interventions"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    action: Mapped[str]
+    operator: Mapped[str]
+    why: Mapped[str]
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="SET NULL"), index=True)
+    channel: Mapped[str | None]
+    address: Mapped[str | None]
+    before: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """What stood there before."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Text, bindparam, column, func, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -100,19 +99,21 @@ async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMap
 
 
 @dataclass(frozen=True)
-class NewTest:
-    """A test notification about to be opened; a recipient that is None was not asked for."""
+class AddressedNotification:
+    """A notification with recipients and a text of its own: a test or an alert. No recipient: not asked for."""
 
+    notification_type: NotificationType
     dedupe_key: str
     give_up_at: datetime
     email: str | None
-    chat_id: int | None
-    subject: str | None
-    message: str | None
-    html: str | None
+    chat: str | None
+    subject: str | None = None
+    message: str | None = None
+    html: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
-_OPEN_TEST = text("""
+_OPEN_ADDRESSED = text("""
 WITH opened AS (
     INSERT INTO notifications (notification_type, subject, message, metadata, give_up_at, dedupe_key, workflow_id)
     VALUES (:notification_type, :subject, :message, :metadata, :give_up_at, :dedupe_key, :dedupe_key)
@@ -139,25 +140,21 @@ SELECT id FROM opened
 )
 
 
-async def open_test(connection: AsyncConnection, test: NewTest) -> int:
+async def open_addressed(connection: AsyncConnection, new: AddressedNotification) -> int:
     """Opens it with a delivery for each channel and returns its id. One statement; the key refuses a second run."""
-    metadata: dict[str, Any] = {
-        "email_recipient": test.email,
-        "telegram_recipient": None if test.chat_id is None else str(test.chat_id),
-        "html": test.html,
-    }
+    metadata = {"email_recipient": new.email, "telegram_recipient": new.chat, "html": new.html, **new.metadata}
     opened = await connection.execute(
-        _OPEN_TEST,
+        _OPEN_ADDRESSED,
         {
-            "notification_type": NotificationType.TEST.value,
-            "subject": test.subject,
-            "message": test.message,
+            "notification_type": new.notification_type.value,
+            "subject": new.subject,
+            "message": new.message,
             "metadata": {name: value for name, value in metadata.items() if value is not None},
-            "give_up_at": test.give_up_at,
-            "dedupe_key": test.dedupe_key,
+            "give_up_at": new.give_up_at,
+            "dedupe_key": new.dedupe_key,
             "not_requested": Reason.NOT_REQUESTED,
-            "email": test.email is not None,
-            "telegram": test.chat_id is not None,
+            "email": new.email is not None,
+            "telegram": new.chat is not None,
         },
     )
     return int(opened.scalar_one())

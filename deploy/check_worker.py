@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 import process
-from contracts import TaskQueue, task_queue
+from contracts import TaskQueue, task_queues
 from settings import Settings, SettingsError
 from temporal_connection import connect
 
@@ -32,7 +32,7 @@ PATIENCE = 10.0
 async def silent_queues(client: Client, prefix: str, queues: Iterable[TaskQueue], host: str) -> list[str]:
     """The full names of those queues that no worker on `host` has polled lately."""
     since = datetime.now(UTC) - RECENT
-    names = [(task_queue(prefix, queue), _polled_for(queue)) for queue in queues]
+    names = [(name, _polled_for(queue)) for queue in queues for name in task_queues(prefix, queue)]
     pollers = await asyncio.gather(*(_pollers(client, name, kind) for name, kind in names))
     return [
         name

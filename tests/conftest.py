@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +28,7 @@ from stand_ins.telegram_api import TelegramApi
 from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform
 from tests.replay.replaying import replay_namespace
+from tests.settings_for import settings_for
 from worker import run_worker as serve
 
 MakeSettings = Callable[..., Settings]
@@ -111,24 +113,8 @@ async def telegram_api() -> AsyncIterator[TelegramApi]:
 
 @pytest.fixture
 def make_settings(database_url: str, smtp_sink: SmtpSink, telegram_api: TelegramApi) -> MakeSettings:
-    """Settings for this test's servers, quick to retry; keyword arguments go before."""
-
-    def make(**overrides: object) -> Settings:
-        defaults: dict[str, object] = {
-            "database_url": database_url,
-            "smtp_host": smtp_sink.host,
-            "smtp_port": smtp_sink.port,
-            "smtp_tls": "none",
-            "smtp_from_email": "notices@platform.example",
-            "telegram_bot_token": telegram_api.token,
-            "telegram_api_url": telegram_api.url,
-            "email_retry_initial": 0.2,
-            "telegram_retry_initial": 0.2,
-            "api_keys": "test-key",
-        }
-        return Settings.load(**(defaults | overrides))
-
-    return make
+    """Settings for this test's servers; keyword arguments go before."""
+    return partial(settings_for, database_url, smtp_sink, telegram_api)
 
 
 @pytest.fixture

@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
+    from activities.recovery import RecoveryActivities
     from contracts import (
         OpenDueInput,
+        RecoverLostInput,
         ScanExpiringInput,
         ScanExpiringResult,
         ScanProgress,
-        SendNotificationInput,
         SendOptions,
         StartableNotification,
         TakeStartableInput,
@@ -29,6 +30,8 @@ with workflow.unsafe.imports_passed_through():
 
 SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 PAGE_TIMEOUT = timedelta(minutes=2)
+SWEEP_TIMEOUT = timedelta(minutes=10)
+"""It asks Temporal for each workflow that it misses."""
 FIRST_WAIT_FOR_ROOM = timedelta(seconds=2)
 LONGEST_WAIT_FOR_ROOM = timedelta(minutes=1)
 WAITS_PER_RUN = 50
@@ -51,7 +54,7 @@ class ScanExpiringWorkflow:
 
     @workflow.run
     async def run(self, input: ScanExpiringInput) -> ScanExpiringResult:
-        progress = input.progress or ScanProgress(_nominal_time())
+        progress = input.progress or await self._recover_lost(ScanProgress(_nominal_time()))
         if not progress.all_opened:
             progress = await self._open_due(input, progress)
         if not progress.all_opened:
@@ -60,10 +63,28 @@ class ScanExpiringWorkflow:
         while True:
             batch = await self._take_startable(input, progress)
             if not batch.notifications and not batch.waiting:
-                return ScanExpiringResult(progress.found, progress.opened, progress.started)
+                return ScanExpiringResult(progress.found, progress.opened, progress.started, progress.recovered)
             progress = await self._start_children(input, progress, batch.notifications)
             if batch.waiting or len(progress.just_started) < len(batch.notifications):
                 workflow.continue_as_new(replace(input, progress=progress))
+
+    async def _recover_lost(self, progress: ScanProgress) -> ScanProgress:
+        """The sweep: what stands open though its workflow is gone or has ended."""
+        if not workflow.patched("recover-lost"):
+            return progress
+        after: int | None = 0
+        while after is not None:
+            page = await workflow.execute_activity_method(
+                RecoveryActivities.recover_lost,
+                RecoverLostInput(after),
+                start_to_close_timeout=SWEEP_TIMEOUT,
+                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                retry_policy=retry_policies.DATABASE,
+                summary="Recover what has lost its workflow",
+            )
+            after = page.next_after
+            progress = replace(progress, recovered=progress.recovered + page.restarted + page.settled)
+        return progress
 
     async def _open_due(self, input: ScanExpiringInput, progress: ScanProgress) -> ScanProgress:
         """Opens page after page, as many as one run may."""
@@ -125,12 +146,19 @@ class ScanExpiringWorkflow:
         return replace(progress, started=progress.started + started, just_started=taken)
 
     async def _start_child(self, notification: StartableNotification, options: SendOptions) -> bool:
-        """Whether a workflow was started for it; one that runs already is as good."""
+        """Whether a workflow was started for it; one that runs already is as good.
+
+        One that has ended means that the database knows less than Temporal, as after a restored backup: what it said
+        is not said again, and the next sweep takes over how it ended.
+        """
         try:
             await workflow.start_child_workflow(
                 SendNotificationWorkflow.run,
-                SendNotificationInput(notification.notification_id, notification.give_up_at, options),
+                notification.send_input(options),
                 id=notification.workflow_id,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE
+                if notification.again
+                else WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 search_attributes=search_attributes.of_notification(notification),
                 static_summary=notification_summary(notification),

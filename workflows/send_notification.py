@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 with workflow.unsafe.imports_passed_through():
@@ -13,7 +17,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.outcomes import OutcomeActivities
     from activities.telegram import TelegramActivities
     from contracts import (
+        Channel,
         DeliveryStatus,
+        Evidence,
+        Fairness,
+        NotificationStatus,
         Reason,
         RecordOutcomeInput,
         SendInput,
@@ -28,6 +36,39 @@ with workflow.unsafe.imports_passed_through():
 RECORD_ATTEMPT = timedelta(seconds=5)
 
 
+@dataclass(frozen=True)
+class _Send:
+    """What one channel's send activity differs in from the other's."""
+
+    activity: Callable[..., Any]
+    queue: TaskQueue
+    attempt_timeout: float
+    retry_policy: RetryPolicy
+    fairness: Fairness
+    noun: str
+
+
+def _how_to_send(channel: Channel, input: SendNotificationInput) -> _Send:
+    options = input.options
+    if channel is Channel.EMAIL:
+        return _Send(
+            EmailActivities.send_email,
+            TaskQueue.EMAIL,
+            options.email_attempt_timeout,
+            retry_policies.email(options.email_retry_initial),
+            input.email_fairness,
+            "E-mail",
+        )
+    return _Send(
+        TelegramActivities.send_telegram,
+        TaskQueue.TELEGRAM,
+        options.telegram_attempt_timeout,
+        retry_policies.telegram(options.telegram_retry_initial),
+        input.telegram_fairness,
+        "Telegram message",
+    )
+
+
 @workflow.defn
 class SendNotificationWorkflow:
     """Tries each channel until it ends or the notice would be pointless, and records how it went.
@@ -36,8 +77,23 @@ class SendNotificationWorkflow:
     that was accepted before, since every attempt claims its delivery in the database.
     """
 
+    def __init__(self) -> None:
+        self._reopened: set[Channel] = set()
+
+    @workflow.signal
+    def reopened(self, channel: Channel) -> None:
+        """An operator has reopened the channel's delivery: it is tried again, whether it had ended or not."""
+        self._reopened.add(channel)
+
     @workflow.run
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
+        while True:
+            recorded = await self._send_and_record(input)
+            # Open still: a delivery was reopened that had ended before.
+            if recorded.status is not NotificationStatus.OPEN:
+                return recorded
+
+    async def _send_and_record(self, input: SendNotificationInput) -> SendNotificationResult:
         try:
             email, telegram = await self._send_both(input)
         except asyncio.CancelledError:
@@ -53,48 +109,44 @@ class SendNotificationWorkflow:
 
     async def _send_both(self, input: SendNotificationInput) -> tuple[SendResult, SendResult]:
         """Waits for both channels to end, also when the workflow is cancelled meanwhile or one of them raises."""
-        ends = await asyncio.gather(self._send_email(input), self._send_telegram(input), return_exceptions=True)
-        email, telegram = ends
-        if isinstance(email, BaseException):
-            raise email
-        if isinstance(telegram, BaseException):
-            raise telegram
-        return email, telegram
+        self._reopened.clear()
+        email, telegram = Channel.EMAIL, Channel.TELEGRAM
+        sends = {channel: asyncio.create_task(self._send(channel, input)) for channel in (email, telegram)}
+        try:
+            while not all(send.done() for send in sends.values()):
+                await workflow.wait_condition(
+                    lambda: all(send.done() for send in sends.values()) or self._has_ended_and_reopened(sends)
+                )
+                for channel, send in sends.items():
+                    if send.done() and channel in self._reopened:
+                        self._reopened.discard(channel)
+                        sends[channel] = asyncio.create_task(self._send(channel, input))
+        except asyncio.CancelledError:
+            for send in sends.values():
+                send.cancel()
+            await asyncio.gather(*sends.values(), return_exceptions=True)
+            raise
+        return sends[email].result(), sends[telegram].result()
 
-    async def _send_email(self, input: SendNotificationInput) -> SendResult:
+    def _has_ended_and_reopened(self, sends: dict[Channel, asyncio.Task[SendResult]]) -> bool:
+        return any(sends[channel].done() for channel in self._reopened)
+
+    async def _send(self, channel: Channel, input: SendNotificationInput) -> SendResult:
         if (remaining := input.give_up_at - workflow.now()) <= timedelta(0):
             return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
+        send = _how_to_send(channel, input)
         try:
-            return await workflow.execute_activity_method(
-                EmailActivities.send_email,
+            return await workflow.execute_activity(
+                send.activity,
                 SendInput(input.notification_id, input.give_up_at),
-                task_queue=task_queue(input.options.queue_prefix, TaskQueue.EMAIL),
+                task_queue=task_queue(input.options.queue_prefix, send.queue, urgent=input.urgent),
                 schedule_to_close_timeout=remaining,
-                start_to_close_timeout=timedelta(seconds=input.options.email_attempt_timeout)
-                + retry_policies.ATTEMPT_MARGIN,
+                start_to_close_timeout=timedelta(seconds=send.attempt_timeout) + retry_policies.ATTEMPT_MARGIN,
                 heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
-                retry_policy=retry_policies.email(input.options.email_retry_initial),
+                retry_policy=send.retry_policy,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                summary=f"E-mail of notification {input.notification_id}",
-            )
-        except ActivityError as error:
-            return _left_without_result(error)
-
-    async def _send_telegram(self, input: SendNotificationInput) -> SendResult:
-        if (remaining := input.give_up_at - workflow.now()) <= timedelta(0):
-            return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
-        try:
-            return await workflow.execute_activity_method(
-                TelegramActivities.send_telegram,
-                SendInput(input.notification_id, input.give_up_at),
-                task_queue=task_queue(input.options.queue_prefix, TaskQueue.TELEGRAM),
-                schedule_to_close_timeout=remaining,
-                start_to_close_timeout=timedelta(seconds=input.options.telegram_attempt_timeout)
-                + retry_policies.ATTEMPT_MARGIN,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
-                retry_policy=retry_policies.telegram(input.options.telegram_retry_initial),
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                summary=f"Telegram message of notification {input.notification_id}",
+                summary=f"{send.noun} of notification {input.notification_id}",
+                priority=Priority(fairness_key=send.fairness.key, fairness_weight=send.fairness.weight),
             )
         except ActivityError as error:
             return _left_without_result(error)
@@ -129,6 +181,13 @@ class SendNotificationWorkflow:
 def _left_without_result(error: ActivityError) -> SendResult:
     """What to record of a channel whose activity failed, unless its attempt has settled the delivery itself."""
     if isinstance(error.cause, ApplicationError) and error.cause.type:
+        if error.cause.details and isinstance(refused := error.cause.details[0], dict):
+            return SendResult(
+                DeliveryStatus.REJECTED,
+                error.cause.type,
+                Evidence(None, refused["reply"]),
+                refused["claim_seq"],
+            )
         return SendResult(DeliveryStatus.FAILED, error.cause.type)
     if isinstance(error.cause, TimeoutError):
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)

@@ -28,6 +28,7 @@ from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.browser.story import Story, tell
 from tests.conftest import TEMPLATE
 from tests.data import Platform
+from tests.settings_for import settings_for
 from worker import run_worker
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -116,18 +117,11 @@ async def story(postgres: EmbeddedPostgres, temporal_server: EmbeddedTemporal) -
         stack.push_async_callback(postgres.drop_database, "browser")
         smtp_sink = await stack.enter_async_context(SmtpSink())
         telegram_api = await stack.enter_async_context(TelegramApi())
-        settings = Settings.load(
-            database_url=postgres.database_url("browser"),
-            smtp_host=smtp_sink.host,
-            smtp_port=smtp_sink.port,
-            smtp_tls="none",
-            smtp_from_email="notices@platform.example",
-            telegram_bot_token=telegram_api.token,
-            telegram_api_url=telegram_api.url,
-            email_retry_initial=0.2,
-            telegram_retry_initial=0.2,
+        settings = settings_for(
+            postgres.database_url("browser"),
+            smtp_sink,
+            telegram_api,
             expiry_scan_cron="0 0 29 2 *",  # only when the story triggers it
-            api_keys="test-key",
         )
         # The namespace whose name means nothing: the README shows the pictures.
         client = await Client.connect(

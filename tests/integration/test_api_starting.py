@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import Channel
+from contracts import Channel, NotificationType
 from db import deliveries
-from db.notifications import NewTest, open_test, withdraw
+from db.notifications import AddressedNotification, open_addressed, withdraw
 from embedded.postgres import EmbeddedPostgres
 from settings import Settings
 from stand_ins.smtp_sink import SmtpSink
@@ -323,9 +323,11 @@ async def test_a_caller_that_goes_away_leaves_no_test_half_started(
 
 
 async def new_test(engine: AsyncEngine) -> int:
-    test = NewTest("test.1", datetime.now(UTC) + timedelta(minutes=1), EMAIL, None, None, None, None)
+    test = AddressedNotification(
+        NotificationType.TEST, "test.1", datetime.now(UTC) + timedelta(minutes=1), email=EMAIL, chat=None
+    )
     async with engine.begin() as connection:
-        return await open_test(connection, test)
+        return await open_addressed(connection, test)
 
 
 async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, platform: Platform) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from temporalio.client import Client
 
-from contracts import TaskQueue, task_queue
+from contracts import TaskQueue, task_queues
 from deploy.check_worker import main, silent_queues
 from settings import Settings
 from tests.conftest import RunWorker
@@ -16,7 +16,7 @@ HERE = socket.gethostname()
 
 
 async def until_silent_are(client: Client, settings: Settings, queues: Iterable[TaskQueue], host: str = HERE) -> None:
-    expected = [task_queue(settings.task_queue_prefix, queue) for queue in queues]
+    expected = [name for queue in queues for name in task_queues(settings.task_queue_prefix, queue)]
     async with asyncio.timeout(30):
         while await silent_queues(client, settings.task_queue_prefix, TaskQueue, host) != expected:
             await asyncio.sleep(0.1)

@@ -255,6 +255,7 @@ async def test_scan_wait_follows_the_scan_to_its_end(
         "found": 3,
         "opened": 3,
         "started": 3,
+        "recovered": 0,
     }
     assert link in ended.err
     assert again.out == "Found 0 due, opened 0, started 0 notifications.\n"

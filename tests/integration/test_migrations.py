@@ -17,6 +17,8 @@ from db.models import Base
 from embedded.postgres import EmbeddedPostgres
 from settings import Settings
 
+NEWEST = "0002"
+
 
 @pytest.fixture
 async def empty(postgres: EmbeddedPostgres) -> AsyncIterator[Settings]:
@@ -33,19 +35,19 @@ async def connected(empty: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 async def test_up_from_empty_gives_the_tables_of_the_models(empty: Settings, connected: AsyncEngine) -> None:
-    assert await upgrade(empty) == (None, "0001")
+    assert await upgrade(empty) == (None, NEWEST)
     async with connected.connect() as connection:
         assert await connection.run_sync(_differences) == []
 
 
 async def test_up_a_second_time_changes_nothing(empty: Settings) -> None:
     await upgrade(empty)
-    assert await upgrade(empty) == ("0001", "0001")
+    assert await upgrade(empty) == (NEWEST, NEWEST)
 
 
 async def test_back_down_leaves_nothing_behind(empty: Settings, connected: AsyncEngine) -> None:
     await upgrade(empty)
-    assert await downgrade(empty) == ("0001", None)
+    assert await downgrade(empty) == (NEWEST, None)
     async with connected.connect() as connection:
         left = await connection.scalars(
             text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')")
@@ -56,7 +58,7 @@ async def test_back_down_leaves_nothing_behind(empty: Settings, connected: Async
 async def test_a_migrated_database_takes_the_way_down_and_up_again(empty: Settings) -> None:
     await upgrade(empty)
     await downgrade(empty)
-    assert await upgrade(empty) == (None, "0001")
+    assert await upgrade(empty) == (None, NEWEST)
 
 
 def _differences(connection: Connection) -> list[Any]:

@@ -33,6 +33,7 @@ from stand_ins.telegram_api import TelegramApi
 from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform, in_days
 from tests.scanning import finished, scan, start_scan
+from tests.settings_for import settings_for
 from worker import run_worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,17 +262,7 @@ async def _scene(name: str, postgres: EmbeddedPostgres, temporal: EmbeddedTempor
     client = await Client.connect(temporal.address, namespace=name, identity="worker", data_converter=DATA_CONVERTER)
     await register_search_attributes(client)
     async with SmtpSink() as sink, TelegramApi() as telegram:
-        settings = Settings.load(
-            database_url=postgres.database_url(database),
-            smtp_host=sink.host,
-            smtp_port=sink.port,
-            smtp_tls="none",
-            smtp_from_email="notices@platform.example",
-            telegram_bot_token=telegram.token,
-            telegram_api_url=telegram.url,
-            email_retry_initial=0.2,
-            telegram_retry_initial=0.2,
-        )
+        settings = settings_for(postgres.database_url(database), sink, telegram)
         await upgrade(settings)
         engine = create_engine(settings, "histories")
         try:

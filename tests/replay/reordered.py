@@ -7,7 +7,7 @@ import asyncio
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts import RecordOutcomeInput, SendNotificationInput, SendNotificationResult
+    from contracts import Channel, RecordOutcomeInput, SendNotificationInput, SendNotificationResult
     from workflows.send_notification import SendNotificationWorkflow
 
 
@@ -16,5 +16,5 @@ class ReorderedSendNotificationWorkflow:
     @workflow.run
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
         steps = SendNotificationWorkflow()
-        telegram, email = await asyncio.gather(steps._send_telegram(input), steps._send_email(input))
+        telegram, email = await asyncio.gather(steps._send(Channel.TELEGRAM, input), steps._send(Channel.EMAIL, input))
         return await steps._record(RecordOutcomeInput(input.notification_id, email, telegram))

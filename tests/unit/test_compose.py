@@ -24,8 +24,9 @@ from jsonschema import Draft202012Validator
 import api.__main__
 import worker
 from api.authentication import OPEN_PATHS
-from contracts import TaskQueue, task_queue
+from contracts import TaskQueue
 from embedded.temporal import FAIR_QUEUES
+from rate_limits import queue_limits
 from settings import SECRETS, Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -295,7 +296,7 @@ def test_temporal_has_the_shards_of_its_first_start() -> None:
 def test_temporals_dynamic_configuration_is_what_limits_need() -> None:
     file = in_checkout("temporal", SERVICES["temporal"]["environment"]["DYNAMIC_CONFIG_FILE_PATH"])
     configuration = yaml.safe_load(file.read_text(encoding="utf-8"))
-    limited = [task_queue(DEFAULTS["TASK_QUEUE_PREFIX"], queue) for queue in TaskQueue if queue != TaskQueue.WORKFLOWS]
+    limited = [limits.name for limits in queue_limits(Settings.load(), TaskQueue)]
     everywhere = {key: [{"value": value}] for key, value in FAIR_QUEUES.items() if "Partitions" not in key}
     by_queue = {
         key: [{"value": value, "constraints": {"taskQueueName": name}} for name in limited]

@@ -65,6 +65,7 @@ def test_the_task_queues() -> None:
         "expiry-email",
         "expiry-telegram",
     ]
+    assert task_queue("expiry-", TaskQueue.EMAIL, urgent=True) == "expiry-email-urgent"
 
 
 def test_the_schedules() -> None:

@@ -48,7 +48,7 @@ async def test_a_mail_refused_for_good_after_a_doubt_ends_unknown(scene: Scene) 
 
     assert len(scene.sink.messages) == 1
     assert await scene.ends() == ("delivered", "unknown", "accepted")
-    assert (await scene.delivery("email")).reason == "smtp_data_550"
+    assert (await scene.delivery("email")).reason == "smtp_data_end_550"
 
 
 async def test_a_connection_lost_before_the_text_leaves_no_doubt(scene: Scene) -> None:

@@ -96,7 +96,7 @@ async def test_cancelled_at_the_moment_one_channel_ends_it_waits_for_the_other(s
     assert await scene.ends() == ("delivered", "unknown", "accepted")
 
 
-async def test_terminated_it_is_not_started_again_by_a_scan(scene: Scene) -> None:
+async def test_terminated_it_is_settled_by_the_next_scan_and_not_started_again(scene: Scene) -> None:
     scene.sink.always("rcpt", LATER)
     await scene.due_project()
     async with scene.worker():
@@ -105,10 +105,12 @@ async def test_terminated_it_is_not_started_again_by_a_scan(scene: Scene) -> Non
         await scene.sink.wait_for_stage("rcpt", timeout=PATIENCE)
         await (await scene.child()).terminate("an operator means it")
         scene.sink.clear()
-        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0)
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
 
     assert (await (await scene.child()).describe()).status is WorkflowExecutionStatus.TERMINATED
     assert (scene.sink.messages, len(scene.telegram.messages)) == ([], 1)
+    assert await scene.ends() == ("delivered", "failed", "accepted")
+    assert (await scene.delivery("email")).reason == "terminated"
 
 
 async def test_a_finished_child_started_again_sends_nothing_and_ends_the_same(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from contracts import (
     SendNotificationResult,
     SendResult,
 )
-from db import deliveries
+from db import deliveries, outcomes
 from db.deliveries import Claim, SentText
 from tests.data import Platform
 
@@ -31,7 +31,7 @@ async def record(
     engine: AsyncEngine, notification_id: int, email: SendResult = GAVE_UP, telegram: SendResult = GAVE_UP
 ) -> SendNotificationResult | None:
     async with engine.begin() as connection:
-        return await deliveries.record(connection, notification_id, email, telegram)
+        return await outcomes.record(connection, notification_id, email, telegram)
 
 
 async def stand(platform: Platform, email: str, telegram: str) -> None:
@@ -155,7 +155,7 @@ async def test_an_acceptance_in_the_midst_of_the_record_delivers_the_notificatio
             await deliveries.accept(connection, claim, None, "250 Ok")
 
     async with engine.begin() as connection:
-        outcome = await deliveries.record(connection, notification_id, GAVE_UP, GAVE_UP)
+        outcome = await outcomes.record(connection, notification_id, GAVE_UP, GAVE_UP)
         assert outcome is not None
         assert outcome.status == "in_doubt"
         accepting = asyncio.create_task(accept())

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts import Fairness
 from db import due
 from tests.data import Platform, in_days
 
@@ -25,7 +26,9 @@ async def startable(
     engine: AsyncEngine, limit: int = 100, in_all: int = 100, per_company: int = 100
 ) -> tuple[list[int], int]:
     async with engine.connect() as connection:
-        notifications, waiting = await due.find_startable(connection, limit, in_all, per_company)
+        notifications, waiting = await due.find_startable(
+            connection, limit, in_all, per_company, lambda chat: Fairness(str(chat))
+        )
     return [each.notification_id for each in notifications], waiting
 
 

@@ -1,0 +1,141 @@
+"""What operators do to a delivery by hand: decide a doubt, send again. Each with who and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType, Reason
+from db.models import TIMESTAMPTZ
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The delivery that an operator means, with what decides about it. Its rows are locked."""
+
+    delivery_id: int
+    notification_id: int
+    channel: Channel
+    status: DeliveryStatus
+    reason: str | None
+    reopened: bool
+    notification_type: NotificationType
+    notification_status: NotificationStatus
+    workflow_id: str
+    company_id: int | None
+    project_id: int | None
+    days_left: int | None
+    item_ends_at: datetime | None
+    recipient: str | None
+    """The address as it is today."""
+    suppressed: bool
+
+
+_READ = text("""
+SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason, d.reopened_at IS NOT NULL AS reopened,
+       n.notification_type, n.status AS notification_status, n.workflow_id, n.company_id, n.project_id, n.days_left,
+       n.item_ends_at, recipient.address AS recipient,
+       EXISTS (
+           SELECT FROM suppressions s WHERE s.channel = d.channel AND s.address = lower(recipient.address)
+       ) AS suppressed
+FROM deliveries d
+JOIN notifications n ON n.id = d.notification_id
+LEFT JOIN companies c ON c.id = n.company_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(n.metadata ->> (d.channel || '_recipient'),
+                    CASE WHEN d.channel = 'email' THEN c.contact_email ELSE c.telegram_chat_id::text END) AS address
+) recipient
+WHERE d.id = :delivery_id
+FOR UPDATE OF d, n
+""").bindparams(bindparam("delivery_id", type_=BigInteger))
+
+
+async def read(connection: AsyncConnection, delivery_id: int) -> Subject | None:
+    """The delivery, locked until the transaction ends. None: there is no such delivery."""
+    row = (await connection.execute(_READ, {"delivery_id": delivery_id})).mappings().one_or_none()
+    if row is None:
+        return None
+    kinds = {
+        "channel": Channel(row["channel"]),
+        "status": DeliveryStatus(row["status"]),
+        "notification_type": NotificationType(row["notification_type"]),
+        "notification_status": NotificationStatus(row["notification_status"]),
+    }
+    return Subject(**{**row, **kinds})
+
+
+_NOTE = text("""
+INSERT INTO interventions (action, operator, why, delivery_id, before)
+VALUES (:action, :operator, :why, :delivery_id, :before)
+""").bindparams(
+    bindparam("action", type_=Text),
+    bindparam("operator", type_=Text),
+    bindparam("why", type_=Text),
+    bindparam("delivery_id", type_=BigInteger),
+    bindparam("before", type_=JSONB),
+)
+
+
+async def note(connection: AsyncConnection, subject: Subject, action: str, operator: str, why: str) -> None:
+    """Writes down who does what to the delivery, and why. Belongs into the transaction of the deed."""
+    before: dict[str, Any] = {"status": subject.status, "reason": subject.reason}
+    await connection.execute(
+        _NOTE,
+        {
+            "action": action,
+            "operator": operator,
+            "why": why,
+            "delivery_id": subject.delivery_id,
+            "before": before,
+        },
+    )
+
+
+_CONFIRM = text("""
+WITH confirmed AS (
+    UPDATE deliveries SET status = 'accepted', reason = :reason WHERE id = :delivery_id
+    RETURNING notification_id
+)
+UPDATE notifications n SET status = 'delivered'
+FROM confirmed WHERE n.id = confirmed.notification_id AND n.status <> 'open'
+""").bindparams(bindparam("delivery_id", type_=BigInteger), bindparam("reason", type_=Text))
+
+
+async def confirm(connection: AsyncConnection, subject: Subject) -> None:
+    """Takes a delivery in doubt for accepted: somebody has seen the message."""
+    await connection.execute(_CONFIRM, {"delivery_id": subject.delivery_id, "reason": Reason.CONFIRMED})
+
+
+# Without `started_at` the next scan starts the workflow, should the caller not come to it.
+_REOPEN = text("""
+WITH reopened AS (
+    UPDATE deliveries
+    SET status = 'pending', reopened_at = now(), finished_at = NULL,
+        possible_duplicate = possible_duplicate OR :in_doubt
+    WHERE id = :delivery_id
+    RETURNING notification_id
+)
+UPDATE notifications n SET status = 'open', started_at = NULL, finished_at = NULL, give_up_at = :give_up_at
+FROM reopened WHERE n.id = reopened.notification_id
+""").bindparams(
+    bindparam("delivery_id", type_=BigInteger),
+    bindparam("in_doubt", type_=Boolean),
+    bindparam("give_up_at", type_=TIMESTAMPTZ),
+)
+
+
+async def reopen(connection: AsyncConnection, subject: Subject, give_up_at: datetime) -> None:
+    """Lets the delivery be sent again; after a doubt the copy is marked as a possible duplicate."""
+    await connection.execute(
+        _REOPEN,
+        {
+            "delivery_id": subject.delivery_id,
+            "in_doubt": subject.status is DeliveryStatus.UNKNOWN,
+            "give_up_at": give_up_at,
+        },
+    )

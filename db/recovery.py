@@ -1,0 +1,52 @@
+"""Open notifications whose workflow may be gone: find them, start them again once, or settle them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ARRAY, BigInteger, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True)
+class StartedNotification:
+    """An open notification for which a workflow was started."""
+
+    notification_id: int
+    workflow_id: str
+    recovered: bool
+    """Its workflow was lost before, and it was started again."""
+
+
+_STARTED = text("""
+SELECT id AS notification_id, workflow_id, recovered_at IS NOT NULL AS recovered
+FROM notifications
+WHERE status = 'open' AND started_at IS NOT NULL AND id > :after AND workflow_id <> ALL(:running)
+ORDER BY id
+LIMIT :limit
+""").bindparams(
+    bindparam("after", type_=BigInteger),
+    bindparam("running", type_=ARRAY(Text)),
+    bindparam("limit", type_=BigInteger),
+)
+
+
+async def find_started(
+    connection: AsyncConnection, running: Sequence[str], after: int, limit: int
+) -> list[StartedNotification]:
+    """The next open notifications that were started, less those whose workflows are known to run. Reads only."""
+    rows = await connection.execute(_STARTED, {"running": list(running), "after": after, "limit": limit})
+    return [StartedNotification(**row) for row in rows.mappings()]
+
+
+_START_AGAIN = text("""
+UPDATE notifications SET started_at = NULL, recovered_at = now()
+WHERE id = :notification_id AND status = 'open' AND recovered_at IS NULL
+""").bindparams(bindparam("notification_id", type_=BigInteger))
+
+
+async def start_again(connection: AsyncConnection, notification_id: int) -> bool:
+    """Hands it to the next fan-out. False: that was done before, or it has ended meanwhile."""
+    result = await connection.execute(_START_AGAIN, {"notification_id": notification_id})
+    return result.rowcount == 1

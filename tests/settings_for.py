@@ -1,0 +1,34 @@
+"""The application's settings for a test's servers: quick to retry, and as fast as the servers are."""
+
+from __future__ import annotations
+
+from settings import Settings
+from stand_ins.smtp_sink import SmtpSink
+from stand_ins.telegram_api import TelegramApi
+
+UNLIMITED: dict[str, object] = {
+    "email_rate": 10_000,
+    "email_company_rate": 10_000,
+    "telegram_rate": 10_000,
+    "telegram_chat_rate": 10_000,
+    "telegram_group_rate_per_minute": 600_000,
+}
+"""For what is not about rate limits."""
+
+
+def settings_for(database_url: str, sink: SmtpSink, telegram: TelegramApi, **overrides: object) -> Settings:
+    """`overrides` are settings by their field names."""
+    defaults: dict[str, object] = {
+        "database_url": database_url,
+        "smtp_host": sink.host,
+        "smtp_port": sink.port,
+        "smtp_tls": "none",
+        "smtp_from_email": "notices@platform.example",
+        "telegram_bot_token": telegram.token,
+        "telegram_api_url": telegram.url,
+        "email_retry_initial": 0.2,
+        "telegram_retry_initial": 0.2,
+        "operator_fault_retry": 0.5,
+        "api_keys": "test-key",
+    }
+    return Settings.load(**(UNLIMITED | defaults | overrides))
