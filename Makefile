@@ -50,13 +50,24 @@ lint: $(ENV) ## Check style and format
 types: $(ENV) ## Check types
 	$(PY) -m mypy .
 
+# Two at a time, each with servers of its own: most of a test's time is waiting.
+JOBS ?= 2
+
 .PHONY: test
-test: $(ENV) lint types ## Check style and types, then run all tests but the browser's
-	$(PY) -m tests tests/unit tests/workflows tests/integration tests/replay
+test: $(ENV) lint types ## Check style and types, then run all tests but the browser's and Postfix's
+	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/faults tests/replay
+
+.PHONY: test-faults
+test-faults: $(ENV) ## Run the faults alone and print what came of each (part of `make test`)
+	$(PY) -m tests -n $(JOBS) --dist worksteal --faults-line tests/faults
 
 .PHONY: test-browser
 test-browser: $(ENV) ## Run the tests in Chromium
 	$(PY) -m tests tests/browser
+
+.PHONY: test-mta
+test-mta: $(ENV) ## Run the SMTP tests against a real Postfix (as root; Debian: postfix postgrey sasl2-bin libsasl2-modules)
+	$(PY) -m tests tests/mta
 
 .PHONY: demo
 demo: $(ENV) ## Run everything on this machine (ONCE=1 to end after one scan, DATA=folder for your own data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import process
-from commands import dry_run, importing, records, scanning, servers, upkeep
+from commands import dry_run, importing, interventions, records, scanning, servers, upkeep
 from commands.running import FAILED, OK, run
 from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
 from csv_import.fields import parse_time
@@ -131,6 +132,56 @@ def deliveries(
             status=status, channel=channel, notification_id=notification_id, limit=limit, as_json=as_json
         )
     )
+
+
+DeliveryId = Annotated[int, typer.Argument(metavar="ID", min=1, help="A delivery's id, as `deliveries` shows it.")]
+Operator = Annotated[
+    str, typer.Option("--by", default_factory=getpass.getuser, show_default="you", help="Who wants it.")
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
+
+
+@app.command()
+def resolve(
+    delivery_id: DeliveryId,
+    why: Why,
+    by: Operator,
+    accepted: Annotated[bool, typer.Option("--accepted", help="The recipient has the message.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send it again, marked as a possible duplicate.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Decide a delivery that is `unknown`: the provider may have taken it, and nobody could tell."""
+    if accepted == resend:
+        raise typer.BadParameter("either --accepted or --resend")
+    if accepted:
+        run(interventions.confirm(delivery_id, by, why, as_json=as_json))
+    run(interventions.send_again(delivery_id, "resolve-resend", by, why, as_json=as_json))
+
+
+@app.command()
+def resend(delivery_id: DeliveryId, why: Why, by: Operator, as_json: Json = False) -> None:
+    """Send a delivery that was rejected, failed or skipped once more, to the address as it is now."""
+    run(interventions.send_again(delivery_id, "resend", by, why, as_json=as_json))
+
+
+@app.command()
+def suppressions(
+    channel: Annotated[Channel | None, typer.Option()] = None, limit: Limit = 50, as_json: Json = False
+) -> None:
+    """List the addresses and chats that are used no more, since their provider said that they are gone."""
+    run(interventions.list_suppressions(channel, limit, as_json=as_json))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})  # a group's id begins with a dash
+def unsuppress(
+    channel: Annotated[Channel, typer.Argument()],
+    address: Annotated[str, typer.Argument(help="The address or chat id, as `suppressions` shows it.")],
+    why: Why,
+    by: Operator,
+    as_json: Json = False,
+) -> None:
+    """Use an address or chat again."""
+    run(interventions.unsuppress(channel, address, by, why, as_json=as_json))
 
 
 @app.command("servers")

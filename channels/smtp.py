@@ -81,10 +81,10 @@ async def _data(
         if response.code != _START_INPUT:
             raise SMTPResponseException(response.code, response.message)
     await before_handover()
+    protocol = connection.smtp.protocol
+    if protocol is None or not protocol.is_connected:
+        raise without_reply(Stage.DATA, NoReply.DISCONNECTED)  # nothing has been written
     with _answers(connection, Stage.DATA_END):
-        protocol = connection.smtp.protocol
-        if protocol is None:
-            raise without_reply(Stage.DATA, NoReply.DISCONNECTED)  # nothing has been written
         protocol.write(_LEADING_DOT.sub(b"..", content) + b".\r\n")  # RFC 5321 4.5.2
         response = await protocol.read_response()
         result = outcome(Stage.DATA_END, response.code, response.message)

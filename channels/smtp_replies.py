@@ -54,11 +54,15 @@ class Row:
     meaning: str
     enhanced: frozenset[str] | None = None
     """Subject and detail of RFC 3463, such as `1.1`."""
+    text: re.Pattern[str] | None = None
+    """In the reply, where the codes do not tell whose fault it is."""
 
-    def fits(self, stage: Stage, answer: int | NoReply, enhanced: str | None) -> bool:
+    def fits(self, stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -> bool:
         if self.stages is not None and stage not in self.stages:
             return False
         if self.enhanced is not None and enhanced not in self.enhanced:
+            return False
+        if self.text is not None and not self.text.search(text):
             return False
         if isinstance(self.answer, range):
             return not isinstance(answer, NoReply) and answer in self.answer
@@ -72,6 +76,8 @@ def _at(*stages: Stage) -> frozenset[Stage]:
 SUCCESS, TRANSIENT, PERMANENT = range(200, 300), range(400, 500), range(500, 600)
 NO_SUCH_RECIPIENT = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 """Bad mailbox, bad system, bad syntax, moved, null MX (RFC 7505), mailbox disabled."""
+NO_RELAY = re.compile(r"relay(ing)? (access )?(denied|not permitted)|unable to relay|client host rejected", re.I)
+"""What a submission service says at RCPT to who has not logged in, as 554 5.7.1 like a recipient's own policy."""
 
 TABLE: tuple[Row, ...] = (
     Row(_at(Stage.DATA_END), SUCCESS, Receipt, "The server has taken responsibility (RFC 5321 4.2.5)"),
@@ -87,6 +93,13 @@ TABLE: tuple[Row, ...] = (
     Row(None, TRANSIENT, TryAgain, "450 and 451: greylisting among others"),
     Row(_at(Stage.CONNECT, Stage.EHLO), PERMANENT, OperatorFault, "554: this server does not want us"),
     Row(_at(Stage.MAIL), PERMANENT, OperatorFault, "Our sender address is refused, whoever the recipient is"),
+    Row(
+        _at(Stage.RCPT),
+        PERMANENT,
+        OperatorFault,
+        "`Relay access denied` and the like: the server relays nothing for us, a login is missing",
+        text=NO_RELAY,
+    ),
     Row(
         _at(Stage.RCPT, Stage.DATA_END),
         PERMANENT,
@@ -115,20 +128,20 @@ def outcome(stage: Stage, code: int, message: str) -> Receipt | NotHandedOver | 
     answer = code
     if enhanced and code // 100 in (4, 5) and enhanced[1] != "2":
         answer = int(enhanced[1]) * 100 + code % 100
-    row = _row(stage, answer if code not in (421, 530) else code, enhanced[2] if enhanced else None)
+    row = _row(stage, answer if code not in (421, 530) else code, enhanced[2] if enhanced else None, message)
     return _made(row, f"smtp_{stage}_{code}", f"{code} {message}")
 
 
 def without_reply(stage: Stage, what: NoReply, detail: str | None = None) -> NotHandedOver | InDoubt:
     """What a missing reply stands for, with reason `smtp_<stage>_<what>`. `detail` goes to the database."""
     reason = "smtp_certificate_refused" if what is NoReply.CERTIFICATE_REFUSED else f"smtp_{stage}_{what}"
-    made = _made(_row(stage, what, None), reason, detail)
+    made = _made(_row(stage, what, None, ""), reason, detail)
     assert not isinstance(made, Receipt)  # noqa: S101 - the table has no such row
     return made
 
 
-def _row(stage: Stage, answer: int | NoReply, enhanced: str | None) -> Row:
-    return next(row for row in TABLE if row.fits(stage, answer, enhanced))
+def _row(stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -> Row:
+    return next(row for row in TABLE if row.fits(stage, answer, enhanced, text))
 
 
 def _made(row: Row, reason: str, reply: str | None) -> Receipt | NotHandedOver | InDoubt:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -40,6 +41,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     Console(width=width, markup=False, highlight=False, emoji=False).print(table)
 
 
+def print_page(rows: Sequence[Mapping[Any, Any]], limit: int, columns: Mapping[str, str], as_json: bool) -> None:
+    """At most `limit` of the rows; whether there are more is said too. `columns` are headings and the rows' keys."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    if as_json:
+        print_json({"items": [dict(row) for row in shown], "more": more})
+        return
+    print_table(list(columns), [[row[name] for name in columns.values()] for row in shown])
+    if more:
+        sys.stderr.write(f"There are more than these {limit}: raise --limit.\n")
+
+
 def _cell(value: object) -> str:
     match value:
         case None:
@@ -48,6 +61,8 @@ def _cell(value: object) -> str:
             return "yes" if value else "no"
         case datetime():
             return format(value.astimezone(UTC), "%Y-%m-%d %H:%M:%S")
+        case list():
+            return ", ".join(map(_cell, value)) or "-"
     return _printable(str(value))
 
 

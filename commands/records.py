@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from commands.output import print_json, print_table
-from commands.running import OK, complain, database
+from commands.output import print_page
+from commands.running import OK, database
 from contracts import Channel, DeliveryStatus
 from db import notifications, records
 from db.notifications import NotificationFilter
@@ -46,7 +43,7 @@ async def list_notifications(wanted: NotificationFilter, limit: int, *, as_json:
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
         rows = await notifications.list_flat(connection, wanted, limit + 1)
-    _print(rows, limit, _NOTIFICATION_COLUMNS, as_json)
+    print_page(rows, limit, _NOTIFICATION_COLUMNS, as_json)
     return OK
 
 
@@ -63,17 +60,5 @@ async def list_deliveries(
         rows = await records.list_deliveries(
             connection, limit + 1, status=status, channel=channel, notification_id=notification_id
         )
-    _print(rows, limit, _DELIVERY_COLUMNS, as_json)
+    print_page(rows, limit, _DELIVERY_COLUMNS, as_json)
     return OK
-
-
-def _print(rows: Sequence[Mapping[Any, Any]], limit: int, columns: dict[str, str], as_json: bool) -> None:
-    """Shows at most `limit` of the rows; whether there are more is said too."""
-    shown = rows[:limit]
-    more = len(rows) > limit
-    if as_json:
-        print_json({"items": [dict(row) for row in shown], "more": more})
-        return
-    print_table(list(columns), [[row[name] for name in columns.values()] for row in shown])
-    if more:
-        complain(f"There are more than these {limit}: raise --limit.")

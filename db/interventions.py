@@ -33,6 +33,7 @@ class Subject:
     item_ends_at: datetime | None
     recipient: str | None
     """The address as it is today."""
+    telegram_chat: str | None
     suppressed: bool
 
 
@@ -40,6 +41,7 @@ _READ = text("""
 SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason, d.reopened_at IS NOT NULL AS reopened,
        n.notification_type, n.status AS notification_status, n.workflow_id, n.company_id, n.project_id, n.days_left,
        n.item_ends_at, recipient.address AS recipient,
+       coalesce(n.metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS telegram_chat,
        EXISTS (
            SELECT FROM suppressions s WHERE s.channel = d.channel AND s.address = lower(recipient.address)
        ) AS suppressed

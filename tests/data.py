@@ -92,6 +92,10 @@ class Platform:
         async with self.engine.connect() as connection:
             return await connection.scalar(text(statement), parameters)
 
+    async def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        async with self.engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(text(statement), parameters)).mappings()]
+
     async def notifications(self) -> list[Any]:
         async with self.engine.connect() as connection:
             return list((await connection.execute(select(Notification.__table__).order_by(Notification.id))).all())

@@ -27,6 +27,8 @@ from channels.telegram_replies import NoAnswer, Parameters
         (Stage.RCPT, 450, "4.2.0 greylisted", TryAgain),
         (Stage.RCPT, 550, "no such user", Rejected),
         (Stage.RCPT, 550, "5.7.1 not from you", Rejected),
+        (Stage.RCPT, 554, "5.7.1 <a@b.example>: Relay access denied", OperatorFault),
+        (Stage.RCPT, 554, "5.7.1 <unknown[10.0.0.1]>: Client host rejected: Access denied", OperatorFault),
         (Stage.RCPT, 550, "5.1.1 no such user", RecipientGone),
         (Stage.RCPT, 556, "5.1.10 null MX", RecipientGone),
         (Stage.DATA_END, 550, "5.2.1 mailbox disabled", RecipientGone),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -79,6 +80,12 @@ class Scene:
         """The only delivery's row on a channel."""
         [delivery] = await self.platform.deliveries(channel)
         return delivery
+
+    async def delivery_becomes(self, channel: str, status: str) -> None:
+        """Waits until the only delivery on a channel stands so."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.delivery(channel)).status != status:
+                await asyncio.sleep(0.05)  # the database tells nobody
 
     async def ends(self) -> tuple[str, str, str]:
         """How the only notification ended, its e-mail and its Telegram message."""

@@ -1,0 +1,171 @@
+"""`resolve`, `resend`, `suppressions`, `unsuppress`: what operators decide by hand, with who and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+from temporalio.service import RPCError
+
+from commands.output import print_json, print_line, print_page
+from commands.running import OK, CommandFailed, complain, database, temporal_client
+from contracts import Channel, DeliveryStatus, NotificationType, StartableNotification, give_up_at
+from db import due, interventions, suppressions
+from db.interventions import Subject
+from rate_limits import chat_fairness
+from settings import Settings
+from starting import start_notification
+
+Check = Callable[[Subject], str | None]
+"""Why it cannot be done; None: it can."""
+
+
+_SUPPRESSION_COLUMNS = {
+    "channel": "channel",
+    "address": "address",
+    "companies": "companies",
+    "reason": "reason",
+    "reply": "provider_reply",
+    "notification": "notification_id",
+    "since (UTC)": "created_at",
+}
+
+
+async def confirm(delivery_id: int, operator: str, why: str, *, as_json: bool) -> int:
+    """Takes a delivery in doubt for accepted."""
+    settings = Settings.load()
+    async with database(settings) as engine, engine.begin() as connection:
+        subject = _existing(await interventions.read(connection, delivery_id), delivery_id)
+        _refuse_unless(subject, _in_doubt)
+        await interventions.confirm(connection, subject)
+        await interventions.note(connection, subject, "resolve-accepted", operator, why)
+    _print(subject, "accepted", as_json)
+    return OK
+
+
+async def send_again(
+    delivery_id: int, action: Literal["resend", "resolve-resend"], operator: str, why: str, *, as_json: bool
+) -> int:
+    """Reopens a delivery and has its workflow try it. With Temporal away the next scan does."""
+    settings = Settings.load()
+    settings.require_a_channel()
+    client = await temporal_client()
+    now = datetime.now(UTC)
+    async with database(settings) as engine:
+        async with engine.begin() as connection:
+            subject = _existing(await interventions.read(connection, delivery_id), delivery_id)
+            deadline = give_up_at(subject.notification_type, now, subject.item_ends_at, settings.give_up_after)
+            _refuse_unless(
+                subject,
+                _in_doubt if action == "resolve-resend" else _ended_without_doubt,
+                lambda subject: _reachable(subject, deadline, now),
+            )
+            await interventions.reopen(connection, subject, deadline)
+            await interventions.note(connection, subject, action, operator, why)
+        try:
+            await start_notification(
+                client, settings, _startable(subject, deadline, settings), reopened=subject.channel
+            )
+        except RPCError as error:
+            complain(f"Temporal: {error.message}. The delivery is reopened: the next scan sends it.")
+        else:
+            async with engine.begin() as connection:
+                await due.mark_started(connection, [subject.notification_id])
+    _print(subject, "pending", as_json)
+    return OK
+
+
+def _startable(subject: Subject, deadline: datetime, settings: Settings) -> StartableNotification:
+    return StartableNotification(
+        subject.notification_id,
+        subject.notification_type,
+        subject.workflow_id,
+        deadline,
+        subject.company_id,
+        subject.project_id,
+        subject.days_left,
+        chat_fairness(settings)(subject.telegram_chat),
+        again=True,
+    )
+
+
+def _existing(subject: Subject | None, delivery_id: int) -> Subject:
+    if subject is None:
+        raise CommandFailed(f"there is no delivery {delivery_id}; `cli.py deliveries` lists them by id")
+    return subject
+
+
+def _refuse_unless(subject: Subject, *checks: Check) -> None:
+    for check in checks:
+        if (reason := check(subject)) is not None:
+            raise CommandFailed(f"delivery {subject.delivery_id}: {reason}")
+
+
+def _in_doubt(subject: Subject) -> str | None:
+    if subject.status is DeliveryStatus.UNKNOWN:
+        return None
+    return f"it is {subject.status}, not unknown: there is no doubt to resolve"
+
+
+def _ended_without_doubt(subject: Subject) -> str | None:
+    match subject.status:
+        case DeliveryStatus.REJECTED | DeliveryStatus.FAILED | DeliveryStatus.SKIPPED:
+            return None
+        case DeliveryStatus.UNKNOWN:
+            return "it is in doubt: `resolve` it, with --resend if it is to be sent again all the same"
+        case DeliveryStatus.ACCEPTED:
+            return "it was accepted: it would be told twice"
+    return f"it is {subject.status}: its workflow is at it"
+
+
+def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | None:
+    if subject.suppressed and subject.notification_type is not NotificationType.TEST:
+        return (
+            f"{subject.recipient} is switched off: correct the address, or "
+            f"`unsuppress {subject.channel} {subject.recipient}`"
+        )
+    if deadline <= now:
+        return f"its item ended at {deadline:%Y-%m-%d %H:%M} UTC: a warning would be pointless"
+    return None
+
+
+def _print(subject: Subject, status: str, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "delivery_id": subject.delivery_id,
+                "notification_id": subject.notification_id,
+                "workflow_id": subject.workflow_id,
+                "before": subject.status,
+                "status": status,
+            }
+        )
+    else:
+        print_line(
+            f"Delivery {subject.delivery_id} ({subject.channel}, notification {subject.notification_id}): "
+            f"{subject.status} -> {status}."
+        )
+
+
+async def list_suppressions(channel: Channel | None, limit: int, *, as_json: bool) -> int:
+    """Addresses and chats that are used no more, with the provider's words."""
+    settings = Settings.load()
+    async with database(settings) as engine, engine.connect() as connection:
+        rows = await suppressions.list_suppressions(connection, limit + 1, channel)
+    print_page(rows, limit, _SUPPRESSION_COLUMNS, as_json)
+    return OK
+
+
+async def unsuppress(channel: Channel, address: str, operator: str, why: str, *, as_json: bool) -> int:
+    """Uses an address or chat again."""
+    settings = Settings.load()
+    async with database(settings) as engine, engine.begin() as connection:
+        lifted = await suppressions.lift(connection, channel, address, operator, why)
+    if not lifted:
+        raise CommandFailed(f"{channel} {address} is not switched off; `cli.py suppressions` lists what is")
+    if as_json:
+        print_json({"channel": channel, "address": address})
+    else:
+        print_line(f"{channel} {address} is used again. What was refused meanwhile: `cli.py resend ID`.")
+    return OK

@@ -1,0 +1,64 @@
+"""Attempts by the application's own activity, with its connections kept between them, and no workflow around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.alerts import Alerts
+from activities.email import EmailActivities
+from contracts import DeliveryStatus, SendInput, StartableNotification
+from rendering import Renderer
+from settings import Settings
+from tests.data import Platform, in_days
+
+
+class Attempts:
+    """What one worker would do, one notice after the other."""
+
+    def __init__(self, engine: AsyncEngine, platform: Platform, settings: Settings) -> None:
+        self._platform = platform
+        self._activities = EmailActivities(
+            engine,
+            settings,
+            Renderer(settings.renew_url_template, settings.support_email),
+            Alerts(engine, settings, _leave_alone),
+        )
+
+    async def close(self) -> None:
+        await self._activities.close()
+
+    async def accepted(self, recipient: str) -> str:
+        """One attempt at a new notice, which succeeds. Returns its Message-ID."""
+        notification = await self._notification(recipient)
+        result = await self._attempt(notification)
+        assert result.status is DeliveryStatus.ACCEPTED
+        return str((await self._delivery(notification)).provider_id)
+
+    async def refused(self, recipient: str) -> Any:
+        """One attempt at a new notice, which does not succeed. Returns the delivery's row."""
+        notification = await self._notification(recipient)
+        with pytest.raises(ApplicationError) as refusal:
+            await self._attempt(notification)
+        delivery = await self._delivery(notification)
+        assert refusal.value.type == delivery.reason
+        return delivery
+
+    async def _notification(self, recipient: str) -> int:
+        company = await self._platform.company(contact_email=recipient)
+        return await self._platform.notification(await self._platform.project(company))
+
+    async def _attempt(self, notification: int) -> Any:
+        return await ActivityEnvironment().run(self._activities.send_email, SendInput(notification, in_days(1)))
+
+    async def _delivery(self, notification: int) -> Any:
+        [delivery] = [each for each in await self._platform.deliveries("email") if each.notification_id == notification]
+        return delivery
+
+
+async def _leave_alone(_alert: StartableNotification) -> None:
+    """No worker runs that could send it."""
