@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,7 +38,7 @@ MarkSending = Callable[[SentText], Awaitable[None]]
 class Provider(Protocol):
     """What a channel does with a claimed delivery: render it and hand it over."""
 
-    async def __call__(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
+    def __call__(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Coroutine[Any, Any, Receipt]:
         """Awaits `mark_sending` just before the irrevocable step; raises as `channels.results` says."""
 
 
@@ -100,7 +100,8 @@ class DeliveryAttempts:
 
         try:
             async with asyncio.timeout(self._bound(input.give_up_at)):
-                receipt = await provider(claim, claim.recipient, mark_sending)
+                handing_over = provider(claim, claim.recipient, mark_sending)
+                receipt = await _to_its_answer(handing_over, lambda: in_flight)
         except NotHandedOver as refusal:
             raise await self._not_handed_over(claim, refusal) from None
         except InDoubt as doubt:
@@ -167,6 +168,26 @@ class DeliveryAttempts:
         if isinstance(refusal, RecipientMoved) and activity.info().attempt == 1:
             return timedelta(milliseconds=1)  # zero would mean: as the policy says
         return refusal.after if isinstance(refusal, TryAgain) else None
+
+
+async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: Callable[[], bool]) -> Receipt:
+    """Hands over. That the server has given up this attempt does not stop what is in flight: its answer is evidence.
+
+    A cancellation that an operator asked for does, and so does the worker's end.
+    """
+    task = asyncio.ensure_future(handing_over)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        why = activity.cancellation_details()
+        meant = why is not None and (why.cancel_requested or why.worker_shutdown)
+        if meant or not activity.is_cancelled() or not in_flight():  # not cancelled: the attempt's own bound
+            raise
+        return await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def _tell_next_attempt_nothing_went_out(claim: Claim) -> None:

@@ -101,7 +101,8 @@ WITH held AS (
     UPDATE deliveries d
     SET claim_seq = d.claim_seq + 1, claim_run = :run_id, claim_attempt = :attempt, claimed_at = now(),
         attempts = d.attempts + CASE WHEN held.obstacle IS NULL THEN 1 ELSE 0 END,
-        possible_duplicate = held.in_doubt, reopened_at = NULL,
+        possible_duplicate = CASE WHEN held.obstacle IS NULL THEN held.in_doubt ELSE d.possible_duplicate END,
+        reopened_at = NULL,
         recipient = held.recipient,
         status = CASE
             WHEN held.obstacle IS NULL THEN 'pending'

@@ -1,26 +1,82 @@
-"""A worker that dies between a page's COMMIT and its report to the server, as if its machine had."""
+"""A worker that dies, or freezes, at a step that it is told: `python -m tests.workflows.crashing_worker STEP`."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from temporalio import activity
 
 import process
 import worker
 from activities.due_items import DueItemActivities
-from contracts import OpenDueInput, OpenDueResult
+from contracts import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
+from db import deliveries, outcomes
 
 
-class DyingDueItemActivities(DueItemActivities):
+_stops = iter([True])
+"""A trap snaps once: who was frozen and wakes up goes its way."""
+
+
+def _stop(number: signal.Signals) -> None:
+    """Ends or freezes this process."""
+    if next(_stops, False):
+        os.kill(os.getpid(), number)
+
+
+def _before(function: Callable[..., Any], number: signal.Signals) -> Callable[..., Any]:
+    @wraps(function)
+    async def stopping(*args: Any, **kwargs: Any) -> Any:
+        _stop(number)
+        return await function(*args, **kwargs)
+
+    return stopping
+
+
+def _after(function: Callable[..., Any], number: signal.Signals) -> Callable[..., Any]:
+    @wraps(function)
+    async def stopping(*args: Any, **kwargs: Any) -> Any:
+        result = await function(*args, **kwargs)
+        _stop(number)
+        return result
+
+    return stopping
+
+
+class _DyingAfterThePage(DueItemActivities):
     @activity.defn
     async def open_due_notifications(self, input: OpenDueInput) -> OpenDueResult:
-        await super().open_due_notifications(input)
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("dead by now")
+        result = await super().open_due_notifications(input)
+        _stop(signal.SIGKILL)
+        return result
+
+
+class _DyingBeforeTheStart(DueItemActivities):
+    @activity.defn
+    async def take_startable(self, input: TakeStartableInput) -> TakeStartableResult:
+        result = await super().take_startable(input)
+        _stop(signal.SIGKILL)
+        return result
+
+
+def prepare(step: str) -> None:
+    """Lays the trap. Raises KeyError for a step that there is not."""
+    traps: dict[str, Callable[[], None]] = {
+        "page-committed": lambda: setattr(worker, "DueItemActivities", _DyingAfterThePage),
+        "children-not-started": lambda: setattr(worker, "DueItemActivities", _DyingBeforeTheStart),
+        "before-claim": lambda: setattr(deliveries, "claim", _before(deliveries.claim, signal.SIGKILL)),
+        "after-claim": lambda: setattr(deliveries, "claim", _after(deliveries.claim, signal.SIGKILL)),
+        "before-record": lambda: setattr(outcomes, "record", _before(outcomes.record, signal.SIGKILL)),
+        "after-record": lambda: setattr(outcomes, "record", _after(outcomes.record, signal.SIGKILL)),
+        "frozen-after-claim": lambda: setattr(deliveries, "claim", _after(deliveries.claim, signal.SIGSTOP)),
+    }
+    traps[step]()
 
 
 if __name__ == "__main__":
-    worker.DueItemActivities = DyingDueItemActivities  # type: ignore[attr-defined]
+    prepare(sys.argv.pop())
     process.run(worker.main)

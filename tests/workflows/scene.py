@@ -72,14 +72,23 @@ class Scene:
         return await (await self.child()).fetch_history()
 
     async def notification(self) -> Any:
-        """The only notification's row."""
-        [notification] = await self.platform.notifications()
+        """The only notification's row, alerts left aside."""
+        [notification] = [each for each in await self.platform.notifications() if each.notification_type != "alert"]
         return notification
 
     async def delivery(self, channel: str) -> Any:
-        """The only delivery's row on a channel."""
-        [delivery] = await self.platform.deliveries(channel)
+        """Its delivery's row on a channel."""
+        notification = await self.notification()
+        [delivery] = [
+            each for each in await self.platform.deliveries(channel) if each.notification_id == notification.id
+        ]
         return delivery
+
+    async def disconnected(self) -> None:
+        """Ends every connection to the stand-ins, as those of a dead client end: what waits at a gate is dropped."""
+        for server in (self.sink, self.telegram):
+            await server.stop()
+            await server.start()
 
     async def delivery_becomes(self, channel: str, status: str) -> None:
         """Waits until the only delivery on a channel stands so."""

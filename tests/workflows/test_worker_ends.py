@@ -66,7 +66,7 @@ async def test_a_worker_told_to_stop_ends_what_it_has_begun_and_another_goes_on(
 async def test_a_worker_killed_between_a_pages_commit_and_its_report_loses_nothing(scene: Scene) -> None:
     """The page that is tried again finds nothing; what stands open is started all the same."""
     await many_due(scene)
-    async with worker_process(scene, CRASHING_WORKER) as dying:
+    async with worker_process(scene, (*CRASHING_WORKER, "page-committed")) as dying:
         scan = await start_scan(scene.client, scene.settings)
         assert await dying.exit_status() == -9
     assert {each.status for each in await scene.platform.notifications()} == {"open"}

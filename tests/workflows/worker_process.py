@@ -46,6 +46,24 @@ class WorkerProcess:
             waiting.cancel()
         assert self._ready.is_set(), "".join(self._said)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def says(self, *words: str) -> None:
+        """Waits until a line of its log holds one of the words."""
+        async with asyncio.timeout(PATIENCE):
+            while not any(word in line for line in self._said for word in words):
+                await asyncio.sleep(0.02)  # its log comes when it comes
+
+    def freeze(self) -> None:
+        """SIGSTOP: as a machine that hangs."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        self._process.send_signal(signal.SIGCONT)
+
     def tell_to_stop(self) -> None:
         """SIGTERM: it ends once what runs has ended."""
         self._process.send_signal(signal.SIGTERM)

@@ -1,0 +1,167 @@
+"""Every answer of Telegram's, asserted on what its stand-in holds in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from contracts import Channel
+from stand_ins import telegram_answers as answers
+from stand_ins.script import AcceptThenReset, Hang, Reset
+from stand_ins.telegram_answers import SlowDrip, TelegramAction
+from tests.faults.ledger import Ledger
+from tests.workflows.scene import CHAT, PATIENCE, Scene
+
+SUPERGROUP = -1001234567890123
+
+WAITS_AND_IS_ACCEPTED: dict[str, TelegramAction] = {
+    "429 with retry_after 1": answers.too_many_requests(1),
+    "429 without retry_after": answers.failure(429, "Too Many Requests"),
+    "429 with an absurd retry_after": answers.too_many_requests(10**9),
+    "429 with a negative retry_after": answers.too_many_requests(-5),
+    "500": answers.server_error(500),
+    "502 with HTML": answers.bad_gateway_html(),
+    "503": answers.server_error(503),
+    "401": answers.unauthorized(),
+    "404": answers.not_found(),
+    "400 migrate_to_chat_id": answers.migrated(SUPERGROUP),
+}
+SWITCHES_OFF: dict[str, TelegramAction] = {
+    "403 blocked": answers.blocked(),
+    "403 deactivated": answers.deactivated(),
+    "403 kicked": answers.kicked(),
+    "400 chat not found": answers.chat_not_found(),
+    "403 the group chat was deleted": answers.failure(403, "Forbidden: the group chat was deleted"),
+}
+REJECTED: dict[str, TelegramAction] = {
+    "400 message is too long": answers.bad_request("message is too long"),
+    "400 can't parse entities": answers.bad_request("can't parse entities"),
+    "403 something new": answers.failure(403, "Forbidden: something new"),
+}
+DOUBTFUL: dict[str, tuple[str, TelegramAction, int]] = {
+    "reset without an answer": ("request", Reset(), 0),
+    "accepted, answer lost": ("request", AcceptThenReset(), 1),
+    "silence": ("request", Hang(), 0),
+    "accepted, then silence": ("reply", Hang(), 1),
+    "slow-drip answer": ("request", SlowDrip(0.2), 1),
+    "malformed JSON": ("reply", answers.malformed_json(), 1),
+    "200 with HTML": ("reply", answers.Answer(200, "<html>"), 1),
+}
+
+
+async def run(
+    scene: Scene, ledger: Ledger, fault: str, action: TelegramAction, stage: Any = "request"
+) -> tuple[str, int]:
+    """One notice whose message meets the action once."""
+    scene = scene.with_settings(telegram_attempt_timeout=2.0)
+    scene.telegram.on(stage, action)
+    await scene.due_project()
+    await scene.scan_and_send()
+    observed = await ledger.observe(scene, fault, Channel.TELEGRAM, f"Telegram {stage}")
+    assert not (await scene.delivery("telegram")).possible_duplicate
+    assert len(scene.sink.messages) == 1
+    return observed.outcome, observed.copies
+
+
+@pytest.mark.parametrize("fault", WAITS_AND_IS_ACCEPTED)
+async def test_it_waits_and_is_accepted_once(scene: Scene, ledger: Ledger, fault: str) -> None:
+    assert await run(scene, ledger, fault, WAITS_AND_IS_ACCEPTED[fault]) == ("accepted", 1)
+    assert await scene.platform.rows("SELECT * FROM suppressions") == []
+
+
+@pytest.mark.parametrize("fault", SWITCHES_OFF)
+async def test_a_chat_that_is_gone_is_rejected_and_used_no_more(scene: Scene, ledger: Ledger, fault: str) -> None:
+    assert await run(scene, ledger, fault, SWITCHES_OFF[fault]) == ("rejected", 0)
+    [suppression] = await scene.platform.rows("SELECT address, reason FROM suppressions")
+    assert suppression == {"address": str(CHAT), "reason": (await scene.delivery("telegram")).reason}
+
+
+@pytest.mark.parametrize("fault", REJECTED)
+async def test_what_the_table_does_not_know_is_rejected_and_the_chat_stays(
+    scene: Scene, ledger: Ledger, fault: str
+) -> None:
+    assert await run(scene, ledger, fault, REJECTED[fault]) == ("rejected", 0)
+    assert await scene.platform.rows("SELECT * FROM suppressions") == []
+
+
+@pytest.mark.parametrize("fault", DOUBTFUL)
+async def test_once_written_and_without_an_answer_it_ends_unknown_and_is_not_sent_again(
+    scene: Scene, ledger: Ledger, fault: str
+) -> None:
+    stage, action, copies = DOUBTFUL[fault]
+    assert await run(scene, ledger, fault, action, stage) == ("unknown", copies)
+    assert scene.telegram.attempts("request") == 1
+
+
+async def test_with_resend_in_doubt_a_copy_is_sent_and_marked(scene: Scene, ledger: Ledger) -> None:
+    scene = scene.with_settings(telegram_in_doubt="resend")
+    scene.telegram.on("request", AcceptThenReset())
+    await scene.due_project()
+    await scene.scan_and_send()
+    observed = await ledger.observe(
+        scene, "answer lost, TELEGRAM_IN_DOUBT=resend", Channel.TELEGRAM, "Telegram request"
+    )
+    assert (observed.outcome, observed.copies, observed.unmarked_doubles) == ("accepted", 2, 0)
+    assert (await scene.delivery("telegram")).possible_duplicate
+
+
+async def test_a_moved_group_gets_a_test_too(scene: Scene, ledger: Ledger) -> None:
+    """A test's chat stands in the notification itself, so that the new id is saved there."""
+    scene.telegram.always("request", answers.migrated(SUPERGROUP), recipient=CHAT)
+    project = await scene.due_project(contact_email=None, telegram_enabled=True)
+    await scene.platform.notification(project, metadata_={"telegram_recipient": str(CHAT)})
+    await scene.platform.execute("UPDATE companies SET telegram_chat_id = NULL")
+    await scene.scan_and_send()
+    observed = await ledger.observe(scene, "migrated, chat in the notification", Channel.TELEGRAM, "Telegram request")
+    assert (observed.outcome, observed.copies) == ("accepted", 1)
+    assert [message.chat_id for message in scene.telegram.messages] == [SUPERGROUP]
+
+
+async def test_nobody_listens_for_a_while(scene: Scene, ledger: Ledger) -> None:
+    await scene.telegram.stop()
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        async with asyncio.timeout(PATIENCE):
+            while (await scene.delivery("telegram")).reason != "telegram_connect_error":
+                await asyncio.sleep(0.05)  # the database tells nobody
+        await scene.telegram.start()
+        await scene.children_end()
+    observed = await ledger.observe(scene, "connection refused", Channel.TELEGRAM, "Telegram request")
+    assert (observed.outcome, observed.copies) == ("accepted", 1)
+
+
+async def test_a_revoked_token_fails_nobodys_notice_and_alerts_once(scene: Scene, ledger: Ledger) -> None:
+    """The operator enters the new token while three notices wait."""
+    old = scene.settings.telegram_bot_token
+    scene = scene.with_settings(telegram_bot_token=SecretStr("123456789:" + "x" * 35), admin_email="admin@own.example")
+    for _ in range(3):
+        await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await scene.sink.wait_for(4, PATIENCE)  # three notices and the alert
+        assert {each.status for each in await scene.platform.deliveries("telegram")} <= {"pending", "skipped"}
+    async with scene.with_settings(telegram_bot_token=old).worker():
+        await scene.children_end()
+    observed = await ledger.observe(scene, "401 for three notices", Channel.TELEGRAM, "Telegram request")
+    assert (observed.outcome, observed.copies) == ("3 accepted", 3)
+    [alert] = scene.sink.to("admin@own.example")
+    assert "telegram_401" in alert.subject
+
+
+async def test_a_429_for_one_chat_stops_no_other(scene: Scene, ledger: Ledger) -> None:
+    scene.telegram.always("request", answers.too_many_requests(3), recipient=CHAT)
+    await scene.due_project()
+    for number in range(3):
+        await scene.due_project(telegram_chat_id=100 + number)
+    async with scene.worker():
+        await scene.scan()
+        await scene.telegram.wait_for(3, PATIENCE)
+        assert scene.telegram.to(CHAT) == []
+        scene.telegram.clear()
+        await scene.children_end()
+    observed = await ledger.observe(scene, "429 for one chat of four", Channel.TELEGRAM, "Telegram request")
+    assert (observed.outcome, observed.copies) == ("4 accepted", 4)
