@@ -20,7 +20,7 @@ from pathlib import Path
 from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 
 import process
-from contracts import TaskQueue
+from contracts import Channel, TaskQueue
 from db.engine import create_engine
 from db.migrate import upgrade
 from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
@@ -35,6 +35,7 @@ from tests.data import Platform, in_days
 from tests.scanning import finished, scan, start_scan
 from tests.settings_for import settings_for
 from worker import run_worker
+from workflows.send_notification import SendNotificationWorkflow
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORIES = Path(__file__).parent / "histories"
@@ -156,6 +157,58 @@ def _has_fallen_back(history: WorkflowHistory) -> bool:
     return any(attributes.activity_type.name == "record_outcome" for attributes in scheduled)
 
 
+REOPEN = """
+WITH reopened AS (
+    UPDATE deliveries SET status = 'pending', reopened_at = now(), finished_at = NULL WHERE channel = 'email'
+)
+UPDATE notifications SET status = 'open', started_at = NULL, finished_at = NULL
+"""
+
+
+async def reopened(scene: Scene) -> list[WorkflowHistory]:
+    """An operator has the rejected mail sent again while Telegram is still being tried."""
+    return await _reopened(scene, told=True)
+
+
+async def reopened_and_not_told(scene: Scene) -> list[WorkflowHistory]:
+    """The same, and the command died before it told the workflow, which finds out at its record."""
+    return await _reopened(scene, told=False)
+
+
+async def _reopened(scene: Scene, *, told: bool) -> list[WorkflowHistory]:
+    await scene.platform.project(await scene.platform.company())
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.telegram.always("request", server_error())
+    async with scene.worker():
+        await scan(scene.client, scene.settings)
+        while (await scene.platform.deliveries("email"))[0].status != "rejected":
+            await asyncio.sleep(0.05)  # the database tells nobody
+        await scene.platform.execute(REOPEN)
+        [notification] = await scene.platform.notifications()
+        handle = scene.client.get_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
+        if told:
+            await handle.signal(SendNotificationWorkflow.reopened, Channel.EMAIL)
+            await scene.sink.wait_for(1, 30)
+        scene.telegram.clear()
+        await handle.result()
+    return [await scene.history(notification.workflow_id)]
+
+
+async def lost_child_recovered(scene: Scene) -> list[WorkflowHistory]:
+    """The workflow of an earlier scan's notice was terminated: the sweep settles it."""
+    await scene.platform.project(await scene.platform.company())
+    held = scene.sink.hold("rcpt")
+    async with scene.worker():
+        await scan(scene.client, scene.settings)
+        await asyncio.wait_for(held.reached.wait(), 30)
+        [notification] = await scene.platform.notifications()
+        await scene.client.get_workflow_handle(notification.workflow_id).terminate()
+        held.release()
+        second = await start_scan(scene.client, scene.settings)
+        await second.result()
+    return await _runs(scene, second.id, second.first_execution_run_id)
+
+
 async def nothing_due(scene: Scene) -> list[WorkflowHistory]:
     return await _scanned(scene)
 
@@ -226,9 +279,14 @@ SHAPES: tuple[tuple[str, Callable[[Scene], Awaitable[list[WorkflowHistory]]]], .
                 too_late,
                 cancelled,
                 recorded_after_an_outage,
+                reopened,
+                reopened_and_not_told,
             ),
         ),
-        ("scan", (nothing_due, pages_and_batches, waited_for_room, child_running_already)),
+        (
+            "scan",
+            (nothing_due, pages_and_batches, waited_for_room, child_running_already, lost_child_recovered),
+        ),
     )
     for shape in shapes
 )

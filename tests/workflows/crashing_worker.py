@@ -17,7 +17,6 @@ from activities.due_items import DueItemActivities
 from contracts import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
 from db import deliveries, outcomes
 
-
 _stops = iter([True])
 """A trap snaps once: who was frozen and wakes up goes its way."""
 

@@ -1,0 +1,15 @@
+"""The page that operators read says what the code does."""
+
+from __future__ import annotations
+
+from channels import smtp_replies, telegram_replies
+from deploy.provider_answers import FILE, OUTCOMES, provider_answers
+
+
+def test_the_page_is_what_the_tables_say() -> None:
+    assert FILE.read_text(encoding="utf-8") == provider_answers(), "python -m deploy.provider_answers"
+
+
+def test_every_outcome_is_explained_and_used() -> None:
+    used = {row.outcome for row in smtp_replies.TABLE} | {row.outcome for row in telegram_replies.TABLE}
+    assert used == set(OUTCOMES)

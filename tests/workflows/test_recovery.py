@@ -1,0 +1,118 @@
+"""The sweep: open notifications whose workflow is gone, or ended without them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts import ScanExpiringResult, TaskQueue
+from stand_ins.smtp_actions import Reply
+from tests.workflows.scene import PATIENCE, Scene
+
+AS_BEFORE = """
+UPDATE deliveries SET status = 'pending', reason = NULL, claim_seq = 0, attempts = 0, provider_id = NULL,
+       provider_reply = NULL, finished_at = NULL, sending_at = NULL, recipient = NULL
+"""
+
+
+async def lose_the_child(scene: Scene) -> None:
+    """As if the namespace were gone: Temporal knows nothing of it any more."""
+    child = await scene.child()
+    await scene.client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=scene.client.namespace, workflow_execution=WorkflowExecution(workflow_id=child.id)
+        )
+    )
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await child.describe()
+            except RPCError as error:
+                assert error.status is RPCStatusCode.NOT_FOUND
+                return
+            await asyncio.sleep(0.05)  # the server tells nobody
+
+
+async def started_and_lost(scene: Scene) -> None:
+    """Its workflow was started, nobody served the channels, and it was lost."""
+    await scene.due_project()
+    async with scene.worker(TaskQueue.WORKFLOWS):
+        await scene.scan()
+    await lose_the_child(scene)
+
+
+async def test_a_notice_whose_workflow_is_lost_is_started_again_and_sent_once(scene: Scene) -> None:
+    await started_and_lost(scene)
+    async with scene.worker():
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=1, recovered=1)
+        await scene.children_end()
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0)
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+
+
+async def test_lost_a_second_time_it_is_settled_and_seen(scene: Scene) -> None:
+    await started_and_lost(scene)
+    async with scene.worker(TaskQueue.WORKFLOWS):
+        await scene.scan()
+    await lose_the_child(scene)
+    async with scene.worker():
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
+    assert await scene.ends() == ("undelivered", "failed", "failed")
+    assert {each.reason for each in await scene.platform.deliveries()} == {"workflow_lost"}
+    assert (scene.sink.messages, scene.telegram.messages) == ([], [])
+
+
+async def test_a_notice_whose_workflow_runs_is_left_alone(scene: Scene) -> None:
+    scene.sink.always("rcpt", Reply(451, "4.3.0 not now"))
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await scene.sink.wait_for_stage("rcpt", timeout=PATIENCE)
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0)
+        scene.sink.clear()
+        await scene.children_end()
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+
+
+async def test_a_restored_database_that_forgot_what_was_sent_takes_it_over_from_the_workflow(scene: Scene) -> None:
+    """The backup is of the time when the workflow had just been started."""
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    await scene.due_project()
+    await scene.scan_and_send()
+    await scene.platform.execute("UPDATE notifications SET status = 'open', finished_at = NULL")
+    await scene.platform.execute(AS_BEFORE)
+    async with scene.worker():
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
+    assert (scene.sink.messages, len(scene.telegram.messages)) == ([], 1)
+    assert await scene.ends() == ("delivered", "rejected", "accepted")
+
+
+async def test_a_restored_database_that_forgot_the_notice_itself_says_nothing_twice(scene: Scene) -> None:
+    """The backup is older than the scan: the notice is opened again, and its workflow has ended under the same id."""
+    await scene.due_project()
+    await scene.scan_and_send()
+    await scene.platform.execute("DELETE FROM notifications")
+    async with scene.worker():
+        assert await scene.scan() == ScanExpiringResult(found=1, opened=1, started=0)
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+
+
+async def test_a_cancelled_workflow_that_left_no_record_is_settled_as_cancelled(scene: Scene) -> None:
+    await scene.due_project()
+    async with scene.worker(TaskQueue.WORKFLOWS):
+        await scene.scan()
+        child = await scene.child()
+        await child.cancel()
+        async with asyncio.timeout(PATIENCE):
+            while not (await child.describe()).close_time:
+                await asyncio.sleep(0.05)  # the server tells nobody
+        await scene.platform.execute("UPDATE notifications SET status = 'open', finished_at = NULL")
+        await scene.platform.execute(AS_BEFORE)
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
+    assert {(each.status, each.reason) for each in await scene.platform.deliveries()} == {("failed", "cancelled")}
