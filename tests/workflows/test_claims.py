@@ -25,7 +25,7 @@ class Attempts:
     platform: Platform
     notification_id: int
 
-    async def claim_if_any(self, channel: Channel = Channel.EMAIL) -> Claim | None:
+    async def claim_if_any(self, channel: Channel = Channel.EMAIL, refused_claim: int | None = None) -> Claim | None:
         async with self.engine.begin() as connection:
             return await deliveries.claim(
                 connection,
@@ -35,6 +35,7 @@ class Attempts:
                 attempt=1,
                 configured=True,
                 resend_in_doubt=channel is Channel.EMAIL,
+                refused_claim=refused_claim,
             )
 
     async def claim(self, channel: Channel = Channel.EMAIL) -> Claim:
@@ -117,6 +118,25 @@ async def test_an_email_in_doubt_is_sent_again_under_the_same_key_and_marked(att
     await attempts.accept(second)
     row = await attempts.row()
     assert (row.status, row.possible_duplicate, row.provider_id) == ("accepted", True, TEXT.provider_id)
+
+
+async def test_an_attempt_that_surely_sent_nothing_leaves_no_doubt_though_the_row_says_in_flight(
+    attempts: Attempts,
+) -> None:
+    """The database was away when it wanted to say so; its word came by another way."""
+    first = await attempts.in_flight(Channel.TELEGRAM)
+    again = await attempts.claim_if_any(Channel.TELEGRAM, refused_claim=first.claim_seq)
+    assert again is not None
+    assert (again.obstacle, again.in_doubt) == (None, False)
+    assert await attempts.mark_sending(again)
+
+
+async def test_the_word_of_an_older_attempt_does_not_clear_a_newer_ones_doubt(attempts: Attempts) -> None:
+    first = await attempts.claim(Channel.TELEGRAM)
+    await attempts.in_flight(Channel.TELEGRAM)
+    again = await attempts.claim_if_any(Channel.TELEGRAM, refused_claim=first.claim_seq)
+    assert again is not None
+    assert again.obstacle == "in_doubt"
 
 
 async def test_a_doubt_outlasts_a_later_refusal_for_now(attempts: Attempts) -> None:

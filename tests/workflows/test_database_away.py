@@ -18,6 +18,8 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from db.migrate import upgrade
 from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from stand_ins.smtp_actions import Reply
+from stand_ins.telegram_answers import blocked, server_error
 from tests.data import Platform
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene, events
@@ -153,6 +155,51 @@ async def test_cancelled_while_the_record_waits_for_the_database_it_is_recorded_
             pass
 
     assert await scene.ends() == ("delivered", "accepted", "accepted")
+
+
+async def test_a_refusal_for_good_while_it_is_away_ends_rejected(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
+    """The mail server and Telegram have said no, and nothing is in doubt."""
+    mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
+    scene.sink.on("dot", Reply(554, "5.7.1 never"))
+    scene.telegram.on("request", blocked())
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        child = await scene.child()
+        await own_postgres.stop()
+        mail.release()
+        message.release()
+        await until_the_record_waits_for_the_database(child)
+        await own_postgres.start()
+        await scene.children_end()
+
+    assert await scene.ends() == ("undelivered", "rejected", "rejected")
+    assert (await scene.delivery("email")).reason == "smtp_data_end_554"
+    assert (await scene.delivery("telegram")).provider_reply == "403 Forbidden: bot was blocked by the user"
+
+
+async def test_a_refusal_for_now_while_it_is_away_leaves_no_doubt(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
+    mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
+    scene.sink.on("dot", Reply(451, "4.3.0 not now"))
+    scene.telegram.on("request", server_error())
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        child = await scene.child()
+        await own_postgres.stop()
+        mail.release()
+        message.release()
+        await until_both_channels_ended_or_are_tried_again(child)
+        await own_postgres.start()
+        await scene.children_end()
+
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+    assert {each.possible_duplicate for each in await scene.platform.deliveries()} == {False}
 
 
 async def administer(server: EmbeddedPostgres, statement: str) -> None:
