@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -16,6 +17,8 @@ import process
 
 
 def main() -> int:
+    # A shell starts what it puts in the background with Ctrl-C ignored, and the programs under test would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.mkdtemp(prefix="expiry-tests-")
     os.environ["TMPDIR"] = folder
     tempfile.tempdir = folder
