@@ -190,6 +190,8 @@ class SendNotificationResult:
     telegram: DeliveryStatus
     email_reason: str | None = None
     telegram_reason: str | None = None
+    give_up_at: datetime | None = None
+    """The notification's; a delivery that was reopened may have got a later one."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,8 @@ class RecordOutcomeInput:
     notification_id: int
     email: SendResult
     telegram: SendResult
+    at: datetime | None = None
+    """Now, of a workflow that goes on with what an operator has reopened. None: nothing goes on after this record."""
 
 
 @dataclass(frozen=True)
@@ -275,6 +279,8 @@ class StartableNotification:
     telegram_fairness: Fairness = Fairness()
     again: bool = False
     """It had a workflow before, of which nothing is left or which has ended: an operator or the recovery wants one."""
+    reopened: list[Channel] = field(default_factory=list)
+    """Channels that an operator wants tried again."""
 
     def send_input(self, options: SendOptions) -> SendNotificationInput:
         """What its workflow starts with, whoever starts it."""

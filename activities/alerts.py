@@ -62,7 +62,7 @@ class Alerts:
                     await due.mark_started(connection, [opened.notification_id])
         except WorkflowAlreadyStartedError:
             pass  # a scan was faster
-        except (SQLAlchemyError, OSError, RPCError) as error:
+        except (SQLAlchemyError, OSError, RPCError, ValueError) as error:  # ValueError: a secret's file cannot be read
             log.error("alert_left_to_the_next_scan", problem=problem, error=type(error).__name__)
 
     async def _open(self, problem: str, subject: str, message: str) -> StartableNotification | None:

@@ -29,6 +29,7 @@ from db import deliveries, suppressions
 from db.deliveries import Claim, SentText
 from db.engine import autocommit
 from log_setup import mask, scrub
+from settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -66,18 +67,7 @@ class DeliveryAttempts:
 
     async def run(self, input: SendInput, provider: Provider) -> SendResult:
         """One attempt. Raises `ApplicationError` with a stable `type`, non-retryable where that is final."""
-        info = activity.info()
-        async with self._engine.connect() as connection:
-            claim = await deliveries.claim(
-                connection,
-                input.notification_id,
-                self._channel,
-                run_id=info.workflow_run_id or "",
-                attempt=info.attempt,
-                configured=self._configured,
-                resend_in_doubt=self._resend_in_doubt,
-                refused_claim=_claim_without_handover(info),
-            )
+        claim = await self._claim(input.notification_id)
         if claim is None:
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
         if claim.obstacle is not None or claim.recipient is None:
@@ -92,7 +82,7 @@ class DeliveryAttempts:
                 async with self._engine.connect() as connection:
                     held = await deliveries.mark_sending(connection, claim, sent)
             except (SQLAlchemyError, OSError):
-                _tell_next_attempt_nothing_went_out(claim)
+                _tell_next_attempt_nothing_went_out(claim.claim_seq)
                 raise
             if not held:
                 raise ApplicationError("A newer attempt holds this delivery", type="superseded")
@@ -111,6 +101,26 @@ class DeliveryAttempts:
                 raise ApplicationError("No answer in time", type=f"{self._channel}_timeout") from None
             raise await self._not_handed_over(claim, TryAgain(f"{self._channel}_timeout")) from None
         return await self._accepted(claim, receipt)
+
+    async def _claim(self, notification_id: int) -> Claim | None:
+        info = activity.info()
+        refused_claim = _claim_without_handover(info)
+        try:
+            async with self._engine.connect() as connection:
+                return await deliveries.claim(
+                    connection,
+                    notification_id,
+                    self._channel,
+                    run_id=info.workflow_run_id or "",
+                    attempt=info.attempt,
+                    configured=self._configured,
+                    resend_in_doubt=self._resend_in_doubt,
+                    refused_claim=refused_claim,
+                )
+        except (SQLAlchemyError, OSError):
+            if refused_claim is not None:
+                _tell_next_attempt_nothing_went_out(refused_claim)
+            raise
 
     def _bound(self, give_up_at: datetime) -> float:
         """Seconds this attempt may take: `schedule_to_close` does not stop an attempt that runs already."""
@@ -140,9 +150,10 @@ class DeliveryAttempts:
         if isinstance(refusal, OperatorFault):
             await self._alerts.operator_fault(self._channel, refusal.reason)
         if not written:
-            _tell_next_attempt_nothing_went_out(claim)
-            if isinstance(refusal, Rejected):  # there is none: the workflow's record writes it
-                details = [{"claim_seq": claim.claim_seq, "reply": scrub(refusal.reply or "")}]
+            _tell_next_attempt_nothing_went_out(claim.claim_seq)
+            # Where there is none, the workflow's record writes it.
+            final = isinstance(refusal, Rejected)
+            details = [{"claim_seq": claim.claim_seq, "reply": scrub(refusal.reply or ""), "final": final}]
         return ApplicationError(
             f"{'Rejected' if isinstance(refusal, Rejected) else 'To be tried again'}: {refusal.reason}",
             *details,
@@ -170,6 +181,17 @@ class DeliveryAttempts:
         return refusal.after if isinstance(refusal, TryAgain) else None
 
 
+def current_secret(settings: Settings, name: str) -> str:
+    """The secret as it is now. Raises `OperatorFault` if it is empty or its file cannot be read."""
+    try:
+        value = settings.secret(name)
+    except ValueError as error:
+        raise OperatorFault(f"{name}_unreadable", str(error)) from None
+    if value is None:
+        raise OperatorFault(f"{name}_missing")
+    return value
+
+
 async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: Callable[[], bool]) -> Receipt:
     """Hands over. That the server has given up this attempt does not stop what is in flight: its answer is evidence.
 
@@ -190,10 +212,10 @@ async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: 
             await asyncio.gather(task, return_exceptions=True)
 
 
-def _tell_next_attempt_nothing_went_out(claim: Claim) -> None:
+def _tell_next_attempt_nothing_went_out(claim_seq: int) -> None:
     """With the database away the row may say "in flight" of what was not. Last before the attempt fails, since every
     later heartbeat would take its place."""
-    activity.heartbeat(claim.claim_seq)
+    activity.heartbeat(claim_seq)
 
 
 def _claim_without_handover(info: activity.Info) -> int | None:

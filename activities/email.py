@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
-from activities.attempt import DeliveryAttempts, MarkSending
+from activities.attempt import DeliveryAttempts, MarkSending, current_secret
 from channels import smtp
 from channels.results import Receipt
 from channels.smtp import SmtpServer
@@ -76,7 +76,7 @@ class EmailActivities:
             starttls=settings.smtp_tls is SmtpTls.STARTTLS,
             implicit_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
             username=settings.smtp_username,
-            password=settings.secret("smtp_password") if settings.smtp_username else None,
+            password=current_secret(settings, "smtp_password") if settings.smtp_username else None,
         )
 
     async def close(self) -> None:

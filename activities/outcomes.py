@@ -35,5 +35,5 @@ class OutcomeActivities:
     async def record_outcome(self, input: RecordOutcomeInput) -> SendNotificationResult:
         """Settles the notification in one statement. May run twice: it writes no counters."""
         async with self._engine.connect() as connection:
-            outcome = await outcomes.record(connection, input.notification_id, input.email, input.telegram)
+            outcome = await outcomes.record(connection, input.notification_id, input.email, input.telegram, input.at)
         return outcome or WITHDRAWN

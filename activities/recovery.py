@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -69,21 +70,24 @@ class RecoveryActivities:
         handle = self._client.get_workflow_handle(notification.workflow_id, result_type=SendNotificationResult)
         try:
             # What is listed lags behind; this does not.
-            status = (await handle.describe()).status
+            description = await handle.describe()
+            status, closed_at = description.status, description.close_time
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            status = None
+            status = closed_at = None
         if status is WorkflowExecutionStatus.RUNNING:
             return None
+        if closed_at is not None and await self._handed_back(notification, status, closed_at):
+            return "restarted"
         if status is WorkflowExecutionStatus.COMPLETED:
             ended = await handle.result()
             email = SendResult(ended.email, ended.email_reason)
             telegram = SendResult(ended.telegram, ended.telegram_reason)
         elif status in _MEANT:
             email = telegram = SendResult(DeliveryStatus.FAILED, _MEANT[status])
-        elif await self._start_again(notification):
-            return "restarted"
+        elif not notification.recovered:  # None: another sweep was faster, or it has ended meanwhile
+            return "restarted" if await self._start_again(notification) else None
         else:
             email = telegram = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
         async with self._engine.connect() as connection:
@@ -95,9 +99,15 @@ class RecoveryActivities:
         )
         return "settled"
 
+    async def _handed_back(
+        self, notification: StartedNotification, status: WorkflowExecutionStatus | None, closed_at: datetime
+    ) -> bool:
+        """What an operator reopened after the workflow's end, or that it did not come to, is started anew."""
+        since = datetime.min.replace(tzinfo=UTC) if status is WorkflowExecutionStatus.COMPLETED else closed_at
+        async with self._engine.connect() as connection:
+            return await recovery.hand_back_reopened(connection, notification.notification_id, since)
+
     async def _start_again(self, notification: StartedNotification) -> bool:
-        if notification.recovered:
-            return False
         async with self._engine.connect() as connection:
             started = await recovery.start_again(connection, notification.notification_id)
         if started:

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
-from activities.attempt import DeliveryAttempts, MarkSending
+from activities.attempt import DeliveryAttempts, MarkSending, current_secret
 from channels import telegram
-from channels.results import OperatorFault, Receipt, Rejected
+from channels.results import Receipt, Rejected
 from contracts import Channel, Reason, SendInput, SendResult
 from db.deliveries import Claim, SentText
 from rendering import Renderer
@@ -41,9 +41,7 @@ class TelegramActivities:
         to send a copy: nothing would tell the recipient that it is one."""
 
         async def hand_over(claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
-            token = self._settings.secret("telegram_bot_token")
-            if token is None:
-                raise OperatorFault("telegram_token_missing")
+            token = current_secret(self._settings, "telegram_bot_token")
             try:
                 chat_id = int(recipient)
             except ValueError:

@@ -56,6 +56,8 @@ async def send(
 
 async def _begin(connection: PooledConnection, sender: str, recipient: str, smtputf8: bool) -> None:
     """MAIL and RCPT. A pooled connection that the server has closed meanwhile is replaced by a fresh one, once."""
+    if smtputf8 and not connection.smtp.supports_extension("smtputf8"):
+        raise Rejected(Reason.INVALID_ADDRESS, "The mail server takes no address with other letters than ASCII's")
     options = ["SMTPUTF8", "BODY=8BITMIME"] if smtputf8 else []
     encoding = "utf-8" if smtputf8 else "ascii"
     with _answers(connection, Stage.MAIL):

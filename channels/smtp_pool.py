@@ -12,6 +12,9 @@ from aiosmtplib import SMTPException
 
 from channels.results import NotHandedOver
 
+RSET_TIMEOUT = 5.0
+"""Seconds. The refusal that came before it is known, and not to be lost for the sake of a connection."""
+
 Connect = Callable[[], Awaitable[aiosmtplib.SMTP]]
 
 
@@ -49,11 +52,11 @@ class PooledConnection:
 
     async def end_transaction(self) -> None:
         if self.transaction_open and self.usable:
-            self.transaction_open = False
-            try:
-                await self.smtp.rset()
-            except (SMTPException, OSError):
-                self.discard()
+            self.transaction_open = self.usable = False  # not until the server has answered
+            with suppress(SMTPException, OSError):
+                async with asyncio.timeout(RSET_TIMEOUT):
+                    await self.smtp.rset()
+                self.usable = True
 
     def discard(self) -> None:
         self.usable = False

@@ -78,6 +78,12 @@ NO_SUCH_RECIPIENT = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 """Bad mailbox, bad system, bad syntax, moved, null MX (RFC 7505), mailbox disabled."""
 NO_RELAY = re.compile(r"relay(ing)? (access )?(denied|not permitted)|unable to relay|client host rejected", re.I)
 """What a submission service says at RCPT to who has not logged in, as 554 5.7.1 like a recipient's own policy."""
+OUR_SENDER = re.compile(
+    r"sender address rejected|sendasdenied|not allowed to send as|not owned by user|(sending|message) (limit|quota)",
+    re.I,
+)
+"""Postfix tells of a sender's restrictions at RCPT (smtpd_delay_reject); others of a quota that is used up."""
+OUR_SENDER_CODES = frozenset({"1.7", "1.8"})
 
 TABLE: tuple[Row, ...] = (
     Row(_at(Stage.DATA_END), SUCCESS, Receipt, "The server has taken responsibility (RFC 5321 4.2.5)"),
@@ -99,6 +105,20 @@ TABLE: tuple[Row, ...] = (
         OperatorFault,
         "`Relay access denied` and the like: the server relays nothing for us, a login is missing",
         text=NO_RELAY,
+    ),
+    Row(
+        _at(Stage.RCPT, Stage.DATA, Stage.DATA_END),
+        PERMANENT,
+        OperatorFault,
+        "`Sender address rejected`, `SendAsDenied`, a sending limit: it is about us, whoever the recipient is",
+        text=OUR_SENDER,
+    ),
+    Row(
+        _at(Stage.RCPT, Stage.DATA_END),
+        PERMANENT,
+        OperatorFault,
+        "5.1.7, 5.1.8: our sender address is malformed or its domain unknown (RFC 3463)",
+        OUR_SENDER_CODES,
     ),
     Row(
         _at(Stage.RCPT, Stage.DATA_END),

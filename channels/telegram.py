@@ -6,7 +6,8 @@ into logs and histories.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -56,9 +57,13 @@ async def send(
     a second message.
     """
 
-    async def before_writing(event: str, _details: object) -> None:
-        if event == WRITING:
+    written = False
+
+    async def before_writing(event: str, details: Mapping[str, Any]) -> None:
+        nonlocal written
+        if event == WRITING and details["request"].method == b"POST":  # not a proxy's CONNECT
             await before_handover()
+            written = True
 
     try:
         response = await client.post(
@@ -71,12 +76,10 @@ async def send(
             },
             extensions={"trace": before_writing},
         )
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise without_answer(NoAnswer.NOT_CONNECTED, _snake(error)) from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise OperatorFault("telegram_token_malformed") from None
     except httpx.HTTPError as error:
-        raise without_answer(NoAnswer.LOST, _snake(error)) from None
+        raise without_answer(NoAnswer.LOST if written else NoAnswer.NOT_CONNECTED, _snake(error)) from None
     return _receipt(response)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Fairness, NotificationType, PageCursor, StartableNotification
+from contracts import Channel, Fairness, NotificationType, PageCursor, StartableNotification
 from db.models import TIMESTAMPTZ
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
@@ -209,9 +209,12 @@ WITH in_flight AS (
     ) next
 )
 SELECT urgent.id AS notification_id, notification_type, workflow_id, give_up_at, company_id, project_id, days_left,
-       recovered_at IS NOT NULL OR EXISTS (
-           SELECT FROM deliveries d WHERE d.notification_id = urgent.id AND d.reopened_at IS NOT NULL
-       ) AS again,
+       recovered_at IS NOT NULL AS recovered,
+       ARRAY(
+           SELECT d.channel FROM deliveries d
+           WHERE d.notification_id = urgent.id AND d.reopened_at IS NOT NULL
+           ORDER BY d.channel
+       ) AS reopened,
        coalesce(metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS chat,
        (SELECT sum(rows) FROM companies_waiting)::bigint AS waiting
 FROM urgent
@@ -246,7 +249,9 @@ async def find_startable(
         return [], int(bool(await connection.scalar(_WAITING)))
     startable = [
         StartableNotification(
-            **{name: value for name, value in row.items() if name not in ("waiting", "chat")},
+            **{name: value for name, value in row.items() if name not in ("waiting", "chat", "recovered", "reopened")},
+            again=row["recovered"] or bool(row["reopened"]),
+            reopened=[Channel(channel) for channel in row["reopened"]],
             telegram_fairness=chat_fairness(row["chat"]),
         )
         for row in rows

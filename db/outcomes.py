@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import DeliveryStatus, NotificationStatus, SendNotificationResult, SendResult
+from db.models import TIMESTAMPTZ
 
 _RECORD = text("""
 WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS (
     VALUES ('email', :email_status, :email_reason, :email_id, :email_reply, :email_claim),
            ('telegram', :telegram_status, :telegram_reason, :telegram_id, :telegram_reply, :telegram_claim)
 ), before AS (
-    SELECT d.id, d.channel, d.status, d.reason, d.reopened_at IS NOT NULL AS reopened FROM deliveries d
-    WHERE d.notification_id = :notification_id FOR UPDATE
+    SELECT d.id, d.channel, d.status, d.reason,
+           d.reopened_at IS NOT NULL AND coalesce(n.give_up_at > :at, false) AS reopened
+    FROM deliveries d JOIN notifications n ON n.id = d.notification_id
+    WHERE d.notification_id = :notification_id FOR UPDATE OF d
 ), settled AS (
     UPDATE deliveries d
     SET status = CASE
@@ -27,7 +31,7 @@ WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS 
         reason = CASE WHEN known.status = 'accepted' THEN NULL ELSE known.reason END,
         provider_id = coalesce(known.provider_id, d.provider_id),
         provider_reply = coalesce(known.provider_reply, d.provider_reply),
-        finished_at = now()
+        finished_at = now(), reopened_at = NULL
     FROM before JOIN known USING (channel)
     WHERE d.id = before.id AND NOT before.reopened
       AND (before.status IN ('pending', 'sending') OR (known.status = 'accepted' AND before.status <> 'accepted'))
@@ -53,9 +57,9 @@ WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS 
             ELSE 'undelivered'
         END
     WHERE id = :notification_id
-    RETURNING status
+    RETURNING status, give_up_at
 )
-SELECT recorded.status, email.status AS email, telegram.status AS telegram,
+SELECT recorded.status, recorded.give_up_at, email.status AS email, telegram.status AS telegram,
        email.reason AS email_reason, telegram.reason AS telegram_reason
 FROM recorded
 JOIN ends email ON email.channel = 'email'
@@ -67,20 +71,26 @@ JOIN ends telegram ON telegram.channel = 'telegram'
         for channel in ("email", "telegram")
         for column in ("status", "reason", "id", "reply")
     ),
+    bindparam("at", type_=TIMESTAMPTZ),
     bindparam("email_claim", type_=Integer),
     bindparam("telegram_claim", type_=Integer),
 )
 
 
 async def record(
-    connection: AsyncConnection, notification_id: int, email: SendResult, telegram: SendResult
+    connection: AsyncConnection,
+    notification_id: int,
+    email: SendResult,
+    telegram: SendResult,
+    at: datetime | None = None,
 ) -> SendNotificationResult | None:
     """Settles what attempts left without a result, and the notification. None: it was withdrawn.
 
     `email` and `telegram` say what the workflow knows; the rows go before, except that a known acceptance always
-    counts. What an operator has reopened meanwhile is left, and the notification stays open. May run twice.
+    counts. What an operator has reopened is left and the notification stays open, if it is not pointless `at` that
+    time; without it nothing is left. May run twice.
     """
-    parameters: dict[str, Any] = {"notification_id": notification_id}
+    parameters: dict[str, Any] = {"notification_id": notification_id, "at": at}
     for channel, known in (("email", email), ("telegram", telegram)):
         parameters |= {
             f"{channel}_status": known.status.value,
@@ -98,4 +108,5 @@ async def record(
         DeliveryStatus(row["telegram"]),
         row["email_reason"],
         row["telegram_reason"],
+        row["give_up_at"],
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ARRAY, BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.models import TIMESTAMPTZ
 
 
 @dataclass(frozen=True)
@@ -49,4 +52,18 @@ WHERE id = :notification_id AND status = 'open' AND recovered_at IS NULL
 async def start_again(connection: AsyncConnection, notification_id: int) -> bool:
     """Hands it to the next fan-out. False: that was done before, or it has ended meanwhile."""
     result = await connection.execute(_START_AGAIN, {"notification_id": notification_id})
+    return result.rowcount == 1
+
+
+_HAND_BACK = text("""
+UPDATE notifications n SET started_at = NULL
+WHERE n.id = :notification_id AND n.status = 'open' AND EXISTS (
+    SELECT FROM deliveries d WHERE d.notification_id = n.id AND d.reopened_at > :since
+)
+""").bindparams(bindparam("notification_id", type_=BigInteger), bindparam("since", type_=TIMESTAMPTZ))
+
+
+async def hand_back_reopened(connection: AsyncConnection, notification_id: int, since: datetime) -> bool:
+    """Hands it to the next fan-out if one of its deliveries was reopened `since` then and not claimed yet."""
+    result = await connection.execute(_HAND_BACK, {"notification_id": notification_id, "since": since})
     return result.rowcount == 1

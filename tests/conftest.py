@@ -34,7 +34,7 @@ from worker import run_worker as serve
 MakeSettings = Callable[..., Settings]
 RunWorker = Callable[..., AbstractAsyncContextManager[None]]
 
-NAMESPACES = tuple(f"test-{number}" for number in range(100))
+NAMESPACES = tuple(f"test-{number}" for number in range(1000))
 """Made when the server starts: one that is made later takes seconds until every part of the server knows it."""
 
 TEMPLATE = "template_migrated"

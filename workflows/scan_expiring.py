@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
@@ -165,8 +166,17 @@ class ScanExpiringWorkflow:
                 static_details=notification_details(options.api_url, notification.notification_id),
             )
         except WorkflowAlreadyStartedError:
+            await self._tell_of_reopened(notification)
             return False
         return True
+
+    async def _tell_of_reopened(self, notification: StartableNotification) -> None:
+        """The workflow that runs takes up at once what an operator has reopened; one that has just ended leaves it to
+        the next sweep."""
+        running = workflow.get_external_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
+        for channel in notification.reopened:
+            with suppress(FailureError):
+                await running.signal(SendNotificationWorkflow.reopened, channel)
 
 
 def _nominal_time() -> datetime:

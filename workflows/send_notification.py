@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
 
 with workflow.unsafe.imports_passed_through():
     from activities.email import EmailActivities
@@ -79,6 +79,7 @@ class SendNotificationWorkflow:
 
     def __init__(self) -> None:
         self._reopened: set[Channel] = set()
+        self._sends: dict[Channel, asyncio.Task[SendResult]] = {}
 
     @workflow.signal
     def reopened(self, channel: Channel) -> None:
@@ -89,18 +90,20 @@ class SendNotificationWorkflow:
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
         while True:
             recorded = await self._send_and_record(input)
-            # Open still: a delivery was reopened that had ended before.
-            if recorded.status is not NotificationStatus.OPEN:
+            # Open still, or told so at the last moment: a delivery was reopened that had ended before.
+            if recorded.status is not NotificationStatus.OPEN and not self._reopened:
                 return recorded
+            input = replace(input, give_up_at=recorded.give_up_at or input.give_up_at)
 
     async def _send_and_record(self, input: SendNotificationInput) -> SendNotificationResult:
         try:
             email, telegram = await self._send_both(input)
         except asyncio.CancelledError:
-            cancelled = SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)
-            await self._record(RecordOutcomeInput(input.notification_id, cancelled, cancelled))
+            email, telegram = self._known(Channel.EMAIL), self._known(Channel.TELEGRAM)
+            await self._record(RecordOutcomeInput(input.notification_id, email, telegram))
             raise
-        recording = asyncio.create_task(self._record(RecordOutcomeInput(input.notification_id, email, telegram)))
+        outcome = RecordOutcomeInput(input.notification_id, email, telegram, workflow.now())
+        recording = asyncio.create_task(self._record(outcome))
         try:
             return await asyncio.shield(recording)
         except asyncio.CancelledError:  # too late to stop anything: what happened is recorded all the same
@@ -112,6 +115,7 @@ class SendNotificationWorkflow:
         self._reopened.clear()
         email, telegram = Channel.EMAIL, Channel.TELEGRAM
         sends = {channel: asyncio.create_task(self._send(channel, input)) for channel in (email, telegram)}
+        self._sends = sends
         try:
             while not all(send.done() for send in sends.values()):
                 await workflow.wait_condition(
@@ -127,6 +131,13 @@ class SendNotificationWorkflow:
             await asyncio.gather(*sends.values(), return_exceptions=True)
             raise
         return sends[email].result(), sends[telegram].result()
+
+    def _known(self, channel: Channel) -> SendResult:
+        """Of a cancelled workflow: what a channel's send has brought, though the database may not have it."""
+        send = self._sends.get(channel)
+        if send is not None and send.done() and not send.cancelled() and send.exception() is None:
+            return send.result()
+        return SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)
 
     def _has_ended_and_reopened(self, sends: dict[Channel, asyncio.Task[SendResult]]) -> bool:
         return any(sends[channel].done() for channel in self._reopened)
@@ -183,7 +194,7 @@ def _left_without_result(error: ActivityError) -> SendResult:
     if isinstance(error.cause, ApplicationError) and error.cause.type:
         if error.cause.details and isinstance(refused := error.cause.details[0], dict):
             return SendResult(
-                DeliveryStatus.REJECTED,
+                DeliveryStatus.REJECTED if refused["final"] else DeliveryStatus.FAILED,
                 error.cause.type,
                 Evidence(None, refused["reply"]),
                 refused["claim_seq"],
@@ -191,4 +202,6 @@ def _left_without_result(error: ActivityError) -> SendResult:
         return SendResult(DeliveryStatus.FAILED, error.cause.type)
     if isinstance(error.cause, TimeoutError):
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
+    if isinstance(error.cause, CancelledError):
+        return SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)
     return SendResult(DeliveryStatus.FAILED, Reason.NO_RESULT)

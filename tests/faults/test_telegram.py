@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
+from channels import telegram
+from channels.results import TryAgain
 from contracts import Channel
 from stand_ins import telegram_answers as answers
 from stand_ins.script import AcceptThenReset, Hang, Reset
@@ -150,6 +154,45 @@ async def test_a_revoked_token_fails_nobodys_notice_and_alerts_once(scene: Scene
     assert (observed.outcome, observed.copies) == ("3 accepted", 3)
     [alert] = scene.sink.to("admin@own.example")
     assert "telegram_401" in alert.subject
+
+
+async def test_a_token_file_that_cannot_be_read_fails_nobodys_notice(
+    scene: Scene, ledger: Ledger, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    assert scene.settings.telegram_bot_token is not None
+    token = scene.settings.telegram_bot_token.get_secret_value()
+    scene = scene.with_settings(telegram_bot_token=None, telegram_bot_token_file=file)
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        async with asyncio.timeout(PATIENCE):
+            while (await scene.delivery("telegram")).reason != "telegram_bot_token_unreadable":
+                await asyncio.sleep(0.05)  # the database tells nobody
+        file.write_text(token)
+        await scene.children_end()
+    observed = await ledger.observe(scene, "token file unreadable", Channel.TELEGRAM, "before the request")
+    assert (observed.outcome, observed.copies) == ("accepted", 1)
+
+
+async def test_a_proxy_that_refuses_leaves_no_doubt(scene: Scene) -> None:
+    """Its CONNECT is no request of ours: nothing is marked in flight by it."""
+    marked: list[bool] = []
+
+    async def mark() -> None:
+        marked.append(True)
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        async with httpx.AsyncClient(proxy=f"http://127.0.0.1:{port}") as client:
+            with pytest.raises(TryAgain, match="telegram_proxy_error"):
+                await telegram.send(client, "https://api.telegram.example", "1:x", CHAT, "Soon", mark)
+    assert marked == []
 
 
 async def test_a_429_for_one_chat_stops_no_other(scene: Scene, ledger: Ledger) -> None:

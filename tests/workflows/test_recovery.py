@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import ScanExpiringResult, TaskQueue
+from activities.recovery import RecoveryActivities
+from contracts import RecoverLostInput, ScanExpiringResult, TaskQueue
+from db.recovery import StartedNotification
 from stand_ins.smtp_actions import Reply
+from stand_ins.telegram_answers import server_error
 from tests.workflows.scene import PATIENCE, Scene
 
 AS_BEFORE = """
@@ -116,3 +120,89 @@ async def test_a_cancelled_workflow_that_left_no_record_is_settled_as_cancelled(
         await scene.platform.execute(AS_BEFORE)
         assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
     assert {(each.status, each.reason) for each in await scene.platform.deliveries()} == {("failed", "cancelled")}
+
+
+async def test_of_two_sweeps_at_the_same_time_one_restarts_it_and_the_other_leaves_it(
+    scene: Scene, engine: AsyncEngine
+) -> None:
+    await started_and_lost(scene)
+    found = asyncio.Barrier(2)
+
+    class Meeting(RecoveryActivities):
+        """Both have read the row before either of them writes."""
+
+        async def _start_again(self, notification: StartedNotification) -> bool:
+            await found.wait()
+            return await super()._start_again(notification)
+
+    sweep = Meeting(engine, scene.client)
+    results = await asyncio.gather(*(sweep.recover_lost(RecoverLostInput()) for _ in range(2)))
+    assert sorted((each.restarted, each.settled) for each in results) == [(0, 0), (1, 0)]
+    await scene.scan_and_send()
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+
+
+REOPEN = """
+WITH reopened AS (
+    UPDATE deliveries SET status = 'pending', reopened_at = now(), finished_at = NULL WHERE channel = 'email'
+)
+UPDATE notifications SET status = 'open', started_at = now(), finished_at = NULL
+"""
+
+
+async def test_what_was_reopened_after_its_workflow_had_ended_is_started_anew(scene: Scene) -> None:
+    """The command was told that the workflow runs, and it ended before it heard of it."""
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    await scene.due_project()
+    await scene.scan_and_send()
+    await scene.platform.execute(REOPEN)
+    async with scene.worker():
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=1, recovered=1)
+        await scene.children_end()
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+
+
+async def test_what_was_reopened_and_then_terminated_is_settled(scene: Scene) -> None:
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.telegram.always("request", server_error())
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await scene.delivery_becomes("email", "rejected")
+        await scene.platform.execute(REOPEN)
+        await (await scene.child()).terminate("an operator means it")
+        assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
+    assert await scene.ends() == ("undelivered", "failed", "failed")
+    assert scene.sink.messages == []
+
+
+async def test_the_next_scan_tells_a_running_workflow_of_what_was_reopened(scene: Scene) -> None:
+    """The command died before it could."""
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.telegram.always("request", server_error())
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await scene.delivery_becomes("email", "rejected")
+        await scene.platform.execute(REOPEN.replace("started_at = now()", "started_at = NULL"))
+        await scene.scan()
+        await scene.sink.wait_for(1, PATIENCE)
+        assert scene.telegram.messages == []
+        scene.telegram.clear()
+        await scene.children_end()
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+
+
+async def test_what_was_reopened_and_not_taken_up_until_it_is_pointless_is_given_up(scene: Scene) -> None:
+    """Nobody serves the mail queue until the deadline has passed: the workflow does not go round for ever."""
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    await scene.due_project()
+    await scene.scan_and_send()
+    await scene.platform.execute(REOPEN.replace("started_at = now()", "started_at = NULL"))
+    await scene.platform.execute("UPDATE notifications SET give_up_at = now() + interval '3 seconds'")
+    async with scene.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
+        await scene.scan()
+        await scene.children_end()
+    assert await scene.ends() == ("delivered", "failed", "accepted")
+    assert (await scene.delivery("email")).reason == "gave_up"
