@@ -12,7 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from contracts import Channel, NotificationType, StartableNotification, give_up_at, key_of_alert
-from db import alerts, due
+from db import alerts, fan_out
 from db.engine import autocommit
 from db.notifications import AddressedNotification
 from rate_limits import chat_fairness
@@ -59,7 +59,7 @@ class Alerts:
                 log.error("admin_alerted", problem=problem, alert_id=opened.notification_id)
                 await self._start(opened)
                 async with autocommit(self._engine).connect() as connection:
-                    await due.mark_started(connection, [opened.notification_id])
+                    await fan_out.mark_started(connection, [opened.notification_id])
         except WorkflowAlreadyStartedError:
             pass  # a scan was faster
         except (SQLAlchemyError, OSError, RPCError, ValueError) as error:  # ValueError: a secret's file cannot be read

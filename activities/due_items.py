@@ -19,7 +19,7 @@ from contracts import (
     give_up_at,
     notification_key,
 )
-from db import due
+from db import due, fan_out
 from rate_limits import chat_fairness
 from settings import Settings
 
@@ -66,8 +66,8 @@ class DueItemActivities:
         """Writes down what was started and returns what is to be started next, as far as there is room."""
         async with self._engine.begin() as connection:
             if input.started:
-                await due.mark_started(connection, input.started)
-            notifications, waiting = await due.find_startable(
+                await fan_out.mark_started(connection, input.started)
+            notifications, waiting = await fan_out.find_startable(
                 connection,
                 input.limit,
                 in_all=self._settings.scan_max_in_flight,

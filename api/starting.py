@@ -17,7 +17,7 @@ from api.database import connection_to
 from api.problems import Unavailable
 from api.requests import NewTestNotification
 from contracts import NotificationType, StartableNotification, give_up_at, key_of_test
-from db.due import mark_started
+from db.fan_out import mark_started
 from db.notifications import AddressedNotification, open_addressed, withdraw
 from rate_limits import chat_fairness
 from settings import Settings

@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from commands.output import print_json, print_line, print_page
 from commands.running import OK, CommandFailed, complain, database, temporal_client
 from contracts import Channel, DeliveryStatus, NotificationType, StartableNotification, give_up_at
-from db import due, interventions, suppressions
+from db import fan_out, interventions, suppressions
 from db.interventions import Subject
 from rate_limits import chat_fairness
 from settings import Settings
@@ -71,7 +71,7 @@ async def send_again(
             complain(f"Temporal: {error.message}. The delivery is reopened: the next scan sends it.")
         else:
             async with engine.begin() as connection:
-                await due.mark_started(connection, [subject.notification_id])
+                await fan_out.mark_started(connection, [subject.notification_id])
     _print(subject, "pending", as_json)
     return OK
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from db.migrate import upgrade
 from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
 from stand_ins.smtp_actions import Reply
+from stand_ins.smtp_actions import Stage as SmtpStage
 from stand_ins.telegram_answers import blocked, server_error
+from stand_ins.telegram_api import Stage as TelegramStage
 from tests.data import Platform
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene, events
@@ -78,17 +81,26 @@ async def test_away_for_a_while_in_the_midst_of_a_scan(scene: Scene, own_postgre
     assert {each.status for each in await scene.platform.deliveries("telegram")} == {"accepted"}
 
 
-async def test_an_acceptance_is_kept_until_the_database_is_back(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
-    mail, message = scene.sink.hold("reply"), scene.telegram.hold("reply")
+@asynccontextmanager
+async def away_at_the_answers(
+    scene: Scene, server: EmbeddedPostgres, mail_stage: SmtpStage, message_stage: TelegramStage
+) -> AsyncIterator[WorkflowHandle[Any, Any]]:
+    """One notice under way on both channels; the database goes away just before the servers answer."""
+    mail, message = scene.sink.hold(mail_stage), scene.telegram.hold(message_stage)
     await scene.due_project()
     async with scene.worker():
         await scene.scan()
         await asyncio.wait_for(mail.reached.wait(), PATIENCE)
         await asyncio.wait_for(message.reached.wait(), PATIENCE)
         child = await scene.child()
-        await own_postgres.stop()
+        await server.stop()
         mail.release()
         message.release()
+        yield child
+
+
+async def test_an_acceptance_is_kept_until_the_database_is_back(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
+    async with away_at_the_answers(scene, own_postgres, "reply", "reply") as child:
         await until_the_record_waits_for_the_database(child)
         await own_postgres.start()
         await child.result()
@@ -133,16 +145,7 @@ async def test_an_acceptance_is_kept_while_the_database_refuses_connections(
 async def test_cancelled_while_the_record_waits_for_the_database_it_is_recorded_all_the_same(
     scene: Scene, own_postgres: EmbeddedPostgres
 ) -> None:
-    mail, message = scene.sink.hold("reply"), scene.telegram.hold("reply")
-    await scene.due_project()
-    async with scene.worker():
-        await scene.scan()
-        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
-        await asyncio.wait_for(message.reached.wait(), PATIENCE)
-        child = await scene.child()
-        await own_postgres.stop()
-        mail.release()
-        message.release()
+    async with away_at_the_answers(scene, own_postgres, "reply", "reply") as child:
         await until_the_record_waits_for_the_database(child)
         await child.cancel()
         async with asyncio.timeout(PATIENCE):
@@ -159,18 +162,9 @@ async def test_cancelled_while_the_record_waits_for_the_database_it_is_recorded_
 
 async def test_a_refusal_for_good_while_it_is_away_ends_rejected(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
     """The mail server and Telegram have said no, and nothing is in doubt."""
-    mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
     scene.sink.on("dot", Reply(554, "5.7.1 never"))
     scene.telegram.on("request", blocked())
-    await scene.due_project()
-    async with scene.worker():
-        await scene.scan()
-        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
-        await asyncio.wait_for(message.reached.wait(), PATIENCE)
-        child = await scene.child()
-        await own_postgres.stop()
-        mail.release()
-        message.release()
+    async with away_at_the_answers(scene, own_postgres, "dot", "request") as child:
         await until_the_record_waits_for_the_database(child)
         await own_postgres.start()
         await scene.children_end()
@@ -181,18 +175,9 @@ async def test_a_refusal_for_good_while_it_is_away_ends_rejected(scene: Scene, o
 
 
 async def test_a_refusal_for_now_while_it_is_away_leaves_no_doubt(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
-    mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
     scene.sink.on("dot", Reply(451, "4.3.0 not now"))
     scene.telegram.on("request", server_error())
-    await scene.due_project()
-    async with scene.worker():
-        await scene.scan()
-        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
-        await asyncio.wait_for(message.reached.wait(), PATIENCE)
-        child = await scene.child()
-        await own_postgres.stop()
-        mail.release()
-        message.release()
+    async with away_at_the_answers(scene, own_postgres, "dot", "request") as child:
         await until_both_channels_ended_or_are_tried_again(child)
         await own_postgres.start()
         await scene.children_end()

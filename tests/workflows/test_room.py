@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts import Fairness
-from db import due
+from db import fan_out
 from tests.data import Platform, in_days
 
 
@@ -26,7 +26,7 @@ async def startable(
     engine: AsyncEngine, limit: int = 100, in_all: int = 100, per_company: int = 100
 ) -> tuple[list[int], int]:
     async with engine.connect() as connection:
-        notifications, waiting = await due.find_startable(
+        notifications, waiting = await fan_out.find_startable(
             connection, limit, in_all, per_company, lambda chat: Fairness(str(chat))
         )
     return [each.notification_id for each in notifications], waiting
@@ -34,7 +34,7 @@ async def startable(
 
 async def start(engine: AsyncEngine, *notification_ids: int) -> None:
     async with engine.begin() as connection:
-        await due.mark_started(connection, notification_ids)
+        await fan_out.mark_started(connection, notification_ids)
 
 
 async def test_companies_take_turns_the_most_urgent_first(engine: AsyncEngine, platform: Platform) -> None:
