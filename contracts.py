@@ -191,7 +191,7 @@ class SendNotificationResult:
     email_reason: str | None = None
     telegram_reason: str | None = None
     give_up_at: datetime | None = None
-    """The notification's; a delivery that was reopened may have got a later one."""
+    """Of what stands open: a delivery that was reopened may have got a later one."""
 
 
 @dataclass(frozen=True)

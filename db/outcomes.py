@@ -102,11 +102,12 @@ async def record(
     row = (await connection.execute(_RECORD, parameters)).mappings().one_or_none()
     if row is None:
         return None
+    status = NotificationStatus(row["status"])
     return SendNotificationResult(
-        NotificationStatus(row["status"]),
+        status,
         DeliveryStatus(row["email"]),
         DeliveryStatus(row["telegram"]),
         row["email_reason"],
         row["telegram_reason"],
-        row["give_up_at"],
+        row["give_up_at"] if status is NotificationStatus.OPEN else None,
     )
