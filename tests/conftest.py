@@ -34,9 +34,6 @@ from worker import run_worker as serve
 MakeSettings = Callable[..., Settings]
 RunWorker = Callable[..., AbstractAsyncContextManager[None]]
 
-NAMESPACES = tuple(f"test-{number}" for number in range(1000))
-"""Made when the server starts: one that is made later takes seconds until every part of the server knows it."""
-
 TEMPLATE = "template_migrated"
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a test never asserts how long something took
@@ -66,22 +63,35 @@ async def postgres(servers_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-async def temporal_server(servers_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
-    async with EmbeddedTemporal(servers_folder / "temporal.log", extra_namespaces=NAMESPACES) as server:
+def namespaces(request: pytest.FixtureRequest) -> list[str]:
+    """One for each test that needs one; of several processes each gets three quarters of them, since they share the
+    tests unevenly.
+
+    Made when the server starts: one that is made later takes seconds until every part of the server knows it. No more
+    than needed: the server runs a worker of its own in each.
+    """
+    tests = sum("temporal" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    alone = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) == 1
+    return [f"test-{number}" for number in range(tests if alone else tests * 3 // 4 + 10)]
+
+
+@pytest.fixture(scope="session")
+async def temporal_server(servers_folder: Path, namespaces: list[str]) -> AsyncIterator[EmbeddedTemporal]:
+    async with EmbeddedTemporal(servers_folder / "temporal.log", extra_namespaces=namespaces) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def unused_namespaces() -> Iterator[str]:
-    return iter(NAMESPACES)
+def unused_namespaces(namespaces: list[str]) -> Iterator[str]:
+    return iter(namespaces)
 
 
 @pytest.fixture
 async def temporal(temporal_server: EmbeddedTemporal, unused_namespaces: Iterator[str]) -> AsyncIterator[Client]:
     """A client in a namespace of this test's own. At the end every workflow that ran there is replayed."""
-    client = await Client.connect(
-        temporal_server.address, namespace=next(unused_namespaces), data_converter=DATA_CONVERTER
-    )
+    namespace = next(unused_namespaces, None)
+    assert namespace is not None, "this process got more tests than it has namespaces"
+    client = await Client.connect(temporal_server.address, namespace=namespace, data_converter=DATA_CONVERTER)
     await register_search_attributes(client)
     yield client
     await replay_namespace(client)
