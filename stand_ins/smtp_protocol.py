@@ -117,7 +117,6 @@ class SmtpConnection(SMTP):
         super().__init__(
             hooks,
             loop=asyncio.get_running_loop(),
-            enable_SMTPUTF8=True,
             authenticator=self._check_password,
             auth_require_tls=options.get("tls_context") is not None,
             **options,

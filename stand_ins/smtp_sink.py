@@ -85,6 +85,7 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         users: Mapping[str, str] | None = None,
         auth_required: bool = False,
         size_limit: int = 10 * 2**20,
+        smtputf8: bool = True,
         hostname: str = "mail.stand-in.test",
         keep: bool = True,
         on_accept: Callable[[ReceivedMail], None] | None = None,
@@ -106,6 +107,7 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
             tls_context=starttls,
             require_starttls=require_starttls,
             data_size_limit=size_limit,
+            enable_SMTPUTF8=smtputf8,
             hostname=hostname,
             ident="ESMTP",
         )

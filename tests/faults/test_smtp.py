@@ -122,6 +122,21 @@ async def test_nobody_listens_for_a_while(scene: Scene, ledger: Ledger) -> None:
     assert (observed.outcome, observed.copies) == ("accepted", 1)
 
 
+async def test_an_address_that_the_server_cannot_take_is_rejected_and_nobody_is_alerted(
+    scene: Scene, ledger: Ledger
+) -> None:
+    """Letters beyond ASCII need SMTPUTF8 (RFC 6531)."""
+    async with SmtpSink(users={"notices": "secret"}, smtputf8=False) as sink:
+        scene = replace(scene, sink=sink).with_settings(smtp_port=sink.port)
+        await scene.due_project(contact_email="jösé@customer.example")
+        await scene.scan_and_send()
+        observed = await ledger.observe(scene, "no SMTPUTF8", Channel.EMAIL, "before MAIL")
+        assert sink.attempts("mail") == 0
+    assert (observed.outcome, observed.copies) == ("rejected", 0)
+    assert (await scene.delivery("email")).reason == "invalid_address"
+    assert len(await scene.platform.notifications()) == 1
+
+
 async def test_a_wrong_password_fails_nobodys_notice_and_alerts_once(scene: Scene, ledger: Ledger) -> None:
     """The operator mends the password while three notices wait."""
     scene = scene.with_settings(smtp_password=SecretStr("wrong"), telegram_admin_chat_id=4711)

@@ -187,6 +187,32 @@ async def test_a_refusal_for_now_while_it_is_away_leaves_no_doubt(scene: Scene, 
     assert {each.possible_duplicate for each in await scene.platform.deliveries()} == {False}
 
 
+async def test_cancelled_while_only_the_workflow_knows_of_an_acceptance_it_is_recorded(
+    scene: Scene, own_postgres: EmbeddedPostgres
+) -> None:
+    """Telegram is still being tried when an operator cancels."""
+    scene.telegram.always("request", server_error())
+    mail = scene.sink.hold("reply")
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        child = await scene.child()
+        await own_postgres.stop()
+        mail.release()
+        async with asyncio.timeout(PATIENCE):
+            while not events(await child.fetch_history(), "ACTIVITY_TASK_COMPLETED"):
+                await asyncio.sleep(0.05)  # the server tells nobody
+        await child.cancel()
+        await own_postgres.start()
+        with pytest.raises(WorkflowFailureError):
+            await child.result()
+
+    assert len(scene.sink.messages) == 1
+    assert await scene.ends() == ("delivered", "accepted", "failed")
+    assert "queued as" in (await scene.delivery("email")).provider_reply
+
+
 async def administer(server: EmbeddedPostgres, statement: str) -> None:
     """Runs it in another database of the server."""
     connection = await asyncpg.connect(server.database_url().replace("+asyncpg", "", 1))
