@@ -17,6 +17,7 @@ PROPERTY = "fault"
 """Where a test's report carries its observations to whoever prints them."""
 
 ENDED = frozenset(DeliveryStatus) - {DeliveryStatus.PENDING, DeliveryStatus.SENDING}
+"""Of a delivery that nobody tries any more."""
 
 
 @dataclass(frozen=True)
