@@ -50,8 +50,8 @@ lint: $(ENV) ## Check style and format
 types: $(ENV) ## Check types
 	$(PY) -m mypy .
 
-# Two at a time, each with servers of its own: most of a test's time is waiting.
-JOBS ?= 2
+# Three at a time, each with servers of its own: most of a test's time is waiting.
+JOBS ?= 3
 
 .PHONY: test
 test: $(ENV) lint types ## Check style and types, then run all tests but the browser's and Postfix's
