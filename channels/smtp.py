@@ -30,6 +30,7 @@ longer: the caller bounds it, and all of it."""
 
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 _START_INPUT = 354
+_INVALID_RESPONSE = aiosmtplib.SMTPStatus.invalid_response
 
 
 async def send(
@@ -100,24 +101,33 @@ def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
     """Raises what the table says of what the server answers inside; a connection of no more use is not kept."""
     try:
         yield
-    except SMTPResponseException as error:
-        if error.code == aiosmtplib.SMTPStatus.invalid_response:
-            connection.discard()
-            raise without_reply(stage, NoReply.MALFORMED, error.message) from None
+    except (SMTPException, OSError) as error:
         # After 421 the server closes; after the text the transaction is over.
-        if error.code == 421:
+        if not isinstance(error, SMTPResponseException) or error.code in (421, _INVALID_RESPONSE):
             connection.discard()
         connection.transaction_open = stage is not Stage.DATA_END
-        raise _raisable(outcome(stage, error.code, error.message)) from None
-    except (SMTPTimeoutError, SMTPException, OSError) as error:
-        connection.discard()
-        what = NoReply.TIMEOUT if isinstance(error, (SMTPTimeoutError, TimeoutError)) else NoReply.DISCONNECTED
-        raise without_reply(stage, what) from None
+        raise _meaning(stage, error, without_reply(stage, NoReply.DISCONNECTED)) from None
 
 
-def _raisable(result: Receipt | NotHandedOver | InDoubt) -> NotHandedOver | InDoubt:
-    """A success where none was possible is no acceptance."""
-    return without_reply(Stage.DATA, NoReply.MALFORMED, result.reply) if isinstance(result, Receipt) else result
+def _meaning(
+    stage: Stage, error: SMTPException | OSError, otherwise: NotHandedOver | InDoubt
+) -> NotHandedOver | InDoubt:
+    """What the table says of an error of aiosmtplib or the network; `otherwise` where it tells no more."""
+    causes = (error, error.__cause__, error.__context__)
+    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        return without_reply(stage, NoReply.CERTIFICATE_REFUSED, str(refused))
+    if isinstance(error, SMTPResponseException):
+        if error.code == _INVALID_RESPONSE:
+            return without_reply(stage, NoReply.MALFORMED, error.message)
+        result = outcome(stage, error.code, error.message)
+        # A success where none was possible is no acceptance.
+        return without_reply(Stage.DATA, NoReply.MALFORMED, result.reply) if isinstance(result, Receipt) else result
+    if isinstance(error, (SMTPTimeoutError, TimeoutError)):
+        return without_reply(stage, NoReply.TIMEOUT)
+    if isinstance(error, SMTPServerDisconnected):
+        return without_reply(stage, NoReply.DISCONNECTED)
+    return otherwise
 
 
 @dataclass(frozen=True)
@@ -165,22 +175,6 @@ async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
     except BaseException as error:
         smtp.close()
         if isinstance(error, (SMTPException, OSError)):
-            raise _not_connected(stage, error) from None
+            raise _meaning(stage, error, without_reply(stage, NoReply.FAILED, str(error))) from None
         raise
     return smtp
-
-
-def _not_connected(stage: Stage, error: SMTPException | OSError) -> NotHandedOver | InDoubt:
-    causes = (error, error.__cause__, error.__context__)
-    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
-    if refused is not None:
-        return without_reply(stage, NoReply.CERTIFICATE_REFUSED, str(refused))
-    if isinstance(error, SMTPResponseException):
-        if error.code == aiosmtplib.SMTPStatus.invalid_response:
-            return without_reply(stage, NoReply.MALFORMED, error.message)
-        return _raisable(outcome(stage, error.code, error.message))
-    if isinstance(error, (SMTPTimeoutError, TimeoutError)):
-        return without_reply(stage, NoReply.TIMEOUT)
-    if isinstance(error, SMTPServerDisconnected):
-        return without_reply(stage, NoReply.DISCONNECTED)
-    return without_reply(stage, NoReply.FAILED, str(error))

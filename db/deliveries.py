@@ -284,21 +284,17 @@ async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | N
 # The chat may be several companies', or stand in the notification itself.
 _MOVE_CHAT = text("""
 WITH companies_moved AS (
-    UPDATE companies SET telegram_chat_id = :new_chat_id WHERE telegram_chat_id::text = :old RETURNING id
-), notification_moved AS (
-    UPDATE notifications
-    SET metadata = jsonb_set(metadata, '{telegram_recipient}', to_jsonb(CAST(:new_chat_id AS text)))
-    WHERE id = (SELECT notification_id FROM deliveries WHERE id = :delivery_id)
-      AND metadata ->> 'telegram_recipient' = :old
-    RETURNING id
+    UPDATE companies SET telegram_chat_id = :new_chat_id WHERE telegram_chat_id::text = :old
 )
-SELECT (SELECT count(*) FROM companies_moved) + (SELECT count(*) FROM notification_moved)
+UPDATE notifications
+SET metadata = jsonb_set(metadata, '{telegram_recipient}', to_jsonb(CAST(:new_chat_id AS text)))
+WHERE id = (SELECT notification_id FROM deliveries WHERE id = :delivery_id)
+  AND metadata ->> 'telegram_recipient' = :old
 """).bindparams(bindparam("new_chat_id", type_=BigInteger), bindparam("delivery_id", type_=BigInteger))
 
 
-async def move_chat(connection: AsyncConnection, claim: Claim, new_chat_id: int) -> bool:
-    """Saves the id a group got when it became a supergroup. False: somebody has changed the old one meanwhile."""
-    moved = await connection.scalar(
+async def move_chat(connection: AsyncConnection, claim: Claim, new_chat_id: int) -> None:
+    """Saves the id a group got when it became a supergroup, unless somebody has changed the old one meanwhile."""
+    await connection.execute(
         _MOVE_CHAT, {"new_chat_id": new_chat_id, "delivery_id": claim.delivery_id, "old": claim.recipient}
     )
-    return bool(moved)

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType, Reason
+from contracts import Channel, DeliveryStatus, NotificationType, Reason
 from db.models import TIMESTAMPTZ
 
 
@@ -23,9 +23,7 @@ class Subject:
     channel: Channel
     status: DeliveryStatus
     reason: str | None
-    reopened: bool
     notification_type: NotificationType
-    notification_status: NotificationStatus
     workflow_id: str
     company_id: int | None
     project_id: int | None
@@ -38,8 +36,8 @@ class Subject:
 
 
 _READ = text("""
-SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason, d.reopened_at IS NOT NULL AS reopened,
-       n.notification_type, n.status AS notification_status, n.workflow_id, n.company_id, n.project_id, n.days_left,
+SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
+       n.notification_type, n.workflow_id, n.company_id, n.project_id, n.days_left,
        n.item_ends_at, recipient.address AS recipient,
        coalesce(n.metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS telegram_chat,
        EXISTS (
@@ -66,7 +64,6 @@ async def read(connection: AsyncConnection, delivery_id: int) -> Subject | None:
         "channel": Channel(row["channel"]),
         "status": DeliveryStatus(row["status"]),
         "notification_type": NotificationType(row["notification_type"]),
-        "notification_status": NotificationStatus(row["notification_status"]),
     }
     return Subject(**{**row, **kinds})
 

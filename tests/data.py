@@ -92,6 +92,17 @@ class Platform:
         async with self.engine.connect() as connection:
             return await connection.scalar(text(statement), parameters)
 
+    async def reopen_email(self, *, started: bool) -> None:
+        """As `resend` does it in the database; `started`: it has written down too that the workflow was told."""
+        await self.execute(
+            "UPDATE deliveries SET status = 'pending', reopened_at = now(), finished_at = NULL WHERE channel = 'email'"
+        )
+        await self.execute(
+            "UPDATE notifications SET status = 'open', finished_at = NULL,"
+            " started_at = CASE WHEN :started THEN now() END",
+            started=started,
+        )
+
     async def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self.engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(text(statement), parameters)).mappings()]

@@ -104,10 +104,7 @@ async def test_with_temporal_away_the_next_scan_sends_what_was_reopened(scene: S
     await scene.due_project()
     await scene.scan_and_send()
     email = await scene.delivery("email")
-    await scene.platform.execute(
-        "UPDATE deliveries SET status = 'pending', reopened_at = now(), finished_at = NULL WHERE channel = 'email'"
-    )
-    await scene.platform.execute("UPDATE notifications SET status = 'open', started_at = NULL, finished_at = NULL")
+    await scene.platform.reopen_email(started=False)
     await scene.scan_and_send()
     assert len(scene.sink.messages) == 1
     assert await scene.ends() == ("delivered", "accepted", "accepted")

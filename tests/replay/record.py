@@ -157,14 +157,6 @@ def _has_fallen_back(history: WorkflowHistory) -> bool:
     return any(attributes.activity_type.name == "record_outcome" for attributes in scheduled)
 
 
-REOPEN = """
-WITH reopened AS (
-    UPDATE deliveries SET status = 'pending', reopened_at = now(), finished_at = NULL WHERE channel = 'email'
-)
-UPDATE notifications SET status = 'open', started_at = NULL, finished_at = NULL
-"""
-
-
 async def reopened(scene: Scene) -> list[WorkflowHistory]:
     """An operator has the rejected mail sent again while Telegram is still being tried."""
     return await _reopened(scene, told=True)
@@ -183,7 +175,7 @@ async def _reopened(scene: Scene, *, told: bool) -> list[WorkflowHistory]:
         await scan(scene.client, scene.settings)
         while (await scene.platform.deliveries("email"))[0].status != "rejected":
             await asyncio.sleep(0.05)  # the database tells nobody
-        await scene.platform.execute(REOPEN)
+        await scene.platform.reopen_email(started=False)
         [notification] = await scene.platform.notifications()
         handle = scene.client.get_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
         if told:

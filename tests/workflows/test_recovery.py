@@ -142,20 +142,12 @@ async def test_of_two_sweeps_at_the_same_time_one_restarts_it_and_the_other_leav
     assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
 
 
-REOPEN = """
-WITH reopened AS (
-    UPDATE deliveries SET status = 'pending', reopened_at = now(), finished_at = NULL WHERE channel = 'email'
-)
-UPDATE notifications SET status = 'open', started_at = now(), finished_at = NULL
-"""
-
-
 async def test_what_was_reopened_after_its_workflow_had_ended_is_started_anew(scene: Scene) -> None:
     """The command was told that the workflow runs, and it ended before it heard of it."""
     scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
     await scene.due_project()
     await scene.scan_and_send()
-    await scene.platform.execute(REOPEN)
+    await scene.platform.reopen_email(started=True)
     async with scene.worker():
         assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=1, recovered=1)
         await scene.children_end()
@@ -170,7 +162,7 @@ async def test_what_was_reopened_and_then_terminated_is_settled(scene: Scene) ->
     async with scene.worker():
         await scene.scan()
         await scene.delivery_becomes("email", "rejected")
-        await scene.platform.execute(REOPEN)
+        await scene.platform.reopen_email(started=True)
         await (await scene.child()).terminate("an operator means it")
         assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
     assert await scene.ends() == ("undelivered", "failed", "failed")
@@ -185,7 +177,7 @@ async def test_the_next_scan_tells_a_running_workflow_of_what_was_reopened(scene
     async with scene.worker():
         await scene.scan()
         await scene.delivery_becomes("email", "rejected")
-        await scene.platform.execute(REOPEN.replace("started_at = now()", "started_at = NULL"))
+        await scene.platform.reopen_email(started=False)
         await scene.scan()
         await scene.sink.wait_for(1, PATIENCE)
         assert scene.telegram.messages == []
@@ -199,7 +191,7 @@ async def test_what_was_reopened_and_not_taken_up_until_it_is_pointless_is_given
     scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
     await scene.due_project()
     await scene.scan_and_send()
-    await scene.platform.execute(REOPEN.replace("started_at = now()", "started_at = NULL"))
+    await scene.platform.reopen_email(started=False)
     await scene.platform.execute("UPDATE notifications SET give_up_at = now() + interval '3 seconds'")
     async with scene.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
         await scene.scan()
