@@ -91,17 +91,29 @@ class Reason(StrEnum):
     TERMINATED = "terminated"
     WORKFLOW_LOST = "workflow_lost"
     CONFIRMED = "confirmed_by_operator"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    PAUSED = "paused"
+    QUIET_HOURS = "quiet_hours"
 
 
-def notification_key(notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int) -> str:
+def item_name(project_id: int, ar_content_id: int | None = None) -> str:
+    """How keys name what ends: `project-<id>`, or `content-<id>` for AR content with an end of its own."""
+    return f"project-{project_id}" if ar_content_id is None else f"content-{ar_content_id}"
+
+
+def notification_key(
+    notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int | None = None
+) -> str:
     """The name of one notice: unique key in the database, workflow ID, stem of the e-mail's Message-ID.
 
-    `item` is `project-<id>`, `ends_at` any aware time, e.g. `expiring.project-42.20261201T000000Z.7d`.
-    The form is fixed: with another one everybody would be told again.
+    `item` is an `item_name`, `ends_at` any aware time, e.g. `expiring.project-42.20261201T000000Z.7d`; without a
+    threshold `expired.project-42.20261201T000000Z`. The form is fixed: with another one everybody would be told again.
     """
     if ends_at.tzinfo is None:
         raise ValueError(f"ends_at needs a time zone: {ends_at.isoformat()}")
-    return f"{notification_type}.{item}.{ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}.{threshold_days}d"
+    key = f"{notification_type}.{item}.{ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return key if threshold_days is None else f"{key}.{threshold_days}d"
 
 
 def key_of_test(request_id: UUID) -> str:
@@ -239,6 +251,8 @@ class PageCursor:
 
     ends_at: datetime
     project_id: int
+    ar_content_id: int = 0
+    """0: the project itself."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +261,8 @@ class OpenDueInput:
     """The nominal time of the scan; the cooldown counts between nominal times."""
     page_size: int
     after: PageCursor | None = None
+    allow_many: bool = False
+    """An operator has seen that it is more than SCAN_MAX_NOTICES and means it."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +271,8 @@ class OpenDueResult:
     opened: int
     next_page: PageCursor | None
     """None: this was the last page."""
+    too_many: bool = False
+    """`found` is more than SCAN_MAX_NOTICES: nothing was opened, and the operators were alerted."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +295,7 @@ class StartableNotification:
     project_id: int | None = None
     days_left: int | None = None
     telegram_fairness: Fairness = Fairness()
+    ar_content_id: int | None = None
     again: bool = False
     """It had a workflow before, of which nothing is left or which has ended: an operator or the recovery wants one."""
     reopened: list[Channel] = field(default_factory=list)
@@ -299,6 +318,8 @@ class TakeStartableResult:
     notifications: list[StartableNotification]
     waiting: int
     """How many more stand open; with an empty list they wait for room."""
+    next_start_at: datetime | None = None
+    """When the first quiet time ends that holds others back, which `waiting` does not count."""
 
 
 @dataclass(frozen=True)
@@ -332,6 +353,7 @@ class ScanProgress:
     just_started: list[int] = field(default_factory=list)
     """Started and not written down as such yet."""
     recovered: int = 0
+    too_many: bool = False
 
 
 @dataclass(frozen=True)
@@ -343,6 +365,8 @@ class ScanExpiringInput:
     pages_per_run: int = 100
     progress: ScanProgress | None = None
     """None: the scan begins."""
+    allow_many: bool = False
+    """More than SCAN_MAX_NOTICES may be opened."""
 
 
 @dataclass(frozen=True)
@@ -354,3 +378,5 @@ class ScanExpiringResult:
     started: int
     recovered: int = 0
     """Open notifications that had lost their workflow: started again, or settled."""
+    too_many: bool = False
+    """`found` is more than SCAN_MAX_NOTICES, so that nothing was opened."""

@@ -47,7 +47,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys")
+SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys", "unsubscribe_secret")
 
 
 class Settings(BaseSettings):
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     expiry_scan_cron: str = Field("0 9 * * *", description="When to scan, as a cron expression of 5 fields.")
     expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
     expiry_thresholds_days: Annotated[list[int], NoDecode, BeforeValidator(_split)] = Field(
-        [7],
+        [30, 7, 1],
         min_length=1,
         description="Days before its end that a company is told of a project, comma-separated; "
         "a project's own list goes before.",
@@ -115,11 +115,28 @@ class Settings(BaseSettings):
     expiry_cooldown_hours: float = Field(
         24, ge=0, description="Hours between two notices for one item, unless its end comes first."
     )
-    scan_page_size: int = Field(1000, ge=1, le=5000, description="Items opened in one transaction.")
+    scan_page_size: int = Field(1000, ge=1, le=5000, description="Items opened or switched off in one transaction.")
+    scan_max_notices: PositiveInt = Field(
+        10_000,
+        description="A scan that would open more opens none, and one that would switch off more switches off none: "
+        "the operators are alerted and may allow it.",
+    )
     scan_max_in_flight: PositiveInt = Field(
         2000, description="Notifications started and not attempted yet, at the most."
     )
     scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same for a single company.")
+
+    deactivate_cron: str = Field(
+        "0 * * * *", description="When to switch off what has ended, as a cron expression of 5 fields, in UTC."
+    )
+    deactivate_grace: float = Field(0, ge=0, description="Seconds between an item's end and its switching off.")
+    deactivate_only_after_notice: bool = Field(
+        False, description="true: an item stays on while no channel has accepted a warning of its end."
+    )
+    deactivate_hold_limit: float = Field(
+        259_200, ge=0, description="Seconds after its end that DEACTIVATE_ONLY_AFTER_NOTICE holds an item, at the most."
+    )
+    notify_on_expired: bool = Field(True, description="false: a company is not told that an item was switched off.")
 
     email_rate: PositiveFloat = Field(20, description="E-mails a second, of all workers together.")
     email_company_rate: PositiveFloat = Field(5, description="E-mails a second to one company.")
@@ -157,6 +174,9 @@ class Settings(BaseSettings):
     operator_fault_retry: PositiveFloat = Field(
         300, description="Seconds between attempts while our own credentials or settings are refused."
     )
+    pause_retry: PositiveFloat = Field(
+        60, description="Seconds between looks at whether sending, paused by an operator, was resumed."
+    )
     give_up_after: PositiveFloat | None = Field(
         None,
         description="Seconds after which any notification is given up. Empty: expiring at the item's end, "
@@ -167,6 +187,35 @@ class Settings(BaseSettings):
         "https://example.com/projects/{slug}/renew", description="Link to renew; {slug} is the project's."
     )
     support_email: EmailStr = Field("support@example.com", description="Whom a company may ask.")
+
+    public_url: HttpUrl | None = Field(
+        None, description="The API as companies reach it, over HTTPS. Empty: mails bear no link to unsubscribe."
+    )
+    unsubscribe_secret: SecretStr | None = Field(
+        None, description="Signs the links to unsubscribe. With another one the links sent before are no longer valid."
+    )
+    unsubscribe_secret_file: Path | None = Field(None, description="A file that holds UNSUBSCRIBE_SECRET.")
+
+    health_check_interval: PositiveInt = Field(300, description="Seconds between checks of the system's health.")
+    health_api_url: HttpUrl | None = Field(
+        None, description="The API as the worker reaches it, for the health check. Empty: API_URL."
+    )
+    health_ping_url: HttpUrl | None = Field(
+        None, description="Called after each health check that found nothing wrong, for a watch outside."
+    )
+    queue_backlog_limit: PositiveInt = Field(100, description="Tasks that wait in a task queue before it is a problem.")
+    queue_age_limit: PositiveFloat = Field(900, description="Seconds that the oldest of them may wait.")
+    scan_late_after: PositiveFloat = Field(
+        3600, description="Seconds after its scheduled time that a scan must have ended."
+    )
+    untold_within: PositiveFloat = Field(
+        259_200, description="Seconds before its end from which on it is a problem that a company could not be told."
+    )
+    disk_limit: float = Field(90, gt=0, le=100, description="Percent of a worker's disk that may be used.")
+    memory_limit: float = Field(95, gt=0, le=100, description="Percent of its host's memory.")
+    cpu_limit: PositiveFloat = Field(
+        200, description="Percent of its host's cores that the load of the last 15 minutes may take; 100: all of them."
+    )
 
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0: a free one.")
@@ -202,7 +251,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from None
         return value
 
-    @field_validator("expiry_scan_cron")
+    @field_validator("expiry_scan_cron", "deactivate_cron")
     @classmethod
     def _parsable_cron(cls, value: str) -> str:
         try:
@@ -258,6 +307,13 @@ class Settings(BaseSettings):
         if url is None:
             raise SettingsError("DATABASE_URL: needed, as postgresql://user:password@host:5432/name")
         return url
+
+    @property
+    def unsubscribe_configured(self) -> bool:
+        """Whether mails bear a link to unsubscribe."""
+        return self.public_url is not None and (
+            self.unsubscribe_secret is not None or self.unsubscribe_secret_file is not None
+        )
 
     @property
     def sender(self) -> str:

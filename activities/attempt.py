@@ -55,6 +55,7 @@ class DeliveryAttempts:
         configured: bool,
         attempt_timeout: float,
         operator_fault_retry: float,
+        pause_retry: float,
         resend_in_doubt: bool,
     ) -> None:
         self._engine = autocommit(engine)
@@ -63,6 +64,7 @@ class DeliveryAttempts:
         self._configured = configured
         self._attempt_timeout = attempt_timeout
         self._operator_fault_retry = timedelta(seconds=operator_fault_retry)
+        self._pause_retry = timedelta(seconds=pause_retry)
         self._resend_in_doubt = resend_in_doubt
 
     async def run(self, input: SendInput, provider: Provider) -> SendResult:
@@ -70,6 +72,8 @@ class DeliveryAttempts:
         claim = await self._claim(input.notification_id)
         if claim is None:
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
+        if claim.hold is not None:
+            raise self._held(claim)
         if claim.obstacle is not None or claim.recipient is None:
             return SendResult(claim.status, claim.reason)
         structlog.contextvars.bind_contextvars(recipient=mask(claim.recipient))
@@ -121,6 +125,14 @@ class DeliveryAttempts:
             if refused_claim is not None:
                 _tell_next_attempt_nothing_went_out(refused_claim)
             raise
+
+    def _held(self, claim: Claim) -> ApplicationError:
+        """Nothing was claimed. The retry comes when the quiet time is over, or looks again whether the pause is."""
+        if claim.held_until is None:
+            delay = self._pause_retry
+        else:
+            delay = max(claim.held_until - datetime.now(UTC), timedelta(seconds=1))
+        return ApplicationError(f"Held: {claim.hold}", type=claim.hold, next_retry_delay=delay)
 
     def _bound(self, give_up_at: datetime) -> float:
         """Seconds this attempt may take: `schedule_to_close` does not stop an attempt that runs already."""

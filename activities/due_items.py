@@ -67,14 +67,13 @@ class DueItemActivities:
         async with self._engine.begin() as connection:
             if input.started:
                 await fan_out.mark_started(connection, input.started)
-            notifications, waiting = await fan_out.find_startable(
+            return await fan_out.find_startable(
                 connection,
                 input.limit,
                 in_all=self._settings.scan_max_in_flight,
                 per_company=self._settings.scan_max_in_flight_per_company,
                 chat_fairness=chat_fairness(self._settings),
             )
-        return TakeStartableResult(notifications, waiting)
 
 
 def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> due.DueRules:

@@ -44,6 +44,7 @@ class EmailActivities:
             configured=settings.email_configured,
             attempt_timeout=settings.email_attempt_timeout,
             operator_fault_retry=settings.operator_fault_retry,
+            pause_retry=settings.pause_retry,
             resend_in_doubt=True,
         )
 

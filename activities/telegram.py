@@ -32,6 +32,7 @@ class TelegramActivities:
             configured=settings.telegram_configured,
             attempt_timeout=settings.telegram_attempt_timeout,
             operator_fault_retry=settings.operator_fault_retry,
+            pause_retry=settings.pause_retry,
             resend_in_doubt=settings.telegram_in_doubt == "resend",
         )
 

@@ -47,7 +47,13 @@ class Claim:
     project_name: str | None
     project_slug: str | None
     contents: list[str]
-    """Titles of the active AR content that ends with the project."""
+    """Titles of the AR content that ends, or has ended, with the project."""
+    content: str | None = None
+    """The title of the AR content that the notice is about; None: it is about the project."""
+    hold: str | None = None
+    """Why it must not be sent now, though it is to be sent: `paused` or `quiet_hours`. Then nothing was claimed."""
+    held_until: datetime | None = None
+    """When the quiet time is over; None with `paused`: nobody knows."""
 
 
 # One statement: it locks the delivery, re-reads the item, decides and writes. A delivery found in flight
@@ -64,26 +70,40 @@ WITH held AS (
            (
                SELECT coalesce(array_agg(a.title ORDER BY a.title, a.id), '{}')
                FROM ar_contents a
-               WHERE a.project_id = n.project_id AND n.ar_content_id IS NULL AND a.is_active
+               WHERE a.project_id = n.project_id AND n.ar_content_id IS NULL
+                 AND CASE WHEN n.notification_type = 'expired' THEN NOT a.is_active AND a.deactivated_at IS NOT NULL
+                          ELSE a.is_active END
                  AND (a.expires_at IS NULL
                       OR (a.expires_at AT TIME ZONE c.timezone)::date
-                         = (p.expires_at AT TIME ZONE c.timezone)::date)
+                         >= (p.expires_at AT TIME ZONE c.timezone)::date)
            ) AS contents,
+           content.title AS content,
            CASE
                WHEN d.status NOT IN ('pending', 'sending') THEN 'settled'
-               WHEN n.notification_type = 'expiring' AND p.expires_at <> n.item_ends_at THEN 'renewed'
-               WHEN n.notification_type = 'expiring' AND p.status <> 'active' THEN 'item_not_active'
-               WHEN n.notification_type = 'expiring' AND p.auto_renew THEN 'auto_renew'
+               WHEN n.notification_type IN ('expiring', 'expired') AND item.ends_at IS DISTINCT FROM n.item_ends_at
+                   THEN 'renewed'
+               WHEN n.notification_type = 'expiring' AND NOT item.is_on THEN 'item_not_active'
+               WHEN n.notification_type = 'expiring' AND p.auto_renew AND content.id IS NULL THEN 'auto_renew'
+               WHEN n.notification_type = 'expired' AND item.is_on THEN 'renewed'
+               WHEN n.notification_type = 'expired' AND p.status = 'archived' THEN 'item_not_active'
                WHEN NOT :configured THEN 'channel_not_configured'
                WHEN NOT coalesce(recipient.enabled, true) THEN 'channel_off'
                WHEN recipient.address IS NULL THEN 'no_address'
+               WHEN suppressed.reason = 'unsubscribed' AND n.notification_type <> 'test' THEN 'unsubscribed'
                WHEN suppressed.address IS NOT NULL AND n.notification_type <> 'test' THEN 'suppressed'
                WHEN doubt.in_flight AND NOT :resend_in_doubt THEN 'in_doubt'
-           END AS obstacle
+           END AS obstacle,
+           held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) AS held_until
     FROM deliveries d
     JOIN notifications n ON n.id = d.notification_id
     LEFT JOIN companies c ON c.id = n.company_id
     LEFT JOIN projects p ON p.id = n.project_id
+    LEFT JOIN ar_contents content ON content.id = n.ar_content_id
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN n.ar_content_id IS NULL THEN p.expires_at ELSE content.expires_at END AS ends_at,
+               CASE WHEN n.ar_content_id IS NULL THEN p.status = 'active'
+                    ELSE p.status = 'active' AND content.is_active END AS is_on
+    ) item
     CROSS JOIN LATERAL (
         SELECT CASE WHEN d.channel = 'email' THEN c.email_enabled ELSE c.telegram_enabled END AS enabled,
                coalesce(n.metadata ->> (d.channel || '_recipient'),
@@ -112,14 +132,19 @@ WITH held AS (
         reason = CASE WHEN held.obstacle IS NULL THEN d.reason ELSE held.obstacle END,
         finished_at = CASE WHEN held.obstacle IS NULL THEN NULL ELSE now() END
     FROM held
-    WHERE d.id = held.id AND held.obstacle IS DISTINCT FROM 'settled'
+    WHERE d.id = held.id
+      AND CASE WHEN held.obstacle IS NULL THEN held.held_until IS NULL ELSE held.obstacle <> 'settled' END
     RETURNING d.id, d.claim_seq, d.status, d.reason
 )
 SELECT held.id AS delivery_id, coalesce(claimed.claim_seq, 0) AS claim_seq,
        coalesce(claimed.status, held.status) AS status, coalesce(claimed.reason, held.reason) AS reason,
        held.obstacle, held.in_doubt, held.notification_type, held.dedupe_key, held.subject, held.message,
        held.metadata, held.recipient, held.ends_at, held.days_left, held.company_id, held.company_name,
-       held.locale, held.timezone, held.project_name, held.project_slug, held.contents
+       held.locale, held.timezone, held.project_name, held.project_slug, held.contents, held.content,
+       CASE WHEN held.obstacle IS NOT NULL THEN NULL
+            WHEN held.held_until = 'infinity' THEN 'paused'
+            WHEN held.held_until IS NOT NULL THEN 'quiet_hours' END AS hold,
+       nullif(held.held_until, 'infinity') AS held_until
 FROM held LEFT JOIN claimed USING (id)
 """).bindparams(
     bindparam("notification_id", type_=BigInteger),

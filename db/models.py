@@ -1,8 +1,8 @@
-"""The tables. Rows only: behaviour stands in `db/queries.py` and the activities."""
+"""The tables. Rows only: behaviour stands in the queries beside and in the activities."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import (
@@ -59,6 +59,10 @@ class Company(Base):
     __table_args__ = (
         # PostgreSQL refuses an unknown zone here, so that no row can make a whole scan fail.
         CheckConstraint("(TIMESTAMPTZ 'epoch' AT TIME ZONE timezone) IS NOT NULL", name="timezone"),
+        CheckConstraint(
+            "num_nonnulls(quiet_from, quiet_until) IN (0, 2) AND coalesce(quiet_from <> quiet_until, true)",
+            name="quiet_hours",
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -70,6 +74,9 @@ class Company(Base):
     timezone: Mapped[str] = mapped_column(server_default="UTC")
     email_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     telegram_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    quiet_from: Mapped[time | None]
+    """On the company's clock; from then to `quiet_until`, which may be on the next day, nothing is sent."""
+    quiet_until: Mapped[time | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -103,6 +110,8 @@ class Project(Base):
     notify_before_expiry_days: Mapped[list[int] | None]
     """Thresholds in days; null: EXPIRY_THRESHOLDS_DAYS."""
     last_notification_sent_at: Mapped[datetime | None]
+    deactivated_at: Mapped[datetime | None]
+    """When this application switched it off, which a renewal takes back."""
     tags: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -112,6 +121,15 @@ class ArContent(Base):
     """AR content in a project; without an end of its own it ends with the project."""
 
     __tablename__ = "ar_contents"
+    __table_args__ = (
+        Index(
+            "ix_ar_contents_ending",
+            "expires_at",
+            "project_id",
+            "id",
+            postgresql_where=text("is_active AND expires_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
@@ -120,6 +138,8 @@ class ArContent(Base):
     title: Mapped[str]
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     expires_at: Mapped[datetime | None]
+    deactivated_at: Mapped[datetime | None]
+    """When this application switched it off: at its own end, or with its project."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -250,8 +270,39 @@ class Intervention(Base):
     operator: Mapped[str]
     why: Mapped[str]
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="SET NULL"), index=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="SET NULL"))
     channel: Mapped[str | None]
     address: Mapped[str | None]
     before: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     """What stood there before."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Pause(Base):
+    """From `paused_at` to `resumed_at` companies are sent nothing. At most one holds at a time."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (
+        Index(
+            "ix_pauses_holding", text("(resumed_at IS NULL)"), unique=True, postgresql_where=text("resumed_at IS NULL")
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    operator: Mapped[str]
+    why: Mapped[str]
+    paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    resumed_by: Mapped[str | None]
+    resumed_at: Mapped[datetime | None]
+
+
+class Problem(Base):
+    """Something that is wrong now and that the operators have been alerted of. Its row goes when it is over."""
+
+    __tablename__ = "problems"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+    alerted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the last alert was opened."""

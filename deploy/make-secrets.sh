@@ -25,6 +25,7 @@ secret postgres_password "$(random)"
 secret temporal_password "$(random)"
 secret database_url "postgresql://expiry:$(random)@postgresql:5432/expiry"
 secret api_keys "$(random)"
+secret unsubscribe_secret "$(random)"
 # Empty until there is something to write into them.
 secret smtp_password ""
 secret telegram_bot_token ""

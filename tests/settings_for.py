@@ -29,6 +29,7 @@ def settings_for(database_url: str, sink: SmtpSink, telegram: TelegramApi, **ove
         "email_retry_initial": 0.2,
         "telegram_retry_initial": 0.2,
         "operator_fault_retry": 0.5,
+        "pause_retry": 0.5,
         "api_keys": "test-key",
     }
     return Settings.load(**(UNLIMITED | defaults | overrides))

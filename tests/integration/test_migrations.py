@@ -17,7 +17,7 @@ from db.models import Base
 from embedded.postgres import EmbeddedPostgres
 from settings import Settings
 
-NEWEST = "0002"
+NEWEST = "0003"
 
 
 @pytest.fixture

@@ -26,10 +26,8 @@ async def startable(
     engine: AsyncEngine, limit: int = 100, in_all: int = 100, per_company: int = 100
 ) -> tuple[list[int], int]:
     async with engine.connect() as connection:
-        notifications, waiting = await fan_out.find_startable(
-            connection, limit, in_all, per_company, lambda chat: Fairness(str(chat))
-        )
-    return [each.notification_id for each in notifications], waiting
+        found = await fan_out.find_startable(connection, limit, in_all, per_company, lambda chat: Fairness(str(chat)))
+    return [each.notification_id for each in found.notifications], found.waiting
 
 
 async def start(engine: AsyncEngine, *notification_ids: int) -> None:
