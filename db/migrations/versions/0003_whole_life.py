@@ -28,7 +28,7 @@ RETURN (
 )
 """
 
-# Until when a company must not be sent a notice: infinity while an operator has paused the sending; null: it may be now.
+# Until when a company must not be sent a notice: infinity while an operator has paused the sending; null: not held.
 # A quiet time never holds a notice into its last hour: then it is sent at once. Tests and alerts are not held.
 HELD_UNTIL = """
 CREATE FUNCTION held_until(
