@@ -90,6 +90,9 @@ def scan(
         datetime | None,
         typer.Option(parser=_moment, metavar="TIME", help="With --dry-run: ISO 8601 with offset, or such as +7d."),
     ] = None,
+    allow_many: Annotated[
+        bool, typer.Option("--allow-many", help="Open the notices even if they are more than SCAN_MAX_NOTICES.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Scan for what is about to end, now. A scan by hand that still runs is joined."""
@@ -99,9 +102,11 @@ def scan(
         raise typer.BadParameter("--timeout goes with --wait only")
     if at is not None and not only_show:
         raise typer.BadParameter("--at goes with --dry-run only: a scan looks at the real clock")
+    if allow_many and only_show:
+        raise typer.BadParameter("--dry-run opens nothing: it shows all, however many")
     if only_show:
         run(dry_run.dry_run(at, as_json=as_json))
-    run(scanning.scan(wait=wait, timeout=timeout, as_json=as_json))
+    run(scanning.scan(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
 
 
 @app.command()

@@ -50,9 +50,9 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
     }
 
 
-def scan_input(settings: Settings) -> ScanExpiringInput:
+def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
     """What a scan starts with, whoever starts it."""
-    return ScanExpiringInput(options=settings.send_options(), page_size=settings.scan_page_size)
+    return ScanExpiringInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
 
 
 async def apply(client: Client, settings: Settings) -> list[tuple[str, Literal["created", "updated"]]]:

@@ -105,7 +105,7 @@ async def _workers(
     for queue in queues:
         match queue:
             case TaskQueue.WORKFLOWS:
-                due_items = DueItemActivities(engine, settings)
+                due_items = DueItemActivities(engine, settings, alerts)
                 recovery = RecoveryActivities(engine, client)
                 outcomes = OutcomeActivities(engine)
                 database = [

@@ -65,6 +65,9 @@ class Alerts:
         except (SQLAlchemyError, OSError, RPCError, ValueError) as error:  # ValueError: a secret's file cannot be read
             log.error("alert_left_to_the_next_scan", problem=problem, error=type(error).__name__)
 
+    async def over(self, problem: str) -> None:
+        """The problem is over, if it lasted."""
+
     async def _open(self, problem: str, subject: str, message: str) -> StartableNotification | None:
         settings = self._settings
         cooldown = timedelta(seconds=settings.alert_cooldown)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import structlog
 from cronsim import CronSim
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
+from activities.alerts import Alerts
 from contracts import (
     NotificationType,
     OpenDueInput,
     OpenDueResult,
-    PageCursor,
     TakeStartableInput,
     TakeStartableResult,
     give_up_at,
+    item_name,
     notification_key,
 )
 from db import due, fan_out
@@ -26,37 +28,78 @@ from settings import Settings
 LAST_CHANCE_MARGIN = timedelta(hours=1)
 """A scan takes its time: an item that ends within this after the next scan cannot wait for it."""
 
+COUNTED_UP_TO = 1_000_000
+TOO_MANY = "scan_too_many"
+"""The problem's code."""
+_TOO_MANY = """\
+The companies of {found} items are due to be told, which is more than SCAN_MAX_NOTICES ({limit}). So no notice was
+opened. What earlier scans had opened is sent.
+
+`python cli.py scan --dry-run` lists them. If they are right: `python cli.py scan --allow-many`. If they are not, as after
+a wrong import, mend the data: the next scan looks again.
+"""
+
+log = structlog.get_logger(__name__)
+
 
 class DueItemActivities:
     """The scan's steps. Every method may run twice: what is open already stays, and is handed over again."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+    def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
         self._engine = engine
         self._settings = settings
+        self._alerts = alerts
 
     @activity.defn
     async def open_due_notifications(self, input: OpenDueInput) -> OpenDueResult:
-        """Opens a notification for each item of the next page, in one transaction."""
+        """Opens a notification for each item of the next page, in one transaction.
+
+        The first page counts: with more due than SCAN_MAX_NOTICES it opens none and alerts the operators.
+        """
         rules = due_rules(self._settings, datetime.now(UTC), input.scan_at)
         async with self._engine.begin() as connection:
             items = await due.find_due(connection, rules, input.page_size, input.after or due.FIRST_PAGE)
-            opened = await due.open_expiring(
-                connection,
-                [self._notification(item, rules.now) for item in items],
-                input.scan_at,
-            )
-        last = items[-1] if len(items) == input.page_size else None
+            is_first = input.after is None
+            found = await self._count(connection, rules, items, input.page_size) if is_first else len(items)
+            too_many = is_first and not input.allow_many and found > self._settings.scan_max_notices
+            new = [] if too_many else [self._notification(item, rules.now) for item in items]
+            opened = await due.open_expiring(connection, new, input.scan_at)
+        if too_many:
+            return await self._too_many(found)
+        if is_first:
+            await self._alerts.over(TOO_MANY)
         return OpenDueResult(
             found=len(items),
             opened=opened,
-            next_page=PageCursor(last.ends_at, last.project_id) if last else None,
+            next_page=items[-1].cursor if len(items) == input.page_size else None,
         )
+
+    async def _count(
+        self, connection: AsyncConnection, rules: due.DueRules, first_page: list[due.DueItem], page_size: int
+    ) -> int:
+        """All that is due; counted only where the first page does not tell."""
+        if len(first_page) < page_size:
+            return len(first_page)
+        return await due.count_due(connection, rules, COUNTED_UP_TO)
+
+    async def _too_many(self, found: int) -> OpenDueResult:
+        limit = self._settings.scan_max_notices
+        log.error("scan_too_many", found=found, limit=limit)
+        await self._alerts.alert(
+            TOO_MANY,
+            f"The scan would open {found} notices and opened none",
+            _TOO_MANY.format(found=found, limit=limit),
+        )
+        return OpenDueResult(found=found, opened=0, next_page=None, too_many=True)
 
     def _notification(self, item: due.DueItem, now: datetime) -> due.NewNotification:
         return due.NewNotification(
             item=item,
             dedupe_key=notification_key(
-                NotificationType.EXPIRING, f"project-{item.project_id}", item.ends_at, item.threshold_days
+                NotificationType.EXPIRING,
+                item_name(item.project_id, item.ar_content_id),
+                item.ends_at,
+                item.threshold_days,
             ),
             give_up_at=give_up_at(NotificationType.EXPIRING, now, item.ends_at, self._settings.give_up_after),
         )

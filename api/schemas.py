@@ -37,6 +37,8 @@ class Notification(BaseModel):
     company_slug: str | None
     project_id: int | None
     project_slug: str | None
+    ar_content_id: int | None = Field(description="The AR content it is about; null: the project itself.")
+    ar_content_slug: str | None
     subject: str | None
     days_left: int | None = Field(description="On the company's calendar, when the notification was opened.")
     item_ends_at: datetime | None

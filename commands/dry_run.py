@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.due_items import due_rules
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database
-from contracts import Channel, PageCursor
+from contracts import Channel
 from db import due, records
 from settings import Settings
 
@@ -39,7 +39,7 @@ async def _all_due(connection: AsyncConnection, settings: Settings, at: datetime
     after = due.FIRST_PAGE
     while page := await due.find_due(connection, rules, settings.scan_page_size, after):
         items += page
-        after = PageCursor(page[-1].ends_at, page[-1].project_id)
+        after = page[-1].cursor
     return items
 
 
@@ -51,6 +51,7 @@ def _shown(item: due.DueItem, settings: Settings, zone: ZoneInfo) -> dict[str, A
     return {
         "company": item.company_slug,
         "project": item.project_slug,
+        "ar_content": item.ar_content_slug,
         "ends_at": item.ends_at.astimezone(zone),
         "days_left": item.days_left,
         "threshold_days": item.threshold_days,
@@ -60,11 +61,11 @@ def _shown(item: due.DueItem, settings: Settings, zone: ZoneInfo) -> dict[str, A
 
 def _print_found(found: list[dict[str, Any]], at: datetime) -> None:
     print_table(
-        ("company", "project", "ends, company's clock", "days left", "threshold", "channels"),
+        ("company", "item", "ends, company's clock", "days left", "threshold", "channels"),
         [
             (
                 each["company"],
-                each["project"],
+                each["ar_content"] or each["project"],
                 f"{each['ends_at']:%Y-%m-%d %H:%M %Z}",
                 each["days_left"],
                 each["threshold_days"],

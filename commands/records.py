@@ -15,6 +15,7 @@ _NOTIFICATION_COLUMNS = {
     "status": "status",
     "company": "company_slug",
     "project": "project_slug",
+    "AR content": "ar_content_slug",
     "ends at (UTC)": "item_ends_at",
     "days left": "days_left",
     "e-mail sent (UTC)": "email_sent_at",

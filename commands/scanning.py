@@ -15,7 +15,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 import schedules
 from commands.output import print_json, print_line, stderr_console
-from commands.running import OK, CommandFailed, complain, temporal_client, temporal_errors
+from commands.running import FAILED, OK, CommandFailed, complain, temporal_client, temporal_errors
 from contracts import ScanExpiringResult, TaskQueue, task_queue
 from settings import Settings
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -29,10 +29,16 @@ LIVE_POLLER = timedelta(seconds=90)
 ScanHandle = WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]
 
 
-async def scan(*, wait: bool, timeout: float | None, as_json: bool) -> int:  # noqa: ASYNC109 - it is a command's option
+async def scan(
+    *,
+    wait: bool,
+    timeout: float | None,  # noqa: ASYNC109 - it is a command's option
+    allow_many: bool,
+    as_json: bool,
+) -> int:
     """Starts a scan, or joins the one that was started by hand and still runs; with `wait` follows it to its end.
 
-    `timeout` is in seconds. A scan that is no longer waited for goes on.
+    `timeout` is in seconds. 1 if the scan opened nothing since it was more than SCAN_MAX_NOTICES. A scan that is no longer waited for goes on.
     """
     settings = Settings.load()
     settings.require_a_channel()
@@ -41,7 +47,7 @@ async def scan(*, wait: bool, timeout: float | None, as_json: bool) -> int:  # n
     async with temporal_errors():
         handle = await client.start_workflow(
             ScanExpiringWorkflow.run,
-            schedules.scan_input(settings),
+            schedules.scan_input(settings, allow_many=allow_many),
             id=WORKFLOW_ID,
             task_queue=queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -59,6 +65,12 @@ async def scan(*, wait: bool, timeout: float | None, as_json: bool) -> int:  # n
             print_line(f"{result.recovered} that stood open had lost their workflow: started again, or settled.")
     else:
         print_line(f"Scan {handle.id}: {started['web_ui_url']}")
+    if wait and result.too_many:
+        complain(
+            f"{result.found} is more than SCAN_MAX_NOTICES ({settings.scan_max_notices}), so no notice was opened: "
+            "`scan --dry-run` lists them, `scan --allow-many` opens them."
+        )
+        return FAILED
     return OK
 
 

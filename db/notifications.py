@@ -23,6 +23,8 @@ _FLAT = table(
     column("company_slug", Text),
     column("project_id", BigInteger),
     column("project_slug", Text),
+    column("ar_content_id", BigInteger),
+    column("ar_content_slug", Text),
     column("subject", Text),
     column("days_left"),
     column("item_ends_at", TIMESTAMPTZ),

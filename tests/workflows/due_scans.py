@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.due_items import due_rules
-from contracts import NotificationType, PageCursor, notification_key
+from contracts import NotificationType, PageCursor, item_name, notification_key
 from db import due
 from db.due import DueItem, NewNotification
 from settings import Settings
@@ -48,7 +48,10 @@ class DueScans:
             NewNotification(
                 item,
                 notification_key(
-                    NotificationType.EXPIRING, f"project-{item.project_id}", item.ends_at, item.threshold_days
+                    NotificationType.EXPIRING,
+                    item_name(item.project_id, item.ar_content_id),
+                    item.ends_at,
+                    item.threshold_days,
                 ),
                 item.ends_at,
             )

@@ -46,6 +46,7 @@ async def test_days_left_are_those_on_the_companys_calendar(
 
 async def test_the_threshold_is_crossed_at_the_companys_midnight(platform: Platform, scans: DueScans) -> None:
     """The same end, seven days off in Auckland and six in Los Angeles."""
+    scans = scans.with_thresholds(7)
     ends_at = at("2026-06-18T12:00")
     auckland = await platform.project(await platform.company(timezone="Pacific/Auckland"), expires_at=ends_at)
     angeles = await platform.project(await platform.company(timezone="America/Los_Angeles"), expires_at=ends_at)
