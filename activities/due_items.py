@@ -35,8 +35,8 @@ _TOO_MANY = """\
 The companies of {found} items are due to be told, which is more than SCAN_MAX_NOTICES ({limit}). So no notice was
 opened. What earlier scans had opened is sent.
 
-`python cli.py scan --dry-run` lists them. If they are right: `python cli.py scan --allow-many`. If they are not, as after
-a wrong import, mend the data: the next scan looks again.
+`python cli.py scan --dry-run` lists them. If they are right: `python cli.py scan --allow-many`. If they are not, as
+after a wrong import, mend the data: the next scan looks again.
 """
 
 log = structlog.get_logger(__name__)

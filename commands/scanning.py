@@ -38,7 +38,8 @@ async def scan(
 ) -> int:
     """Starts a scan, or joins the one that was started by hand and still runs; with `wait` follows it to its end.
 
-    `timeout` is in seconds. 1 if the scan opened nothing since it was more than SCAN_MAX_NOTICES. A scan that is no longer waited for goes on.
+    `timeout` is in seconds. 1 if the scan opened nothing since it was more than SCAN_MAX_NOTICES.
+    A scan that is no longer waited for goes on.
     """
     settings = Settings.load()
     settings.require_a_channel()

@@ -118,3 +118,53 @@ async def test_page_after_page_finds_each_project_once_in_the_order_of_the_ends(
         found += [item.project_id for item in page]
         page = await scans.find(before(3), page_size=2, after=page[-1].cursor)
     assert found == [ids[3], ids[1], ids[0], ids[2], ids[4]]
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "told"),
+    [
+        ("2026-06-23T16:00", {1: (1, 1)}),  # seven days before the end's day, though not seven times 24 hours
+        ("2026-06-22T16:00", {7: (7, 7), 1: (1, 1)}),
+        ("2026-05-31T00:00", {7: (7, 7), 1: (1, 1)}),  # the 30 days would be on the first day
+    ],
+)
+async def test_a_threshold_that_lies_at_the_start_greets_nobody(
+    platform: Platform, scans: DueScans, starts_at: str, told: dict[int, tuple[int, int]]
+) -> None:
+    await project(platform, starts_at=at(starts_at))
+    opened = {days: await scans.open(before(days)) for days in (31, 30, 29, 8, 7, 6, 3, 2, 1, 0.1)}
+    assert {days: each for days, each in opened.items() if each} == {days: [each] for days, each in told.items()}
+
+
+async def test_a_life_shorter_than_every_threshold_is_told_of_at_its_half(platform: Platform, scans: DueScans) -> None:
+    await project(platform, starts_at=before(1))
+    assert await scans.open(before(0.51)) == []
+    assert await scans.open(before(0.5)) == [(0, 0)]
+    assert await scans.open(before(0.1)) == []
+
+
+async def test_half_a_life_counts_days_on_the_companys_calendar(platform: Platform, scans: DueScans) -> None:
+    await project(platform, starts_at=before(4), notify_before_expiry_days=[30, 4])
+    assert await scans.open(before(2.1)) == []
+    assert await scans.open(before(1)) == [(2, 1)]
+    assert await scans.open(before(0.1)) == []
+
+
+async def test_a_start_after_the_end_makes_no_difference(platform: Platform, scans: DueScans) -> None:
+    await project(platform, starts_at=before(-5))
+    assert await scans.open(before(7)) == [(7, 7)]
+
+
+async def test_the_29th_of_february_is_a_day_like_any_other(platform: Platform, scans: DueScans) -> None:
+    await project(platform, expires_at=at("2028-03-01T00:30"))
+    assert await scans.with_thresholds(1).open(at("2028-02-28T23:59")) == []
+    assert await scans.with_thresholds(1).open(at("2028-02-29T00:00")) == [(1, 1)]
+    await platform.execute("UPDATE projects SET status = 'archived'")
+    await project(platform, expires_at=at("2028-02-29T12:00"))
+    assert await scans.open(at("2028-02-22T09:00")) == [(7, 7)]
+
+
+async def test_over_a_new_year(platform: Platform, scans: DueScans) -> None:
+    await project(platform, expires_at=at("2027-01-03T12:00"))
+    assert await scans.open(at("2026-12-27T09:00")) == [(7, 7)]
+    assert await scans.open(at("2027-01-02T09:00")) == [(1, 1)]

@@ -1,0 +1,58 @@
+"""A scan that would open more notices than SCAN_MAX_NOTICES opens none until an operator allows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts import ScanExpiringResult
+from tests.scanning import scan
+from tests.workflows.scene import Scene
+
+
+@pytest.fixture
+async def crowded(scene: Scene) -> Scene:
+    """Three projects are due, and two are allowed."""
+    for _ in range(3):
+        await scene.platform.project(await scene.platform.company())
+    return scene.with_settings(scan_max_notices=2, admin_email="admin@own.example")
+
+
+async def alerts(scene: Scene) -> list[str]:
+    return [each.subject for each in await scene.platform.notifications() if each.notification_type == "alert"]
+
+
+@pytest.mark.parametrize("page_size", [100, 3, 2, 1])
+async def test_it_opens_none_and_alerts_the_operators_once(crowded: Scene, page_size: int) -> None:
+    async with crowded.worker():
+        for _ in range(2):
+            result = await scan(crowded.client, crowded.settings, page_size=page_size)
+            assert (result.found, result.opened, result.too_many) == (3, 0, True)
+        await crowded.children_end()
+    assert await alerts(crowded) == ["The scan would open 3 notices and opened none"]
+    assert [each.recipients for each in crowded.sink.messages] == [("admin@own.example",)]
+
+
+async def test_allowed_it_opens_all(crowded: Scene) -> None:
+    async with crowded.worker():
+        result = await scan(crowded.client, crowded.settings, page_size=1, allow_many=True)
+        await crowded.children_end()
+    assert result == ScanExpiringResult(found=3, opened=3, started=3)
+    assert await alerts(crowded) == []
+
+
+async def test_as_many_as_are_allowed_are_opened(crowded: Scene) -> None:
+    async with crowded.with_settings(scan_max_notices=3).worker():
+        assert (await scan(crowded.client, crowded.settings, page_size=1)).opened == 3
+        await crowded.children_end()
+
+
+async def test_what_stood_open_before_is_sent_all_the_same(crowded: Scene) -> None:
+    project = await crowded.platform.scalar("SELECT max(id) FROM projects")
+    await crowded.platform.notification(project)
+    await crowded.platform.project(await crowded.platform.company())
+    async with crowded.worker():
+        result = await crowded.scan()
+        await crowded.children_end()
+    assert result.too_many
+    notification = await crowded.notification()
+    assert (notification.project_id, notification.status) == (project, "delivered")
