@@ -50,7 +50,7 @@ async def _demo(stack: AsyncExitStack, data: Path, once: bool, stop: asyncio.Eve
     STATE.mkdir(exist_ok=True)
     demo = Demo(console, data)
     await demo.start(stack)
-    new = await demo.scan()
+    new = await demo.run()
     differences, line = await demo.report(new)
     demo.show_links()
     if not once:

@@ -27,6 +27,12 @@ PROVIDERS = (
 )
 """Settings that could reach real people: taken from the environment only with DEMO_EXTERNAL=1."""
 
+ADMIN_CHAT = "410000"
+ADMIN_EMAIL = "operators@platform.example"
+
+UNWATCHED = {"DISK_LIMIT": "100", "MEMORY_LIMIT": "100", "CPU_LIMIT": "100000"}
+"""A demo's alerts are of its data, not of the machine that it runs on."""
+
 QUICK = {"EMAIL_RETRY_INITIAL": "1", "TELEGRAM_RETRY_INITIAL": "1", "GIVE_UP_AFTER": "30"}
 """Nobody watches a demo for days: retries come soon, and what never succeeds is given up after half a minute."""
 
@@ -45,6 +51,7 @@ def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], a
             inherited.pop(f"{name}_FILE", None)
     demo = {
         **QUICK,
+        **UNWATCHED,
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": endpoints["database_url"],
         "TEMPORAL_ADDRESS": endpoints["temporal_address"],
@@ -63,5 +70,9 @@ def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], a
             "SMTP_FROM_EMAIL": "notices@platform.example",
             "TELEGRAM_API_URL": str(stand_ins["telegram_api_url"]),
             "TELEGRAM_BOT_TOKEN": str(stand_ins["telegram_bot_token"]),
+            "TELEGRAM_ADMIN_CHAT_ID": ADMIN_CHAT,
+            "ADMIN_EMAIL": ADMIN_EMAIL,
+            "PUBLIC_URL": f"http://127.0.0.1:{api_port}",
+            "UNSUBSCRIBE_SECRET": "of the demo only",
         }
     return inherited | demo

@@ -9,8 +9,10 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from socket import create_server
+from typing import NamedTuple
 from urllib.parse import quote
 
+import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -21,15 +23,16 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 from contracts import ScanExpiringResult
 from demo import comparison
 from demo.children import Child, ChildFailedError
-from demo.environment import MAIL, ROOT, STATE, environment, external
+from demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, ROOT, STATE, environment, external
 from embedded.servers import EmbeddedServers
-from schedules import SCAN_EXPIRING
+from schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 
 SCAN_SECONDS = 60.0
 FINISH_SECONDS = 300.0
 """Longer than GIVE_UP_AFTER and its attempts could take on a slow machine."""
 STYLES = {"accepted": "green", "rejected": "red", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
+_TESTED = text("SELECT EXISTS (SELECT FROM notifications WHERE notification_type = 'test')")
 _PROGRESS = text("SELECT count(*) AS total, count(*) FILTER (WHERE status <> 'open') AS ended FROM notifications")
 
 
@@ -37,8 +40,15 @@ class DemoFailedError(Exception):
     """A step of the demo did not work. The message says which and why."""
 
 
+class _Counted(NamedTuple):
+    """Notifications."""
+
+    total: int
+    ended: int
+
+
 class Demo:
-    """One run: `start`, then `scan`, then `report`."""
+    """One run: `start`, then `run`, then `report`."""
 
     def __init__(self, console: Console, data: Path) -> None:
         self._console = console
@@ -62,12 +72,13 @@ class Demo:
             self._endpoints["temporal_address"], namespace=self._endpoints["temporal_namespace"]
         )
         await self._command("migrate")
-        say("Starting the worker and the API ...")
+        say("Starting the API and the worker ...")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._command("import", str(self._data)))
             group.create_task(self._command("schedules", "apply"))
-            group.create_task(self._child(stack, "worker", [str(ROOT / "worker.py")], "worker_ready"))
             group.create_task(self._child(stack, "api", ["-m", "api"], "api_ready"))
+        # Last: with the first thing it does it may look whether all the others are well.
+        await self._child(stack, "worker", [str(ROOT / "worker.py")], "worker_ready")
 
     async def _start_stand_ins(self, stack: AsyncExitStack) -> dict[str, object]:
         arguments = ["-m", "stand_ins", "--dir", str(STATE), "--mail-dir", str(MAIL)]
@@ -100,23 +111,49 @@ class Demo:
         if status != 0:
             raise DemoFailedError(f"python cli.py {' '.join(arguments)}: exit status {status}")
 
-    async def scan(self) -> int:
-        """Triggers the Schedule's scan and waits until everything it started has ended. Returns how many are new."""
-        workflow_id = await self._trigger()
-        self._scan_link = self._workflow_link(workflow_id)
+    async def run(self) -> int:
+        """All that happens by itself, once: the scan, the switching off, the look at the system's health. And a test.
+
+        Each Schedule is triggered, and all that it started is waited for. Returns how many notifications are new.
+        """
+        before = await self._count()
+        await self._send_test()
+        scan, deactivation = await self._trigger(SCAN_EXPIRING), await self._trigger(DEACTIVATE_EXPIRED)
+        self._scan_link = self._workflow_link(scan)
         self._console.print(f"Scanning: {self._scan_link}", highlight=False)
-        handle = self._client.get_workflow_handle(workflow_id, result_type=ScanExpiringResult)
+        await self._all_ended(scan, deactivation)
+        check = await self._trigger(CHECK_HEALTH)
+        await self._all_ended(check)
+        handle = self._client.get_workflow_handle(scan, result_type=ScanExpiringResult)
+        result = await handle.result()
+        self._console.print(f"The scan found {result.found}, opened {result.opened}, started {result.started}.")
+        return (await self._count()).total - before.total
+
+    async def _send_test(self) -> None:
+        """One test notification, as an operator sends it through the API; the first time only."""
+        async with self._engine.connect() as connection:
+            if await connection.scalar(_TESTED):
+                return
+        async with httpx.AsyncClient(base_url=self._api_url, timeout=SCAN_SECONDS) as api:
+            answer = await api.post("/notifications/test", json={"email": ADMIN_EMAIL, "chat_id": int(ADMIN_CHAT)})
+            answer.raise_for_status()
+
+    async def _count(self) -> _Counted:
+        async with self._engine.connect() as connection:
+            return _Counted(*(await connection.execute(_PROGRESS)).one())
+
+    async def _all_ended(self, *workflow_ids: str) -> None:
+        """Waits for these workflows and for every notification."""
+        running = asyncio.gather(*(self._client.get_workflow_handle(each).result() for each in workflow_ids))
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        scanning = asyncio.create_task(handle.result())
         try:
             async with asyncio.timeout(FINISH_SECONDS):
                 with Progress(*columns, console=self._console) as progress:
                     task = progress.add_task("notifications ended", total=None)
                     while True:
-                        async with self._engine.connect() as connection:
-                            counted = (await connection.execute(_PROGRESS)).one()
+                        counted = await self._count()
                         progress.update(task, completed=counted.ended, total=counted.total or None)
-                        if scanning.done() and counted.ended == counted.total:
+                        if running.done() and counted.ended == counted.total:
                             break
                         if ended := next((child.ended for child in self._children if child.ended), None):
                             raise DemoFailedError(ended)
@@ -124,14 +161,12 @@ class Demo:
         except TimeoutError:
             raise DemoFailedError(f"not all has ended after {FINISH_SECONDS:.0f} s: {self._scan_link}") from None
         finally:
-            scanning.cancel()
-        result = scanning.result()
-        self._console.print(f"The scan found {result.found}, opened {result.opened}, started {result.started}.")
-        return int(result.opened)
+            running.cancel()
+        await running
 
-    async def _trigger(self) -> str:
+    async def _trigger(self, schedule_id: str) -> str:
         """The id of the workflow that the Schedule has started for this trigger."""
-        schedule = self._client.get_schedule_handle(SCAN_EXPIRING)
+        schedule = self._client.get_schedule_handle(schedule_id)
         before = (await schedule.describe()).info.num_actions
         await schedule.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
         async with asyncio.timeout(SCAN_SECONDS):
@@ -139,7 +174,7 @@ class Demo:
                 await asyncio.sleep(0.1)
         action = info.recent_actions[-1].action
         if not isinstance(action, ScheduleActionExecutionStartWorkflow):
-            raise DemoFailedError(f"the Schedule {SCAN_EXPIRING} did not start a workflow")
+            raise DemoFailedError(f"the Schedule {schedule_id} did not start a workflow")
         return action.workflow_id
 
     async def report(self, new: int) -> tuple[list[str], str]:
@@ -181,7 +216,7 @@ class Demo:
 
 def _table(ledger: list[comparison.LedgerRow]) -> Table:
     table = Table(title="Every notification, with both channels' outcome")
-    for column in ("Project", "Company", "Type", "Days left", "E-mail", "Telegram"):
+    for column in ("Item", "Company", "Type", "Days left", "E-mail", "Telegram"):
         table.add_column(column, overflow="fold")
     for email, telegram in zip(ledger[::2], ledger[1::2], strict=True):
         days_left = "" if email.days_left is None else str(email.days_left)
