@@ -26,10 +26,11 @@ COPY channels channels
 COPY commands commands
 COPY csv_import csv_import
 COPY db db
+COPY rendering rendering
 COPY templates templates
 COPY workflows workflows
 COPY deploy/__init__.py deploy/check_worker.py deploy/
-COPY cli.py contracts.py log_setup.py process.py rate_limits.py rendering.py schedules.py settings.py starting.py \
+COPY cli.py contracts.py log_setup.py process.py rate_limits.py schedules.py settings.py starting.py \
     temporal_connection.py worker.py ./
 # The processes may not write here, and the health check starts one every half minute.
 RUN python -m compileall -q .
