@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import process
-from commands import dry_run, importing, interventions, records, scanning, servers, upkeep
+from commands import dry_run, importing, interventions, preview, records, scanning, servers, upkeep
 from commands.running import FAILED, OK, run
 from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
 from csv_import.fields import parse_time
@@ -187,6 +187,26 @@ def unsuppress(
 ) -> None:
     """Use an address or chat again."""
     run(interventions.unsuppress(channel, address, by, why, as_json=as_json))
+
+
+@app.command("preview")
+def show_preview(
+    notification_type: Annotated[NotificationType, typer.Option("--type")],
+    locale: Annotated[str, typer.Option(metavar="LOCALE", help="A company's locale, such as ru or ru-RU.")] = "en",
+    channel: Annotated[Channel, typer.Option()] = Channel.EMAIL,
+    item: Annotated[preview.Item, typer.Option(help="What ends, or has ended.")] = preview.Item.PROJECT,
+    part: Annotated[preview.Part | None, typer.Option(help="Only this part of the e-mail.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write each part to a file in this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a text with sample data, as a company would get it. Nothing is sent; no server is needed."""
+    if part is not None and channel is not Channel.EMAIL:
+        raise typer.BadParameter("--part goes with --channel email only: a Telegram message has one part")
+    if item is preview.Item.CONTENT and notification_type not in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        raise typer.BadParameter("--item content goes with --type expiring and expired only")
+    run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))
 
 
 @app.command("servers")

@@ -1,0 +1,129 @@
+"""`preview`: a text as a company gets it, made of sample data. Nothing is sent, no server is needed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from jinja2 import TemplateError
+
+from commands.output import print_json, print_line
+from commands.running import OK, CommandFailed
+from contracts import Channel, DeliveryStatus, NotificationType
+from db.deliveries import Claim
+from rendering import Renderer
+from rendering.languages import LanguageError, match
+from settings import Settings, SettingsError
+
+
+class Item(StrEnum):
+    """What ends."""
+
+    PROJECT = "project"
+    CONTENT = "content"
+
+
+class Part(StrEnum):
+    """What an e-mail consists of."""
+
+    SUBJECT = "subject"
+    TEXT = "text"
+    HTML = "html"
+
+
+FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.html"}
+"""What `--output` writes of an e-mail; of Telegram it is `telegram.html`."""
+
+UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
+
+SAMPLE = Claim(
+    delivery_id=1,
+    claim_seq=1,
+    status=DeliveryStatus.PENDING,
+    reason=None,
+    obstacle=None,
+    in_doubt=False,
+    notification_type="expiring",
+    dedupe_key="sample",
+    subject=None,
+    message=None,
+    metadata={},
+    recipient="anna@harbour-museum.example",
+    ends_at=datetime(2026, 11, 27, 22, 59, tzinfo=UTC),
+    days_left=7,
+    company_id=7,
+    company_name="Harbour Museum",
+    locale="en",
+    timezone="Europe/Berlin",
+    project_name="Old Harbour Walk",
+    project_slug="old-harbour-walk",
+    contents=["Ferry <animated>", "Ships of 1890", "The lighthouse keeper & his dog"],
+)
+ALERT_SUBJECT = "Telegram is refused: telegram_unauthorized"
+ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNobody's notice has failed: all of them wait."
+
+
+def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
+    """A claim that has all that its text can name."""
+    claim = replace(SAMPLE, notification_type=notification_type.value, locale=locale)
+    if item is Item.CONTENT:
+        return replace(claim, content="The lighthouse keeper", contents=[])
+    if notification_type is NotificationType.ALERT:
+        return replace(claim, subject=ALERT_SUBJECT, message=ALERT_MESSAGE)
+    return claim
+
+
+async def preview(
+    notification_type: NotificationType,
+    locale: str,
+    channel: Channel,
+    item: Item,
+    part: Part | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Prints the parts, or writes a file of each into `output`."""
+    settings = Settings.load()
+    try:
+        renderer = Renderer(settings.renew_url_template, settings.support_email)
+        if match(locale, renderer.languages) is None:
+            raise SettingsError(f"--locale: no templates for {locale!r}; there are {', '.join(renderer.languages)}")
+        parts = _parts(renderer, sample(notification_type, locale, item), channel)
+    except (LanguageError, TemplateError) as error:
+        raise CommandFailed(f"{type(error).__name__}: {error}") from error
+    if part is not None:
+        parts = {FILES[part]: parts[FILES[part]]}
+    if output is not None:
+        _write(parts, output, as_json)
+    elif as_json:
+        print_json({name.partition(".")[0]: text for name, text in parts.items()})
+    else:
+        sys.stdout.write("\n".join(f"{text.rstrip()}\n" for text in parts.values()))
+    return OK
+
+
+def _parts(renderer: Renderer, claim: Claim, channel: Channel) -> dict[str, str]:
+    """The texts by the names of their files."""
+    if channel is Channel.TELEGRAM:
+        return {"telegram.html": renderer.telegram(claim)}
+    mail = renderer.email(claim, UNSUBSCRIBE_URL)
+    return {FILES[Part.SUBJECT]: mail.subject, FILES[Part.TEXT]: mail.text, FILES[Part.HTML]: mail.html or ""}
+
+
+def _write(parts: dict[str, str], folder: Path, as_json: bool) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in parts.items():
+            (folder / name).write_text(f"{text.rstrip()}\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"{folder}: {error.strerror}") from error
+    files = [str(folder / name) for name in parts]
+    if as_json:
+        print_json({"files": files})
+    else:
+        for file in files:
+            print_line(file)
