@@ -93,3 +93,33 @@ def test_a_test_brings_its_own_text() -> None:
     mail = RENDERER.email(own)
     assert (mail.subject, mail.text, mail.html) == ("Hi", "Plain & simple", "<p>Rich</p>")
     assert RENDERER.telegram(own) == "<b>Hi</b>\n\nPlain &amp; simple"
+
+
+def test_a_notice_of_content_with_an_end_of_its_own_spares_its_project() -> None:
+    mail = RENDERER.email(replace(CLAIM, content="Bow & stern", contents=[]))
+    assert mail.subject == "Bow & stern (Ship <b>ahoy</b>) ends in 7 days"
+    assert "The rest of the project stays on." in mail.text
+    assert "<strong>Bow &amp; stern</strong>" in (mail.html or "")
+
+
+def test_what_has_ended_is_named_with_what_was_switched_off_with_it() -> None:
+    ended = replace(CLAIM, notification_type="expired", days_left=-1)
+    mail = RENDERER.email(ended)
+    assert mail.subject == "Ship <b>ahoy</b> has ended and is switched off"
+    for text in (mail.text, mail.html or "", RENDERER.telegram(ended)):
+        assert "Monday, November 30, 2026" in text
+        assert "switched off" in text
+        assert "https://platform.example/projects/ship/renew" in text
+        assert "script" in text
+
+
+def test_an_alert_has_html_too_with_its_lines_kept() -> None:
+    alert = replace(CLAIM, notification_type="alert", subject="Telegram is refused", message="One <b>\n\nTwo")
+    mail = RENDERER.email(alert)
+    assert (mail.subject, mail.text.strip()) == ("Telegram is refused", "One <b>\n\nTwo")
+    assert '<p style="white-space:pre-line">One &lt;b&gt;\n\nTwo</p>' in (mail.html or "")
+
+
+def test_a_link_cannot_be_broken_out_of() -> None:
+    mail = RENDERER.email(replace(CLAIM, project_slug='x"><script>'))
+    assert 'x"><script>' not in (mail.html or "")

@@ -1,0 +1,165 @@
+"""Every language says everything, with every count; another language is just one more folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from commands.preview import Item, sample
+from contracts import NotificationType
+from db.deliveries import Claim
+from rendering import Renderer
+from rendering.languages import Language, LanguageError
+from rendering.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES
+
+LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
+LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")
+RENDERER = Renderer(*LINKS)
+DAYS = range(401)
+UNSUBSCRIBE_URL = "https://platform.example/unsubscribe?a=1&b=2"
+
+
+def all_claims(locale: str) -> Iterator[Claim]:
+    """One of each type and item."""
+    for notification_type in NotificationType:
+        yield sample(notification_type, locale, Item.PROJECT)
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        yield sample(notification_type, locale, Item.CONTENT)
+
+
+def test_english_and_russian_are_there() -> None:
+    assert {"en", "ru"} <= set(LANGUAGES)
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_a_language_has_every_text_and_no_other(locale: str) -> None:
+    folder = TEMPLATES / locale
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {PHRASES, *(f"{each}/{part}" for each in NotificationType for part in PARTS)}
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_every_text_says_something(locale: str) -> None:
+    for claim in all_claims(locale):
+        mail = RENDERER.email(claim, UNSUBSCRIBE_URL)
+        for text in (mail.subject, mail.text, mail.html, RENDERER.telegram(claim)):
+            assert text and text.strip()
+            assert "None" not in text
+            assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_every_number_of_days_and_contents_can_be_said(locale: str) -> None:
+    forms: set[str] = set()
+    language = Language(locale)
+    claim = sample(NotificationType.EXPIRING, locale, Item.PROJECT)
+    for days in DAYS:
+        counted = replace(claim, days_left=days, contents=["Ship"] * (CONTENTS_SHOWN + days))
+        mail = RENDERER.email(counted)
+        for text in (mail.subject, mail.text, mail.html or "", RENDERER.telegram(counted)):
+            assert days < 2 or str(days) in text
+        for text in (mail.text, mail.html or "", RENDERER.telegram(counted)):
+            assert text.count("Ship") == CONTENTS_SHOWN
+        forms.add(language.locale.plural_form(days))
+    assert forms == language.plural_forms
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (0, "сегодня"),
+        (1, "завтра"),
+        (2, "через 2 дня"),
+        (5, "через 5 дней"),
+        (11, "через 11 дней"),
+        (21, "через 21 день"),
+        (112, "через 112 дней"),
+    ],
+)
+def test_russian_days(days: int, said: str) -> None:
+    claim = replace(sample(NotificationType.EXPIRING, "ru-RU", Item.PROJECT), days_left=days)
+    assert RENDERER.email(claim).subject == f"Срок проекта «Old Harbour Walk» заканчивается {said}"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [(1, "и ещё 1 объект"), (2, "и ещё 2 объекта"), (37, "и ещё 37 объектов"), (0, None)]
+)
+def test_russian_contents(more: int, said: str | None) -> None:
+    contents = ["Ship"] * (CONTENTS_SHOWN + more)
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(sample(notification_type, "ru", Item.PROJECT), contents=contents)
+        mail = RENDERER.email(claim)
+        for text in (mail.text, mail.html or "", RENDERER.telegram(claim)):
+            assert re.findall(r"и ещё \d+ \w+", text) == ([said] if said else [])
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_what_ends_is_named_with_its_project(locale: str) -> None:
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = sample(notification_type, locale, Item.CONTENT)
+        mail = RENDERER.email(claim)
+        for text in (mail.subject, mail.text, mail.html or "", RENDERER.telegram(claim)):
+            assert "The lighthouse keeper" in text
+            assert "Old Harbour Walk" in text
+        for text in (mail.text, mail.html or "", RENDERER.telegram(claim)):
+            assert "https://platform.example/projects/old-harbour-walk/renew" in text
+            assert "2026" in text
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_a_mail_bears_the_link_to_unsubscribe_where_there_is_one(locale: str) -> None:
+    for claim in all_claims(locale):
+        for url in (UNSUBSCRIBE_URL, None):
+            mail = RENDERER.email(claim, url)
+            bears = url is not None and claim.notification_type != NotificationType.ALERT
+            assert (UNSUBSCRIBE_URL in mail.text) is bears
+            assert ('href="https://platform.example/unsubscribe?a=1&amp;b=2"' in (mail.html or "")) is bears
+        assert "unsubscribe" not in RENDERER.telegram(claim)
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_html_says_which_language_it_is(locale: str) -> None:
+    for claim in all_claims(locale):
+        assert f'<html lang="{locale}" dir="ltr">' in (RENDERER.email(claim).html or "")
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Path:
+    """A copy, to be changed."""
+    return shutil.copytree(TEMPLATES, tmp_path / "templates")
+
+
+def test_another_language_is_one_more_folder(templates: Path) -> None:
+    shutil.copytree(templates / "en", templates / "de")
+    (templates / "de" / "expiring" / "subject.txt").write_text("{{ project }} endet am {{ ends_at }}")
+    renderer = Renderer(*LINKS, templates)
+    mail = renderer.email(sample(NotificationType.EXPIRING, "de-AT", Item.PROJECT))
+    assert mail.subject == "Old Harbour Walk endet am Freitag, 27. November 2026, 23:59"
+    assert '<html lang="de" dir="ltr">' in (mail.html or "")
+
+
+def test_a_language_may_be_written_from_right_to_left(templates: Path) -> None:
+    (templates / "en").rename(templates / "he")
+    shutil.copytree(templates / "he", templates / "en")
+    mail = Renderer(*LINKS, templates).email(sample(NotificationType.TEST, "he", Item.PROJECT))
+    assert '<html lang="he" dir="rtl">' in (mail.html or "")
+    assert 'align="right"' in (mail.html or "")
+
+
+@pytest.mark.parametrize("name", [PHRASES, "alert/telegram.html"])
+def test_a_language_that_lacks_a_file_stops_the_start(templates: Path, name: str) -> None:
+    (templates / "ru" / name).unlink()
+    with pytest.raises(LanguageError, match=rf"^templates/ru/{name} is missing$"):
+        Renderer(*LINKS, templates)
+
+
+def test_a_language_that_lacks_a_plural_form_is_noticed_by_one_text(templates: Path) -> None:
+    phrases = templates / "ru" / PHRASES
+    phrases.write_text(phrases.read_text().replace('few="дня", ', ""))
+    with pytest.raises(LanguageError, match=r"^ru: plural\(\) needs few, many, one; few is missing$"):
+        Renderer(*LINKS, templates).email(sample(NotificationType.EXPIRING, "ru", Item.PROJECT))
