@@ -31,6 +31,7 @@ from contracts import TaskQueue, task_queues
 from db.engine import create_engine
 from log_setup import configure_logging
 from rendering import Renderer
+from rendering.languages import LanguageError
 from settings import Settings, SettingsError
 from starting import start_notification
 from temporal_connection import connect, register_search_attributes
@@ -126,7 +127,8 @@ async def _workers(
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 after a stop on SIGTERM or SIGINT, 1 if a server is away at the start, 2 for a wrong setting."""
+    """Exit status: 0 after a stop on SIGTERM or SIGINT, 1 if a server is away at the start, 2 for a wrong setting or
+    templates that lack something."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
@@ -151,7 +153,11 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         log.error("worker_cannot_start", error=f"{type(error).__name__}: {error}")
         return 1
-    await run_worker(settings, client, options.queues, stop)
+    try:
+        await run_worker(settings, client, options.queues, stop)
+    except LanguageError as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 2
     return 0
 
 

@@ -94,7 +94,7 @@ async def preview(
             raise SettingsError(f"--locale: no templates for {locale!r}; there are {', '.join(renderer.languages)}")
         parts = _parts(renderer, sample(notification_type, locale, item), channel)
     except (LanguageError, TemplateError) as error:
-        raise CommandFailed(f"{type(error).__name__}: {error}") from error
+        raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
         parts = {FILES[part]: parts[FILES[part]]}
     if output is not None:

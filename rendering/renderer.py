@@ -42,6 +42,8 @@ class Renderer:
         self._renew_url_template = renew_url_template
         self._support_email = support_email
         self.languages = find_languages(templates)
+        if DEFAULT_LOCALE not in self.languages:
+            raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is what an unknown locale is told in")
         self._environments = {
             tag: _environment(language, templates / tag, templates) for tag, language in self.languages.items()
         }

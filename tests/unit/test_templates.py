@@ -158,6 +158,12 @@ def test_a_language_that_lacks_a_file_stops_the_start(templates: Path, name: str
         Renderer(*LINKS, templates)
 
 
+def test_english_cannot_be_missing(templates: Path) -> None:
+    shutil.rmtree(templates / "en")
+    with pytest.raises(LanguageError, match=r"^templates/en is missing"):
+        Renderer(*LINKS, templates)
+
+
 def test_a_language_that_lacks_a_plural_form_is_noticed_by_one_text(templates: Path) -> None:
     phrases = templates / "ru" / PHRASES
     phrases.write_text(phrases.read_text().replace('few="дня", ', ""))
