@@ -31,7 +31,7 @@ COPY templates templates
 COPY workflows workflows
 COPY deploy/__init__.py deploy/check_worker.py deploy/
 COPY cli.py contracts.py log_setup.py process.py rate_limits.py schedules.py settings.py starting.py \
-    temporal_connection.py worker.py ./
+    temporal_connection.py unsubscribe_links.py worker.py ./
 # The processes may not write here, and the health check starts one every half minute.
 RUN python -m compileall -q .
 

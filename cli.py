@@ -173,7 +173,7 @@ def resend(delivery_id: DeliveryId, why: Why, by: Operator, as_json: Json = Fals
 def suppressions(
     channel: Annotated[Channel | None, typer.Option()] = None, limit: Limit = 50, as_json: Json = False
 ) -> None:
-    """List the addresses and chats that are used no more, since their provider said that they are gone."""
+    """List the addresses and chats that are used no more: gone, as their provider said, or unsubscribed."""
     run(interventions.list_suppressions(channel, limit, as_json=as_json))
 
 

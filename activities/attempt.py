@@ -179,7 +179,9 @@ class DeliveryAttempts:
             if isinstance(refusal, RecipientMoved):
                 await deliveries.move_chat(connection, claim, refusal.new_chat_id)
             if isinstance(refusal, RecipientGone):
-                await suppressions.suppress(connection, claim, refusal.reason, refusal.reply)
+                await suppressions.suppress(
+                    connection, claim.delivery_id, claim.recipient, refusal.reason, refusal.reply
+                )
             if isinstance(refusal, Rejected):
                 await deliveries.reject(connection, claim, refusal.reason, refusal.reply)
             else:

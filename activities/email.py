@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime, formataddr
 from socket import getfqdn
 
@@ -17,10 +19,11 @@ from channels import smtp
 from channels.results import Receipt
 from channels.smtp import SmtpServer
 from channels.smtp_pool import PoolLimits, SmtpPool
-from contracts import Channel, SendInput, SendResult
+from contracts import Channel, NotificationType, SendInput, SendResult
 from db.deliveries import Claim, SentText
 from rendering import RenderedEmail, Renderer
 from settings import Settings, SmtpTls
+from unsubscribe_links import UnsubscribeLinks
 
 
 class EmailActivities:
@@ -53,8 +56,11 @@ class EmailActivities:
         """One attempt at the notification's e-mail; a copy that may be a second one has the same Message-ID."""
 
         async def hand_over(claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
-            rendered = self._renderer.email(claim)
-            message = compose(self._settings, input.notification_id, claim.dedupe_key, recipient, rendered)
+            unsubscribe_url = self._unsubscribe_url(claim, recipient)
+            rendered = self._renderer.email(claim, unsubscribe_url)
+            message = compose(
+                self._settings, input.notification_id, claim.dedupe_key, recipient, rendered, unsubscribe_url
+            )
             sent = SentText(rendered.subject, rendered.text, rendered.html, str(message["Message-ID"]))
             return await smtp.send(
                 self._pool,
@@ -65,6 +71,14 @@ class EmailActivities:
             )
 
         return await self._attempts.run(input, hand_over)
+
+    def _unsubscribe_url(self, claim: Claim, recipient: str) -> str | None:
+        """The link for this mail, signed with the secret as it is now. None: it bears none."""
+        settings = self._settings
+        if not settings.unsubscribe_configured or claim.notification_type == NotificationType.ALERT:
+            return None
+        links = UnsubscribeLinks(current_secret(settings, "unsubscribe_secret"))
+        return links.url(str(settings.public_url), claim.delivery_id, recipient)
 
     def _server(self) -> SmtpServer:
         """With the password as it is now."""
@@ -85,13 +99,31 @@ class EmailActivities:
         await self._pool.close()
 
 
+class _UriHeader(UnstructuredHeader, BaseHeader):
+    """A header with one long word, written as it is: the standard library would encode what exceeds a line's length,
+    and no mail program looks for a link in that."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _UriHeader)
+_POLICY = EmailPolicy(header_factory=_HEADERS)
+
+
 def compose(
-    settings: Settings, notification_id: int, dedupe_key: str, recipient: str, rendered: RenderedEmail
+    settings: Settings,
+    notification_id: int,
+    dedupe_key: str,
+    recipient: str,
+    rendered: RenderedEmail,
+    unsubscribe_url: str | None = None,
 ) -> EmailMessage:
     """The message as RFC 5322 wants it. Its Message-ID depends on the notification alone, so that a second copy
     is recognised as one; Auto-Submitted (RFC 3834) keeps autoresponders quiet."""
     domain = settings.sender.rpartition("@")[2]
-    message = EmailMessage()
+    message = EmailMessage(_POLICY)
     message["From"] = formataddr((settings.smtp_from_name, settings.sender))
     message["To"] = recipient
     message["Subject"] = rendered.subject
@@ -100,6 +132,9 @@ def compose(
     message["Reply-To"] = settings.support_email
     message["Auto-Submitted"] = "auto-generated"
     message["X-Notification-Id"] = str(notification_id)
+    if unsubscribe_url is not None:
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"  # RFC 2369
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     message.set_content(rendered.text)
     if rendered.html:
         message.add_alternative(rendered.html, subtype="html")

@@ -16,6 +16,7 @@ from api.body_limit import LimitBody
 from api.health import health_routes
 from api.notifications import notification_routes
 from api.starting import TestStarter
+from api.unsubscribe import unsubscribe_routes
 from settings import Settings
 
 
@@ -46,4 +47,5 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     app.add_middleware(RequireApiKey, settings=settings)
     app.include_router(health_routes(engine, client))
     app.include_router(notification_routes(settings, engine, client, starter))
+    app.include_router(unsubscribe_routes(settings, engine))
     return app

@@ -11,11 +11,14 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import unsubscribe_links
 from api.problems import problem
 from settings import Settings, SettingsError
 
 HEADER = "X-API-Key"
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_BELOW = unsubscribe_links.PATH
+"""Whoever has a link to unsubscribe needs no key: its signature opens."""
 
 API_KEY_SCHEME = APIKeyHeader(name=HEADER, scheme_name="ApiKey", description="One of API_KEYS.", auto_error=False)
 """For the documentation: `RequireApiKey` does the asking, before anything of the body is read."""
@@ -42,7 +45,8 @@ def require_keys(settings: Settings) -> None:
 
 
 class RequireApiKey:
-    """ASGI middleware: answers 401 unless the request bears a key. What is not in OPEN_PATHS is closed."""
+    """ASGI middleware: answers 401 unless the request bears a key. Closed is what is neither in OPEN_PATHS nor below
+    OPEN_BELOW: routes match the path as it is here, so that no `..` leads out."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -50,7 +54,7 @@ class RequireApiKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             refusal = self._refusal(Headers(scope=scope).get(HEADER))
         await (refusal or self._app)(scope, receive, send)
 
@@ -66,6 +70,10 @@ class RequireApiKey:
             return None
         detail = f"{HEADER} is missing." if given is None else f"{HEADER} is not a valid key."
         return problem(401, detail, {"WWW-Authenticate": "APIKey"})
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_BELOW)
 
 
 def _is_one_of(given: bytes, keys: list[bytes]) -> bool:

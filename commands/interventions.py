@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 
 from commands.output import print_json, print_line, print_page
 from commands.running import OK, CommandFailed, complain, database, temporal_client
-from contracts import Channel, DeliveryStatus, NotificationType, StartableNotification, give_up_at
+from contracts import Channel, DeliveryStatus, NotificationType, Reason, StartableNotification, give_up_at
 from db import fan_out, interventions, suppressions
 from db.interventions import Subject
 from rate_limits import chat_fairness
@@ -121,10 +121,10 @@ def _ended_without_doubt(subject: Subject) -> str | None:
 
 def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | None:
     if subject.suppressed and subject.notification_type is not NotificationType.TEST:
-        return (
-            f"{subject.recipient} is switched off: correct the address, or "
-            f"`unsuppress {subject.channel} {subject.recipient}`"
-        )
+        unsuppress = f"`unsuppress {subject.channel} {subject.recipient}`"
+        if subject.suppressed == Reason.UNSUBSCRIBED:
+            return f"{subject.recipient} has unsubscribed: only if they ask for mails again, {unsuppress}"
+        return f"{subject.recipient} is switched off: correct the address, or {unsuppress}"
     if deadline <= now:
         return f"its item ended at {deadline:%Y-%m-%d %H:%M} UTC: a warning would be pointless"
     return None

@@ -32,7 +32,8 @@ class Subject:
     recipient: str | None
     """The address as it is today."""
     telegram_chat: str | None
-    suppressed: bool
+    suppressed: str | None
+    """Why that address is used no more."""
 
 
 _READ = text("""
@@ -40,8 +41,8 @@ SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
        n.notification_type, n.workflow_id, n.company_id, n.project_id, n.days_left,
        n.item_ends_at, recipient.address AS recipient,
        coalesce(n.metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS telegram_chat,
-       EXISTS (
-           SELECT FROM suppressions s WHERE s.channel = d.channel AND s.address = lower(recipient.address)
+       (
+           SELECT s.reason FROM suppressions s WHERE s.channel = d.channel AND s.address = lower(recipient.address)
        ) AS suppressed
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id

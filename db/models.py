@@ -244,7 +244,7 @@ class Delivery(Base):
 
 
 class Suppression(Base):
-    """An address or chat that is used no more, since its provider said that it is gone."""
+    """An address or chat that is used no more: its provider said that it is gone, or somebody unsubscribed there."""
 
     __tablename__ = "suppressions"
     __table_args__ = (_one_of("channel", Channel),)
@@ -253,10 +253,10 @@ class Suppression(Base):
     address: Mapped[str] = mapped_column(primary_key=True)
     """In lower case; a chat by its id."""
     reason: Mapped[str]
-    """The stable code of the provider's answer."""
+    """The stable code of the provider's answer, or `unsubscribed`."""
     provider_reply: Mapped[str | None]
     notification_id: Mapped[int | None] = mapped_column(ForeignKey("notifications.id", ondelete="SET NULL"))
-    """The notice that was refused."""
+    """The notice that was refused, or whose link was used."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

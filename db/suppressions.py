@@ -1,15 +1,16 @@
-"""Addresses and chats that are used no more: put there by a provider's answer, taken off by an operator."""
+"""Addresses and chats that are used no more: put there by a provider's answer or by who unsubscribed, taken off by an
+operator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import Channel
-from db.deliveries import Claim
+from contracts import Channel, Reason
 
 _SUPPRESS = text("""
 INSERT INTO suppressions (channel, address, reason, provider_reply, notification_id)
@@ -23,11 +24,59 @@ ON CONFLICT (channel, address) DO NOTHING
 )
 
 
-async def suppress(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
-    """Uses the claim's recipient no more. May run twice: the first reason stays."""
+async def suppress(
+    connection: AsyncConnection, delivery_id: int, address: str | None, reason: str, reply: str | None
+) -> None:
+    """Uses the address that the delivery went to no more. May run twice: the first reason stays."""
     await connection.execute(
-        _SUPPRESS,
-        {"address": claim.recipient, "reason": reason, "reply": reply, "delivery_id": claim.delivery_id},
+        _SUPPRESS, {"address": address, "reason": reason, "reply": reply, "delivery_id": delivery_id}
+    )
+
+
+_ADDRESSEE = text("""
+SELECT d.recipient, c.name AS company, coalesce(c.locale, 'en') AS locale, s.reason AS suppressed
+FROM deliveries d
+JOIN notifications n ON n.id = d.notification_id
+LEFT JOIN companies c ON c.id = n.company_id
+LEFT JOIN suppressions s ON s.channel = d.channel AND s.address = lower(d.recipient)
+WHERE d.id = :delivery_id AND d.channel = 'email' AND d.recipient IS NOT NULL
+""").bindparams(bindparam("delivery_id", type_=BigInteger))
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Whom a mail went to."""
+
+    recipient: str
+    company: str | None
+    locale: str
+    suppressed: str | None
+    """Why the address is used no more."""
+
+
+async def read_addressee(connection: AsyncConnection, delivery_id: int) -> Addressee | None:
+    """None: there is no such e-mail, or it never had a recipient."""
+    row = (await connection.execute(_ADDRESSEE, {"delivery_id": delivery_id})).mappings().one_or_none()
+    return None if row is None else Addressee(**row)
+
+
+# What people want goes before what a provider said: an operator may take the latter off without asking them.
+_UNSUBSCRIBE = text("""
+INSERT INTO suppressions AS s (channel, address, reason, notification_id)
+SELECT d.channel, lower(:recipient), :reason, d.notification_id FROM deliveries d WHERE d.id = :delivery_id
+ON CONFLICT (channel, address) DO UPDATE
+SET reason = excluded.reason, provider_reply = NULL, notification_id = excluded.notification_id, created_at = now()
+WHERE s.reason <> excluded.reason
+""").bindparams(
+    bindparam("recipient", type_=Text), bindparam("reason", type_=Text), bindparam("delivery_id", type_=BigInteger)
+)
+
+
+async def unsubscribe(connection: AsyncConnection, delivery_id: int, recipient: str) -> None:
+    """Uses the address no more, since the recipient of this delivery wants no more mails. May run twice."""
+    await connection.execute(
+        _UNSUBSCRIBE,
+        {"delivery_id": delivery_id, "recipient": recipient, "reason": Reason.UNSUBSCRIBED.value},
     )
 
 

@@ -1,0 +1,94 @@
+"""Unsubscribing by the link in a mail: RFC 8058's one click, and a page that asks for one."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import unsubscribe_links
+from api.database import connection_to
+from api.pages import HEADERS, Page, unsubscribing
+from api.problems import Unavailable, problem
+from contracts import Reason
+from db import suppressions
+from db.suppressions import Addressee
+from settings import Settings
+from unsubscribe_links import InvalidLink, UnsubscribeLinks
+
+log = structlog.get_logger(__name__)
+
+
+def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
+    """Only POST changes anything: mail scanners follow every link."""
+    router = APIRouter(prefix=unsubscribe_links.PATH.rstrip("/"), include_in_schema=False)
+    support = settings.support_email
+
+    def links() -> UnsubscribeLinks:
+        """With the secret as it is now. Raises `InvalidLink` where there is none."""
+        try:
+            secret = settings.secret("unsubscribe_secret")
+        except ValueError as error:
+            log.error("unsubscribe_secret_unreadable", error=str(error))
+            raise Unavailable("The link cannot be checked.") from None
+        if secret is None:
+            raise InvalidLink
+        return UnsubscribeLinks(secret)
+
+    async def holder(token: str, *, unsubscribes: bool) -> Addressee:
+        """Whose link it is; unsubscribes them if wanted. Raises `InvalidLink`."""
+        known = links()
+        opened = known.open(token)
+        async with connection_to(engine) as connection:
+            addressee = await suppressions.read_addressee(connection, opened.delivery_id)
+            if addressee is None or not known.is_for(opened, addressee.recipient):
+                raise InvalidLink
+            if unsubscribes:
+                await suppressions.unsubscribe(connection, opened.delivery_id, addressee.recipient)
+                log.info("unsubscribed", delivery_id=opened.delivery_id)
+        return addressee
+
+    async def answer(request: Request, token: str, *, unsubscribes: bool) -> Response:
+        try:
+            addressee = await holder(token, unsubscribes=unsubscribes)
+        except InvalidLink:
+            return _failure(request, HTTPStatus.NOT_FOUND, unsubscribing.invalid(_language(request), support))
+        except Unavailable:
+            return _failure(request, HTTPStatus.SERVICE_UNAVAILABLE, unsubscribing.away(_language(request)))
+        address = _masked(addressee.recipient)
+        if unsubscribes or addressee.suppressed == Reason.UNSUBSCRIBED:
+            return unsubscribing.done(addressee.locale, address, support).response(HTTPStatus.OK)
+        return unsubscribing.question(addressee.locale, address, addressee.company).response(HTTPStatus.OK)
+
+    @router.api_route("/{token}", methods=["GET", "HEAD"])
+    async def ask(request: Request, token: str) -> Response:
+        """Says what would happen, and changes nothing."""
+        return await answer(request, token, unsubscribes=False)
+
+    @router.post("/{token}")
+    async def unsubscribe(request: Request, token: str) -> Response:
+        """Unsubscribes, whatever the body says: RFC 8058 allows a form of either kind. May run twice."""
+        await request.body()  # within the limit for bodies
+        return await answer(request, token, unsubscribes=True)
+
+    return router
+
+
+def _failure(request: Request, status: HTTPStatus, page: Page) -> Response:
+    """A page for a browser, a problem for all others."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return page.response(status)
+    return problem(status, " ".join(page.paragraphs), HEADERS)
+
+
+def _language(request: Request) -> str:
+    """The browser's first choice, where it is not known whose link it is."""
+    return request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip().lower()
+
+
+def _masked(address: str) -> str:
+    """Enough for its owner to know it, and for nobody else to write to it."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"
