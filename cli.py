@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import process
-from commands import dry_run, importing, interventions, preview, records, scanning, servers, upkeep
+from commands import bounces, dry_run, importing, interventions, preview, records, scanning, servers, upkeep
 from commands.running import FAILED, OK, run
 from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
 from csv_import.fields import parse_time
@@ -207,6 +207,21 @@ def show_preview(
     if item is preview.Item.CONTENT and notification_type not in (NotificationType.EXPIRING, NotificationType.EXPIRED):
         raise typer.BadParameter("--item content goes with --type expiring and expired only")
     run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))
+
+
+@app.command("bounces")
+def read_bounces(
+    maildir: Annotated[
+        Path,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="What came back to SMTP_FROM_EMAIL's mailbox."),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Read the mails that came back, and mark their deliveries as rejected.
+
+    What was read is marked as seen in the Maildir; what is not understood is named, flagged and left to you.
+    """
+    run(bounces.read_bounces(maildir, as_json=as_json))
 
 
 @app.command("servers")

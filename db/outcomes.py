@@ -34,7 +34,8 @@ WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS 
         finished_at = now(), reopened_at = NULL
     FROM before JOIN known USING (channel)
     WHERE d.id = before.id AND NOT before.reopened
-      AND (before.status IN ('pending', 'sending') OR (known.status = 'accepted' AND before.status <> 'accepted'))
+      AND (before.status IN ('pending', 'sending')
+           OR (known.status = 'accepted' AND before.status <> 'accepted' AND before.reason IS DISTINCT FROM 'bounced'))
     RETURNING d.id, d.status, d.reason
 ), ends AS (
     SELECT before.channel, coalesce(settled.status, before.status) AS status,
@@ -87,7 +88,7 @@ async def record(
     """Settles what attempts left without a result, and the notification. None: it was withdrawn.
 
     `email` and `telegram` say what the workflow knows; the rows go before, except that a known acceptance always
-    counts. What an operator has reopened is left and the notification stays open, if it is not pointless `at` that
+    counts, unless the mail came back after it. What an operator has reopened is left and the notification stays open, if it is not pointless `at` that
     time; without it nothing is left. May run twice.
     """
     parameters: dict[str, Any] = {"notification_id": notification_id, "at": at}

@@ -75,7 +75,7 @@ def test_the_schedules() -> None:
 def test_the_commands() -> None:
     group = typer.main.get_command(app)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
-    names += " preview"
+    names += " preview bounces"
     assert set(names.split()) <= set(group.commands)  # type: ignore[attr-defined]
 
 
