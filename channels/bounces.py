@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.parser import BytesParser, Parser
+from email.parser import Parser
 from email.policy import default as POLICY
 from typing import Any
 
@@ -27,7 +27,6 @@ STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-st
 RETURNED_TYPES = frozenset({"message/rfc822", "message/global", "message/global-headers"})
 RETURNED_HEADERS = "text/rfc822-headers"
 
-_BYTES_PARSER = BytesParser(EmailMessage, policy=POLICY)
 _PARSER = Parser(EmailMessage, policy=POLICY)
 _ACTION = re.compile(r"[a-z]+", re.I)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{3,500}>")
@@ -66,19 +65,19 @@ class Bounce:
 def read_bounce(raw: bytes) -> Bounce | None:
     """None: it is no report, or one that tells of no failure. Raises `Unreadable`."""
     try:
-        return _read(raw[:READ_BYTES])
+        return _read(raw[:READ_BYTES].decode("utf-8", "replace"))  # headers may have any letters: RFC 6532
     except Unreadable:
         raise
     except Exception as error:  # the standard library's parser raises about anything on what was crafted for it
         raise Unreadable(f"the report cannot be parsed: {type(error).__name__}") from error
 
 
-def _read(raw: bytes) -> Bounce | None:
-    if not _is_report(_BYTES_PARSER.parsebytes(raw, headersonly=True)):
+def _read(text: str) -> Bounce | None:
+    if not _is_report(_PARSER.parsestr(text, headersonly=True)):
         return None
-    if raw.lower().count(b"boundary") > MOST_BOUNDARIES:
+    if text.lower().count("boundary") > MOST_BOUNDARIES:
         raise Unreadable("the report has too many parts")
-    report = _BYTES_PARSER.parsebytes(raw)
+    report = _PARSER.parsestr(text)
     parts = list(report.iter_parts()) if report.is_multipart() else []
     blocks = [block for part in parts if part.get_content_type() in STATUS_TYPES for block in _blocks(part)]
     if not any("Action" in block for block in blocks):
@@ -144,13 +143,13 @@ def _is_gone(status: str, diagnostic: str) -> bool:
     return isinstance(outcome(Stage.RCPT, code, words), RecipientGone)
 
 
-def _returned(part: EmailMessage) -> Any:
+def _returned(part: Any) -> Any:
     """The headers of the mail that came back, if they are in this part."""
     kind = part.get_content_type()
     if kind in RETURNED_TYPES and part.is_multipart():
         return next(iter(part.get_payload()), None)
     if kind == RETURNED_HEADERS:
-        return _BYTES_PARSER.parsebytes(bytes(part.get_payload(decode=True) or b""), headersonly=True)
+        return _PARSER.parsestr(bytes(part.get_payload(decode=True)).decode("utf-8", "replace"), headersonly=True)
     return None
 
 

@@ -88,8 +88,8 @@ async def record(
     """Settles what attempts left without a result, and the notification. None: it was withdrawn.
 
     `email` and `telegram` say what the workflow knows; the rows go before, except that a known acceptance always
-    counts, unless the mail came back after it. What an operator has reopened is left and the notification stays open, if it is not pointless `at` that
-    time; without it nothing is left. May run twice.
+    counts, unless the mail came back after it. What an operator has reopened is left and the notification stays open,
+    if it is not pointless `at` that time; without it nothing is left. May run twice.
     """
     parameters: dict[str, Any] = {"notification_id": notification_id, "at": at}
     for channel, known in (("email", email), ("telegram", telegram)):
