@@ -17,7 +17,9 @@ from channels.results import RecipientGone
 from channels.smtp_replies import Stage, outcome
 
 READ_BYTES = 256 * 1024
-"""Of a message: the report and the headers of what it returns come first, and the parser is slow on crafted headers."""
+"""Of a message: the report and the headers of what it returns come first."""
+LONGEST_FIELD = 4000
+"""Characters of a header, and of each run of lines that may be one. The parser takes minutes for a crafted one."""
 MOST_BOUNDARIES = 32
 """Times that the word may stand in a report. Each part in a part makes the parser slower on every line."""
 LONGEST_REPLY = 1000
@@ -73,11 +75,11 @@ def read_bounce(raw: bytes) -> Bounce | None:
 
 
 def _read(text: str) -> Bounce | None:
-    if not _is_report(_PARSER.parsestr(text, headersonly=True)):
+    if not _is_report(_parsed(text, headersonly=True)):
         return None
     if text.lower().count("boundary") > MOST_BOUNDARIES:
         raise Unreadable("the report has too many parts")
-    report = _PARSER.parsestr(text)
+    report = _parsed(text)
     parts = list(report.iter_parts()) if report.is_multipart() else []
     blocks = [block for part in parts if part.get_content_type() in STATUS_TYPES for block in _blocks(part)]
     if not any("Action" in block for block in blocks):
@@ -96,6 +98,19 @@ def _read(text: str) -> Bounce | None:
     )
 
 
+def _parsed(text: str, *, headersonly: bool = False) -> EmailMessage:
+    """A message of which headers are cut where they are too long. That may cut a text too: nobody looks at it."""
+    lines: list[str] = []
+    room = LONGEST_FIELD
+    for line in re.split(r"\r\n|\r|\n", text):
+        if not line.startswith((" ", "\t")):
+            room = LONGEST_FIELD
+        if room > 0:
+            lines.append(line[:room])
+        room -= len(line)
+    return _PARSER.parsestr("\n".join(lines), headersonly=headersonly)
+
+
 def _is_report(message: EmailMessage) -> bool:
     if message.get_content_type() != "multipart/report":
         return False
@@ -110,7 +125,7 @@ def _blocks(status: Any) -> list[Any]:
         return list(blocks)
     # RFC 6533's is taken for a message by the parser, with all groups but the first for its text.
     rest = "".join(str(block.get_payload()) for block in blocks)
-    return [*blocks, *(_PARSER.parsestr(text, headersonly=True) for text in re.split(r"\r?\n\s*\n", rest))]
+    return [*blocks, *(_parsed(text, headersonly=True) for text in re.split(r"\r?\n\s*\n", rest))]
 
 
 def _failure(block: Any) -> FailedRecipient:
@@ -149,7 +164,7 @@ def _returned(part: Any) -> Any:
     if kind in RETURNED_TYPES and part.is_multipart():
         return next(iter(part.get_payload()), None)
     if kind == RETURNED_HEADERS:
-        return _PARSER.parsestr(bytes(part.get_payload(decode=True)).decode("utf-8", "replace"), headersonly=True)
+        return _parsed(bytes(part.get_payload(decode=True)).decode("utf-8", "replace"), headersonly=True)
     return None
 
 

@@ -159,6 +159,27 @@ def test_a_long_mail_is_read_as_far_as_its_headers() -> None:
     assert read(head + b"Tower ends.\r\n" * READ_BYTES + tail).message_id == MESSAGE_ID
 
 
+IN_A_REPORT = b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\n"
+FAILED = IN_A_REPORT + b"Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"Content-Type: multipart/report" + b";" * READ_BYTES,
+        b"Content-Type: multipart/report" + b"; a=b" * (READ_BYTES // 5),
+        b"Content-Type: text/plain " + b"(" * READ_BYTES,
+        FAILED + b"Diagnostic-Code: smtp; " + b"=?utf-8?q?a?=\r\n " * (READ_BYTES // 16),
+        FAILED + b"--x\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <a@[" + b"\\[" * READ_BYTES,
+        IN_A_REPORT * (READ_BYTES // 60),
+    ],
+    ids=["semicolons", "parameters", "comments", "words", "literals", "parts"],
+)
+def test_what_was_crafted_to_keep_the_parser_busy_does_not(message: bytes) -> None:
+    """Some of these took it minutes."""
+    _read_or_refused(message)
+
+
 PIECES = [
     b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n",
     b"Content-Type: message/delivery-status\r\n",
