@@ -86,6 +86,10 @@ async def test_who_unsubscribes_by_the_link_of_a_mail_gets_the_next_notice_on_te
     url = mail.message["List-Unsubscribe"].removeprefix("<").removesuffix(">")
     assert url.startswith(f"{PUBLIC_URL}unsubscribe/")
     assert EMAIL not in url
+    for kind in ("plain", "html"):
+        body = mail.message.get_body((kind,))
+        assert body is not None
+        assert url in body.get_content()
     path = urlsplit(url).path.removeprefix("/here")  # the proxy's part
 
     asked = await http.get(path)
