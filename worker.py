@@ -37,9 +37,10 @@ from starting import start_notification
 from temporal_connection import connect, register_search_attributes
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
+from workflows.start_held import StartHeldWorkflow
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
-WORKFLOWS = [ScanExpiringWorkflow, SendNotificationWorkflow]
+WORKFLOWS = [ScanExpiringWorkflow, SendNotificationWorkflow, StartHeldWorkflow]
 
 log = structlog.get_logger(__name__)
 
