@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import process
-from commands import dry_run, importing, interventions, preview, records, scanning, servers, upkeep
+from commands import dry_run, importing, interventions, pausing, preview, records, scanning, servers, upkeep
 from commands.running import FAILED, OK, run
 from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
 from csv_import.fields import parse_time
@@ -207,6 +207,18 @@ def show_preview(
     if item is preview.Item.CONTENT and notification_type not in (NotificationType.EXPIRING, NotificationType.EXPIRED):
         raise typer.BadParameter("--item content goes with --type expiring and expired only")
     run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))
+
+
+@app.command()
+def pause(why: Why, by: Operator, as_json: Json = False) -> None:
+    """Stop the sending to companies, the scan and the switching off. Tests and alerts still go."""
+    run(pausing.pause(by, why, as_json=as_json))
+
+
+@app.command()
+def resume(by: Operator, as_json: Json = False) -> None:
+    """Let the sending go on: what was held back is sent, unless it is pointless by now."""
+    run(pausing.resume(by, as_json=as_json))
 
 
 @app.command("servers")
