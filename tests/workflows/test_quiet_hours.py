@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -106,24 +105,12 @@ async def test_a_retry_that_would_fall_into_the_quiet_hours_waits_until_they_are
             "UPDATE companies SET timezone = :timezone, quiet_from = :quiet_from, quiet_until = :quiet_until", **hours
         )
         gate.release()
-        email = await pending_send(scene, "quiet_hours")
+        email = await scene.put_off("email", "quiet_hours")
         over = datetime.now(KOLKATA) + QUIET_NOW
         assert email.next_attempt_schedule_time.ToDatetime(UTC) > over - timedelta(minutes=5)
         assert (scene.sink.attempts("rcpt"), scene.sink.messages) == (1, [])
         delivery = await scene.delivery("email")
         assert (delivery.status, delivery.reason, delivery.attempts) == ("pending", "smtp_rcpt_450", 1)
-
-
-async def pending_send(scene: Scene, failed_with: str) -> Any:
-    """The child's pending activity, once its last attempt has failed so."""
-    child = await scene.child()
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            description = await child.describe()
-            for pending in description.raw_description.pending_activities:
-                if pending.last_failure.application_failure_info.type == failed_with:
-                    return pending
-            await asyncio.sleep(0.05)  # the server tells nobody
 
 
 async def test_what_is_held_neither_waits_for_room_nor_takes_it(engine: AsyncEngine, platform: Platform) -> None:
