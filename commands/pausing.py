@@ -75,7 +75,7 @@ async def resume(operator: str, *, as_json: bool) -> int:
 
 
 async def tell_if_paused(settings: Settings) -> None:
-    """Of use to a command that starts notices: says on stderr that nothing will be sent. Says nothing without a database."""
+    """To whoever starts notices by a command, on stderr: nothing will be sent. Says nothing without a database."""
     with suppress(CommandFailed, SettingsError):
         async with database(settings) as engine, engine.connect() as connection:
             last = await pauses.newest(connection)
