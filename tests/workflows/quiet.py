@@ -9,9 +9,9 @@ KOLKATA = ZoneInfo("Asia/Kolkata")
 """Half an hour off every full hour in UTC."""
 
 
-def quiet_for(ahead: timedelta) -> dict[str, object]:
+def quiet_for(ahead: timedelta, now: datetime | None = None) -> dict[str, object]:
     """What makes a company quiet from two hours ago until `ahead` from now, whatever the time of day is."""
-    now = datetime.now(KOLKATA)
+    now = (now or datetime.now(KOLKATA)).astimezone(KOLKATA)
     return {"timezone": KOLKATA.key, "quiet_from": _clock(now - timedelta(hours=2)), "quiet_until": _clock(now + ahead)}
 
 
