@@ -71,10 +71,7 @@ async def test_what_waits_for_a_retry_stays_where_it_is_and_goes_when_the_sendin
         for server in (scene.sink, scene.telegram):
             server.clear()
         for channel in ("email", "telegram"):
-            before = await scene.put_off(channel, "paused")
-            async with asyncio.timeout(PATIENCE):
-                while (await scene.put_off(channel, "paused")).attempt == before.attempt:
-                    await asyncio.sleep(0.05)  # the server tells nobody
+            await scene.held_once_more(channel)
         assert (scene.sink.attempts("rcpt"), scene.telegram.attempts("request")) == attempts
         assert (scene.sink.messages, scene.telegram.messages) == ([], [])
         email = await scene.delivery("email")

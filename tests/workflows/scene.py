@@ -108,6 +108,13 @@ class Scene:
                         return pending
                 await asyncio.sleep(0.05)  # the server tells nobody
 
+    async def held_once_more(self, channel: str) -> None:
+        """Waits until another attempt on a channel has found the sending paused."""
+        before = await self.put_off(channel, "paused")
+        async with asyncio.timeout(PATIENCE):
+            while (await self.put_off(channel, "paused")).attempt == before.attempt:
+                await asyncio.sleep(0.05)  # the server tells nobody
+
     async def ends(self) -> tuple[str, str, str]:
         """How the only notification ended, its e-mail and its Telegram message."""
         email, telegram = await self.delivery("email"), await self.delivery("telegram")
