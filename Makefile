@@ -1,4 +1,5 @@
-# `make` lists the targets. All but `lock` and `clean` need only Python 3.11 or newer and the package index.
+# `make` lists the targets. All but `lock` and `clean` need only Python 3.11 or newer and the package index; `test` needs
+# Temporal's test server too, which the Temporal SDK downloads, or else Java and Maven bring.
 
 PYTHON ?= python3
 VENV := .venv

@@ -11,7 +11,18 @@ from typing import Annotated, NoReturn
 import typer
 
 import process
-from commands import bounces, dry_run, importing, interventions, preview, records, scanning, servers, upkeep
+from commands import (
+    bounces,
+    dry_run,
+    importing,
+    interventions,
+    pausing,
+    preview,
+    records,
+    scanning,
+    servers,
+    upkeep,
+)
 from commands.running import FAILED, OK, run
 from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
 from csv_import.fields import parse_time
@@ -222,6 +233,18 @@ def read_bounces(
     What was read is marked as seen in the Maildir; what is not understood is named, flagged and left to you.
     """
     run(bounces.read_bounces(maildir, as_json=as_json))
+
+
+@app.command()
+def pause(why: Why, by: Operator, as_json: Json = False) -> None:
+    """Stop the sending to companies, the scan and the switching off. Tests and alerts still go."""
+    run(pausing.pause(by, why, as_json=as_json))
+
+
+@app.command()
+def resume(by: Operator, as_json: Json = False) -> None:
+    """Let the sending go on: what was held back is sent, unless it is pointless by now."""
+    run(pausing.resume(by, as_json=as_json))
 
 
 @app.command("servers")

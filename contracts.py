@@ -380,3 +380,23 @@ class ScanExpiringResult:
     """Open notifications that had lost their workflow: started again, or settled."""
     too_many: bool = False
     """`found` is more than SCAN_MAX_NOTICES, so that nothing was opened."""
+
+
+@dataclass(frozen=True)
+class StartHeldInput:
+    """What `StartHeldWorkflow` starts with, and what it is told by signal while it runs."""
+
+    options: SendOptions
+    wake_at: datetime
+    """When the first quiet time ends that holds something back."""
+    batch_size: int = 500
+    """Children that one run starts, at the most."""
+    just_started: list[int] = field(default_factory=list)
+    """Started and not written down as such yet."""
+    started: int = 0
+    """Over all runs."""
+
+
+@dataclass(frozen=True)
+class StartHeldResult:
+    started: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Literal
 
@@ -11,12 +11,15 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleHandle,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from contracts import ScanExpiringInput, TaskQueue, task_queue
 from settings import Settings
@@ -24,6 +27,8 @@ from temporal_connection import register_search_attributes
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 SCAN_EXPIRING = "scan-expiring"
+SENDING = (SCAN_EXPIRING, "deactivate-expired")
+"""Those that a pause of the sending stops. The health check goes on: it sees a pause that was forgotten."""
 
 CATCH_UP = timedelta(days=1)
 """A scan missed for longer is not made up for: the next one finds all that is due anyway."""
@@ -55,16 +60,20 @@ def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringI
     return ScanExpiringInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
 
 
-async def apply(client: Client, settings: Settings) -> list[tuple[str, Literal["created", "updated"]]]:
+async def apply(
+    client: Client, settings: Settings, pause_note: str | None = None
+) -> list[tuple[str, Literal["created", "updated"]]]:
     """Creates the Schedules or brings them up to the settings. May run twice.
 
-    Whether a Schedule is paused, and why, is the operators' and stays. Raises `SettingsError` with no channel
-    configured.
+    Whether a Schedule is paused, and why, is the operators' and stays. With `pause_note` the sending is paused, and one
+    that is created is so too. Raises `SettingsError` with no channel configured.
     """
     settings.require_a_channel()
     await register_search_attributes(client)
     applied: list[tuple[str, Literal["created", "updated"]]] = []
     for schedule_id, schedule in _schedules(settings).items():
+        if pause_note is not None and schedule_id in SENDING:
+            schedule.state = ScheduleState(note=pause_note, paused=True)
         try:
             await client.create_schedule(schedule_id, schedule)
             applied.append((schedule_id, "created"))
@@ -80,3 +89,44 @@ def _brought_up_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], Schedu
         return ScheduleUpdate(schedule=schedule)
 
     return update
+
+
+async def pause_sending(client: Client, note: str) -> dict[str, str]:
+    """Pauses those that a pause of the sending stops. May run twice.
+
+    Returns the notes of those that somebody else had paused: they stay as they are.
+    """
+    others: dict[str, str] = {}
+    async for schedule_id, handle, state in _sending(client):
+        if not state.paused:
+            await handle.pause(note=note)
+        elif state.note != note:
+            others[schedule_id] = state.note or ""
+    return others
+
+
+async def resume_sending(client: Client, note: str, resumed: str) -> dict[str, str]:
+    """Lets those go on that bear the pause's `note`, and gives them the note `resumed`. May run twice.
+
+    Returns the notes of those that stay paused, since somebody else had done it.
+    """
+    others: dict[str, str] = {}
+    async for schedule_id, handle, state in _sending(client):
+        if state.paused and state.note == note:
+            await handle.unpause(note=resumed)
+        elif state.paused:
+            others[schedule_id] = state.note or ""
+    return others
+
+
+async def _sending(client: Client) -> AsyncIterator[tuple[str, ScheduleHandle, ScheduleState]]:
+    """Those that exist."""
+    for schedule_id in SENDING:
+        handle = client.get_schedule_handle(schedule_id)
+        try:
+            description = await handle.describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+                raise
+            continue
+        yield schedule_id, handle, description.schedule.state

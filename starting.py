@@ -1,16 +1,17 @@
-"""Starting a notification's workflow outside of a scan: a test, an alert, what an operator sends again."""
+"""Starting workflows outside of a scan: a test, an alert, what an operator sends again or a pause has held back."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
-from contracts import Channel, StartableNotification, TaskQueue, task_queue
+from contracts import Channel, StartableNotification, StartHeldInput, TaskQueue, task_queue
 from settings import Settings
 from workflows import search_attributes
 from workflows.send_notification import SendNotificationWorkflow
+from workflows.start_held import START_HELD, StartHeldWorkflow
 from workflows.summaries import notification_details, notification_summary
 
 
@@ -41,4 +42,20 @@ async def start_notification(
         start_signal="reopened" if reopened else None,
         start_signal_args=[reopened] if reopened else [],
         rpc_timeout=rpc_timeout,
+    )
+
+
+async def start_held_now(client: Client, settings: Settings) -> None:
+    """Starts what a pause has held back, as far as no quiet time holds it. May run twice. Raises `RPCError`."""
+    options = settings.send_options()
+    input = StartHeldInput(options, datetime.now(UTC))
+    await client.start_workflow(
+        StartHeldWorkflow.run,
+        input,
+        id=START_HELD,
+        task_queue=task_queue(options.queue_prefix, TaskQueue.WORKFLOWS),
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal="wake",
+        start_signal_args=[input],
+        static_summary="Start what was held back",
     )

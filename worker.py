@@ -37,9 +37,10 @@ from starting import start_notification
 from temporal_connection import connect, register_search_attributes
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
+from workflows.start_held import StartHeldWorkflow
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
-WORKFLOWS = [ScanExpiringWorkflow, SendNotificationWorkflow]
+WORKFLOWS = [ScanExpiringWorkflow, SendNotificationWorkflow, StartHeldWorkflow]
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ async def run_worker(settings: Settings, client: Client, queues: Sequence[TaskQu
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
         await rate_limits.apply(client, settings, queues)
-        workers = await _workers(settings, client, engine, queues, stack)
+        workers = await build_workers(settings, client, engine, queues, stack)
         async with _running(workers):
             log.info("worker_ready", queues=[queue.value for queue in queues], namespace=client.namespace)
             await stop.wait()
@@ -74,7 +75,7 @@ async def _running(workers: Sequence[Worker]) -> AsyncIterator[None]:
             await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-async def _workers(
+async def build_workers(
     settings: Settings,
     client: Client,
     engine: AsyncEngine,

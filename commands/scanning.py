@@ -15,6 +15,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 import schedules
 from commands.output import print_json, print_line, stderr_console
+from commands.pausing import tell_if_paused
 from commands.running import FAILED, OK, CommandFailed, complain, temporal_client, temporal_errors
 from contracts import ScanExpiringResult, TaskQueue, task_queue
 from settings import Settings
@@ -55,6 +56,7 @@ async def scan(
             static_summary="Scan for expiring projects, by hand",
         )
         started = {"workflow_id": handle.id, "web_ui_url": _web_ui_url(settings, client, handle.id)}
+        await tell_if_paused(settings)
         if wait:
             complain(f"Scan {handle.id}: {started['web_ui_url']}")
             result = await _follow(client, handle, queue, timeout)

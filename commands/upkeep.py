@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import schedules
 from commands.output import print_json, print_line, print_table
-from commands.running import OK, database_errors, temporal_client, temporal_errors
+from commands.running import OK, database, database_errors, temporal_client, temporal_errors
+from db import pauses
 from db.migrate import upgrade
 from settings import Settings
 
@@ -24,12 +25,14 @@ async def migrate(*, as_json: bool) -> int:
 
 
 async def apply_schedules(*, as_json: bool) -> int:
-    """Creates or updates the Temporal Schedules. May run twice."""
+    """Creates or updates the Temporal Schedules. May run twice. While the sending is paused, they are created so."""
     settings = Settings.load()
     settings.require_a_channel()
     client = await temporal_client()
+    async with database(settings) as engine, engine.connect() as connection:
+        pause = await pauses.newest(connection)
     async with temporal_errors():
-        applied = await schedules.apply(client, settings)
+        applied = await schedules.apply(client, settings, pause.note if pause and pause.holds else None)
     if as_json:
         print_json({"items": [{"schedule_id": name, "result": result} for name, result in applied]})
     else:

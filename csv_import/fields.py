@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -25,6 +25,7 @@ _SLUG = re.compile(r"[\w.~-]+")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _RELATIVE = re.compile(r"(?P<sign>[+-])(?P<count>[0-9]{1,10})(?P<unit>[dhms])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_QUIET_HOURS = re.compile(r"(?P<begins>[0-9]{2}:[0-9]{2}) *- *(?P<ends>[0-9]{2}:[0-9]{2})")
 _CHAT_ID = re.compile(r"-?[0-9]{1,16}")
 _DAYS = re.compile(r"[0-9]{1,3}")
 _SEPARATORS = re.compile(r"[,;]")
@@ -108,6 +109,18 @@ def _timezone(text: str) -> str:
     return text
 
 
+def _quiet_hours(text: str) -> tuple[time, time]:
+    if (match := _QUIET_HOURS.fullmatch(text)) is None:
+        raise ValueError(f"{quote(text)} are no quiet hours; write such as 21:00-08:00, or nothing for none")
+    try:
+        begins, ends = time.fromisoformat(match["begins"]), time.fromisoformat(match["ends"])
+    except ValueError:
+        raise ValueError(f"{quote(text)} holds no time of day; write 00:00 to 23:59") from None
+    if begins == ends:
+        raise ValueError(f"{quote(text)} end when they begin; write such as 21:00-08:00, or nothing for none")
+    return begins, ends
+
+
 def _flag(text: str) -> bool:
     try:
         return _FLAGS[text.lower()]
@@ -166,6 +179,7 @@ Email = Annotated[str, BeforeValidator(_email)]
 ChatId = Annotated[int, BeforeValidator(_chat_id)]
 Locale = Annotated[str, BeforeValidator(_locale)]
 TimeZone = Annotated[str, BeforeValidator(_timezone)]
+QuietHours = Annotated[tuple[time, time], PlainValidator(_quiet_hours)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Status = Annotated[str, BeforeValidator(_status)]
 Time = Annotated[datetime | timedelta, PlainValidator(parse_time)]

@@ -14,6 +14,7 @@ from csv_import.fields import (
     JsonObject,
     Locale,
     OneLine,
+    QuietHours,
     Slug,
     Status,
     Tags,
@@ -41,6 +42,13 @@ class CompanyLine(CsvLine):
     timezone: TimeZone = "UTC"
     email_enabled: Flag = True
     telegram_enabled: Flag = True
+
+
+class CompanyWithQuietHoursLine(CompanyLine):
+    """Of a file with the optional column. Without it the quiet hours in the database stay."""
+
+    quiet_hours: QuietHours | None = None
+    """When they begin and end, on the company's clock; None: it has none."""
 
 
 class ProjectLine(CsvLine):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from csv_import.fields import quote
-from csv_import.lines import ArContentLine, CompanyLine, CsvLine, ProjectLine
+from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Fault, Line
 from db import imports
 
@@ -59,10 +59,12 @@ class _Table:
     line: type[CsvLine]
     upsert: Callable[[AsyncConnection, imports.Lines, datetime], Awaitable[imports.Upserted]]
     parent: str = ""
+    longer: type[CsvLine] | None = None
+    """With optional columns."""
 
 
 _TABLES = (
-    _Table("companies.csv", CompanyLine, imports.upsert_companies),
+    _Table("companies.csv", CompanyLine, imports.upsert_companies, longer=CompanyWithQuietHoursLine),
     _Table("projects.csv", ProjectLine, imports.upsert_projects, parent="companies.csv"),
     _Table("ar_contents.csv", ArContentLine, imports.upsert_ar_contents, parent="projects.csv"),
 )
@@ -98,7 +100,7 @@ class _Import:
         self._now = now
         self._strict = strict
         self._progress = progress
-        self._files = {table.file: CsvFile(folder / table.file, table.line) for table in _TABLES}
+        self._files = {table.file: CsvFile(folder / table.file, table.line, table.longer) for table in _TABLES}
         self._report = ImportReport()
         self._bad_slugs: dict[str, set[str]] = {name: set() for name in FILES}
         self._time_zones: set[str] = set()
@@ -183,4 +185,11 @@ def _record(row: CsvLine) -> dict[str, Any]:
             case timedelta() as distance:
                 record[column] = None
                 record[column.replace("_at", "_in")] = distance.total_seconds()
+    if isinstance(row, CompanyWithQuietHoursLine):
+        begins, ends = record.pop("quiet_hours") or (None, None)
+        record |= {
+            "sets_quiet_hours": True,
+            "quiet_from": begins and begins.isoformat(),
+            "quiet_until": ends and ends.isoformat(),
+        }
     return record

@@ -52,13 +52,16 @@ class Line(Generic[Row]):
 class CsvFile(Generic[Row]):
     """A file of lines of one kind. A file that cannot be read at all counts as one bad line."""
 
-    def __init__(self, path: Path, kind: type[Row]) -> None:
+    def __init__(self, path: Path, kind: type[Row], longer: type[Row] | None = None) -> None:
+        """`longer` is the kind of line in a file that has optional columns too."""
         self.name = path.name
         self.bytes_read = 0
         """How far the reading has come, for a progress bar."""
         self._path = path
         self._kind = kind
+        self._longer = longer or kind
         self._columns = tuple(kind.model_fields)
+        self._optional = tuple(name for name in self._longer.model_fields if name not in self._columns)
         self._first_lines: dict[str, int] = {}
 
     def exists(self) -> bool:
@@ -88,16 +91,20 @@ class CsvFile(Generic[Row]):
         if reason := self._header_fault(names):
             yield Line(1, "", "", None, [Fault(self.name, 1, None, reason)])
             return
+        if any(name in self._optional for name in names):
+            self._kind = self._longer
         for record in _records(physical, len(names)):
             yield self._line(record, names)
 
     def _header_fault(self, names: Sequence[str]) -> str | None:
         wanted = f"the first line must be {','.join(self._columns)}"
+        if self._optional:
+            wanted += f" and may have {', '.join(self._optional)}"
         if not all(map(_is_text, names)):
             return f"the file is not UTF-8: save it as CSV UTF-8; {wanted}"
         if missing := [column for column in self._columns if column not in names]:
             return f"missing column {', '.join(missing)}; {wanted}"
-        if unknown := [name for name in names if name not in self._columns]:
+        if unknown := [name for name in names if name not in (*self._columns, *self._optional)]:
             return f"unknown column {', '.join(map(quote, unknown))}; {wanted}"
         if twice := [name for name, count in Counter(names).items() if count > 1]:
             return f"column {', '.join(twice)} stands there twice; {wanted}"

@@ -21,16 +21,17 @@ async def mark_started(connection: AsyncConnection, notification_ids: Sequence[i
 
 # Interleaves the companies: first everybody's most urgent, then everybody's second. A row counts as in flight
 # until one of its channels has been attempted; what waits for a retry holds nobody back. What is held, by a quiet time
-# or a pause, is as if it were not there.
+# or a pause, is as if it were not there, also if its workflow was started before.
 _STARTABLE = text("""
 WITH in_flight AS (
     SELECT coalesce(n.company_id, 0) AS company, count(*) AS rows
-    FROM notifications n
+    FROM notifications n LEFT JOIN companies c ON c.id = n.company_id
     WHERE n.status = 'open' AND n.started_at IS NOT NULL
       AND NOT EXISTS (
           SELECT FROM deliveries d
           WHERE d.notification_id = n.id AND (d.claim_seq > 0 OR d.status = 'accepted')
       )
+      AND held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) IS NULL
     GROUP BY 1
 ), companies_waiting AS (
     SELECT coalesce(n.company_id, 0) AS company, count(*) AS rows

@@ -17,7 +17,7 @@ from db.models import TIMESTAMPTZ
 
 Lines = Sequence[Mapping[str, Any]]
 """JSON objects with a column's value each, slugs not twice. Of a relative time there is `expires_in`, in seconds,
-and `expires_at` is None; the same with `starts_in`."""
+and `expires_at` is None; the same with `starts_in`. A company's quiet hours count with `sets_quiet_hours` only."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,31 @@ _COMPANIES = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
         slug text, name text, contact_email text, telegram_chat_id bigint, locale text, timezone text,
-        email_enabled boolean, telegram_enabled boolean
+        email_enabled boolean, telegram_enabled boolean, sets_quiet_hours boolean, quiet_from time, quiet_until time
     )
+), new AS (
+    SELECT line.slug, line.name, line.contact_email, line.telegram_chat_id, line.locale, line.timezone,
+           line.email_enabled, line.telegram_enabled,
+           CASE WHEN line.sets_quiet_hours THEN line.quiet_from ELSE old.quiet_from END AS quiet_from,
+           CASE WHEN line.sets_quiet_hours THEN line.quiet_until ELSE old.quiet_until END AS quiet_until
+    FROM line LEFT JOIN companies old USING (slug)
 ), written AS (
     INSERT INTO companies AS company
-        (slug, name, contact_email, telegram_chat_id, locale, timezone, email_enabled, telegram_enabled)
-    SELECT line.*
-    FROM line LEFT JOIN companies old USING (slug)
+        (slug, name, contact_email, telegram_chat_id, locale, timezone, email_enabled, telegram_enabled, quiet_from,
+         quiet_until)
+    SELECT new.*
+    FROM new LEFT JOIN companies old USING (slug)
     WHERE old.id IS NULL
        OR (old.name, old.contact_email, old.telegram_chat_id, old.locale, old.timezone, old.email_enabled,
-           old.telegram_enabled)
+           old.telegram_enabled, old.quiet_from, old.quiet_until)
           IS DISTINCT FROM
-          (line.name, line.contact_email, line.telegram_chat_id, line.locale, line.timezone, line.email_enabled,
-           line.telegram_enabled)
+          (new.name, new.contact_email, new.telegram_chat_id, new.locale, new.timezone, new.email_enabled,
+           new.telegram_enabled, new.quiet_from, new.quiet_until)
     ON CONFLICT (slug) DO UPDATE
     SET name = excluded.name, contact_email = excluded.contact_email, telegram_chat_id = excluded.telegram_chat_id,
         locale = excluded.locale, timezone = excluded.timezone, email_enabled = excluded.email_enabled,
-        telegram_enabled = excluded.telegram_enabled
+        telegram_enabled = excluded.telegram_enabled, quiet_from = excluded.quiet_from,
+        quiet_until = excluded.quiet_until
     RETURNING company.slug
 )
 SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed

@@ -1,4 +1,4 @@
-"""Have the Temporal SDK download its dev server into a folder: `sdk_download.py FOLDER`.
+"""Have the Temporal SDK download one of its servers into a folder: `sdk_download.py dev-server|test-server FOLDER`.
 
 The SDK downloads only to start a server, and cannot be stopped half-way, hence a process of its own.
 """
@@ -11,15 +11,16 @@ import traceback
 from temporalio.testing import WorkflowEnvironment
 
 
-async def _download(folder: str) -> None:
-    environment = await WorkflowEnvironment.start_local(download_dest_dir=folder)
+async def _download(server: str, folder: str) -> None:
+    start = WorkflowEnvironment.start_local if server == "dev-server" else WorkflowEnvironment.start_time_skipping
+    environment = await start(download_dest_dir=folder)
     await environment.shutdown()
 
 
 if __name__ == "__main__":
     status = 0
     try:
-        asyncio.run(_download(sys.argv[1]))
+        asyncio.run(_download(sys.argv[1], sys.argv[2]))
     except Exception:
         traceback.print_exc()
         status = 1

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from embedded.getting import say_nothing
 from embedded.locks import FileLock
 from embedded.postgres import EmbeddedPostgres
 from embedded.process import EmbeddedServerError
 from embedded.temporal import EmbeddedTemporal
-from embedded.temporal_cli import say_nothing
 
 
 class EmbeddedServers:

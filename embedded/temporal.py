@@ -16,8 +16,9 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from embedded.getting import say_nothing
 from embedded.process import EmbeddedServerError, ServerProcess
-from embedded.temporal_cli import find_or_get_temporal, say_nothing
+from embedded.temporal_cli import find_or_get_temporal
 
 __all__ = ["FAIR_QUEUES", "EmbeddedTemporal", "find_or_get_temporal"]
 

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import retry_policies
     from workflows.fan_out import PAGE_TIMEOUT, FanOut
+    from workflows.start_held import start_when_its_hour_comes
 
 SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 SWEEP_TIMEOUT = timedelta(minutes=10)
@@ -49,6 +50,7 @@ class ScanExpiringWorkflow:
         if not all_started:
             progress = replace(progress, started=fan_out.started, just_started=fan_out.just_started)
             workflow.continue_as_new(replace(input, progress=progress))
+        await start_when_its_hour_comes(input.options, fan_out.next_start_at)
         return ScanExpiringResult(
             progress.found, progress.opened, fan_out.started, progress.recovered, progress.too_many
         )

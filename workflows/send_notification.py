@@ -199,7 +199,8 @@ def _left_without_result(error: ActivityError) -> SendResult:
                 Evidence(None, refused["reply"]),
                 refused["claim_seq"],
             )
-        return SendResult(DeliveryStatus.FAILED, error.cause.type)
+        held = error.cause.type in (Reason.PAUSED, Reason.QUIET_HOURS)  # and then its time was over
+        return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP if held else error.cause.type)
     if isinstance(error.cause, TimeoutError):
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
     if isinstance(error.cause, CancelledError):

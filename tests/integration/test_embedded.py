@@ -21,6 +21,8 @@ from embedded.process import EmbeddedServerError
 from embedded.servers import EmbeddedServers
 from embedded.temporal import EmbeddedTemporal
 from embedded.temporal_cli import find_or_get_temporal
+from embedded.test_server import find_or_get_test_server
+from tests.calling_api import NOBODY_LISTENS
 
 CHECKOUT = Path(__file__).parents[2]
 # As cli.py does, with a line on standard output when the servers run.
@@ -34,6 +36,17 @@ except Exception as error:
     print(error, flush=True)
     status = 1
 os._exit(status)
+"""
+
+SKIP_TIME = """
+import asyncio, pathlib, sys
+from embedded.test_server import time_skipping
+from temporal_connection import DATA_CONVERTER
+async def main():
+    async with time_skipping(sys.argv[2:], pathlib.Path(sys.argv[1]), DATA_CONVERTER):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
 """
 
 
@@ -191,6 +204,37 @@ async def test_an_old_temporal_on_path_is_passed_over_for_the_cached_one(
     said: list[str] = []
     assert await find_or_get_temporal(said.append) == cached
     assert "1.20" in said[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server outlives a process that is killed")
+async def test_a_killed_process_takes_its_time_skipping_server_along(tmp_path: Path) -> None:
+    command = await find_or_get_test_server()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SKIP_TIME, str(tmp_path), *command), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline() == b"ready\n"
+        servers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        assert await ended(servers)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_without_any_way_to_the_time_skipping_server_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{NOBODY_LISTENS}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EmbeddedServerError, match="Install Java and Maven") as failure:
+        await find_or_get_test_server()
+    assert "- download by the Temporal SDK: " in str(failure.value)
+    assert "- Maven: there is no java on PATH" in str(failure.value)
+    assert [file.name for file in (tmp_path / "cache" / "expiry-notifier").iterdir()] == ["temporal-test-server.lock"]
 
 
 def make_temporal(folder: Path, server: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,31 @@ async def test_empty_fields_take_the_tables_defaults(run_import: Import, platfor
     }.items():
         by_default, imported = await run_import.rows(table, columns)
         assert imported == by_default
+
+
+async def test_quiet_hours_are_set_kept_and_cleared_by_the_optional_column(run_import: Import, tmp_path: Path) -> None:
+    """A file without the column says nothing of them."""
+    companies = tmp_path / "companies.csv"
+
+    async def quiet_hours_after(*fields: str) -> list[Any]:
+        run_import.write(companies=[ACME, "b,B,,,,,,"])
+        if fields:
+            lines = companies.read_text(encoding="utf-8").splitlines()
+            companies.write_text(
+                "\n".join(f"{line},{field}" for line, field in zip(lines, ("quiet_hours", *fields), strict=True))
+            )
+        assert (report := await run_import()).bad == 0, messages(report)
+        return await run_import.rows("companies", "quiet_from, quiet_until")
+
+    night, noon, none = (time(21), time(8)), (time(12), time(13, 30)), (None, None)
+    assert await quiet_hours_after() == [none, none]
+    assert await quiet_hours_after("21:00-08:00", "") == [night, none]
+    assert await quiet_hours_after() == [night, none]
+    assert await quiet_hours_after("12:00-13:30", "21:00-08:00") == [noon, night]
+    before = await run_import.rows("companies", "xmin, xmax, *")
+    assert await quiet_hours_after("12:00-13:30", "21:00-08:00") == [noon, night]
+    assert await run_import.rows("companies", "xmin, xmax, *") == before
+    assert await quiet_hours_after("", "21:00-08:00") == [none, night]
 
 
 async def test_a_relative_time_counts_from_the_first_import_and_is_kept(run_import: Import) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_import.fields import parse_time
-from csv_import.lines import ArContentLine, CompanyLine, CsvLine, ProjectLine
+from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Line
 
 COMPANIES = "slug,name,contact_email,telegram_chat_id,locale,timezone,email_enabled,telegram_enabled"
@@ -38,6 +38,13 @@ class Reader:
         path = self._folder / name
         path.write_bytes(content)
         return list(CsvFile(path, FILES[name][1]).lines())
+
+    def quiet_company(self, quiet_hours: str, header: str = f"{COMPANIES},quiet_hours") -> Line[Any]:
+        """Of a file with the optional column."""
+        path = self._folder / "companies.csv"
+        path.write_text(f"{header}\nacme,Acme,,,,,,,{quiet_hours}\n")
+        [line] = CsvFile(path, CompanyLine, CompanyWithQuietHoursLine).lines()
+        return line
 
     def lines(self, name: str, *lines: str) -> list[Line[Any]]:
         return self.raw(name, "\n".join([FILES[name][0], *lines, ""]).encode())
@@ -180,6 +187,44 @@ def test_a_bad_company_field_is_named(read: Reader, fields: dict[str, str], faul
     line = read.company(**fields)
     assert line.row is None
     assert faults([line]) == [f"companies.csv:2: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("21:00-08:00", (time(21), time(8))),
+        (" 12:30 - 13:15 ", (time(12, 30), time(13, 15))),
+        ("00:00-23:59", (time(0), time(23, 59))),
+        ("", None),
+    ],
+)
+def test_quiet_hours_begin_and_end_or_there_are_none(read: Reader, text: str, hours: tuple[time, time] | None) -> None:
+    assert row(read.quiet_company(text)).quiet_hours == hours
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("21-8", "'21-8' are no quiet hours; write such as 21:00-08:00, or nothing for none"),
+        ("21:00", "'21:00' are no quiet hours; write such as 21:00-08:00, or nothing for none"),
+        ("9pm-8am", "'9pm-8am' are no quiet hours; write such as 21:00-08:00, or nothing for none"),
+        ("21:00-24:00", "'21:00-24:00' holds no time of day; write 00:00 to 23:59"),
+        ("21:60-08:00", "'21:60-08:00' holds no time of day; write 00:00 to 23:59"),
+        ("08:00-08:00", "'08:00-08:00' end when they begin; write such as 21:00-08:00, or nothing for none"),
+    ],
+)
+def test_bad_quiet_hours_are_named(read: Reader, text: str, fault: str) -> None:
+    assert faults([read.quiet_company(text)]) == [f"companies.csv:2: quiet_hours: {fault}"]
+
+
+def test_a_header_may_lack_the_optional_column_and_no_other(read: Reader) -> None:
+    wanted = f"the first line must be {COMPANIES} and may have quiet_hours"
+    assert faults([read.quiet_company("", header="slug,quiet_hours")]) == [
+        f"companies.csv:1: missing column {COMPANIES.removeprefix('slug,').replace(',', ', ')}; {wanted}"
+    ]
+    assert faults([read.quiet_company("", header=f"{COMPANIES},quiet")]) == [
+        f"companies.csv:1: unknown column 'quiet'; {wanted}"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from contracts import (
     notification_key,
     task_queue,
 )
-from csv_import.lines import ArContentLine, CompanyLine, ProjectLine
+from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, ProjectLine
 from rendering import RenderedEmail
 from settings import Settings
 from workflows import search_attributes
@@ -75,7 +75,7 @@ def test_the_schedules() -> None:
 def test_the_commands() -> None:
     group = typer.main.get_command(app)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
-    names += " preview bounces"
+    names += " preview bounces pause resume"
     assert set(names.split()) <= set(group.commands)  # type: ignore[attr-defined]
 
 
@@ -83,6 +83,7 @@ def test_the_columns_of_the_csv_files() -> None:
     assert list(CompanyLine.model_fields) == (
         "slug,name,contact_email,telegram_chat_id,locale,timezone,email_enabled,telegram_enabled".split(",")
     )
+    assert list(CompanyWithQuietHoursLine.model_fields) == [*CompanyLine.model_fields, "quiet_hours"]
     assert list(ProjectLine.model_fields) == (
         "slug,company_slug,name,status,starts_at,expires_at,auto_renew,subscription_type,notify_before_expiry_days,"
         "tags,metadata".split(",")

@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from contracts import ScanExpiringResult, SendNotificationResult, TaskQueue
@@ -95,6 +96,24 @@ class Scene:
         async with asyncio.timeout(PATIENCE):
             while (await self.delivery(channel)).status != status:
                 await asyncio.sleep(0.05)  # the database tells nobody
+
+    async def put_off(self, channel: str, reason: str) -> PendingActivityInfo:
+        """Waits until the last attempt on a channel failed so and another is to follow, and returns how it stands."""
+        child = await self.child()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for pending in (await child.describe()).raw_description.pending_activities:
+                    failure = pending.last_failure.application_failure_info
+                    if pending.activity_type.name == f"send_{channel}" and failure.type == reason:
+                        return pending
+                await asyncio.sleep(0.05)  # the server tells nobody
+
+    async def held_once_more(self, channel: str) -> None:
+        """Waits until another attempt on a channel has found the sending paused."""
+        before = await self.put_off(channel, "paused")
+        async with asyncio.timeout(PATIENCE):
+            while (await self.put_off(channel, "paused")).attempt == before.attempt:
+                await asyncio.sleep(0.05)  # the server tells nobody
 
     async def ends(self) -> tuple[str, str, str]:
         """How the only notification ended, its e-mail and its Telegram message."""

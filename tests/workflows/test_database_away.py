@@ -187,6 +187,35 @@ async def test_a_refusal_for_now_while_it_is_away_leaves_no_doubt(scene: Scene, 
     assert {each.possible_duplicate for each in await scene.platform.deliveries()} == {False}
 
 
+async def test_a_refusal_while_it_is_away_leaves_no_doubt_over_a_pause(
+    scene: Scene, own_postgres: EmbeddedPostgres
+) -> None:
+    """Attempt after attempt is held, and each tells the next that nothing went out."""
+    scene.sink.on("dot", Reply(451, "4.3.0 not now"))
+    scene.telegram.on("request", server_error())
+    mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        child = await scene.child()
+        await scene.platform.execute("INSERT INTO pauses (operator, why) VALUES ('anna', 'a bad text')")
+        await own_postgres.stop()
+        mail.release()
+        message.release()
+        await until_both_channels_ended_or_are_tried_again(child)
+        await own_postgres.start()
+        for channel in ("email", "telegram"):
+            await scene.held_once_more(channel)
+        await scene.platform.execute("UPDATE pauses SET resumed_at = now()")
+        await scene.children_end()
+
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
+    assert {each.possible_duplicate for each in await scene.platform.deliveries()} == {False}
+
+
 async def test_cancelled_while_only_the_workflow_knows_of_an_acceptance_it_is_recorded(
     scene: Scene, own_postgres: EmbeddedPostgres
 ) -> None:
