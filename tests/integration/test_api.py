@@ -18,7 +18,8 @@ from tests.calling_api import NOBODY_LISTENS, black_hole, calling, calling_alone
 from tests.data import Platform
 
 FLAT_SHAPE = (
-    "id notification_type status company_id company_slug project_id project_slug subject days_left item_ends_at "
+    "id notification_type status company_id company_slug project_id project_slug "
+    "ar_content_id ar_content_slug subject days_left item_ends_at "
     "created_at finished_at workflow_id web_ui_url email_sent email_sent_at email_error "
     "telegram_sent telegram_sent_at telegram_error"
 ).split()

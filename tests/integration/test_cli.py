@@ -256,6 +256,7 @@ async def test_scan_wait_follows_the_scan_to_its_end(
         "opened": 3,
         "started": 3,
         "recovered": 0,
+        "too_many": False,
     }
     assert link in ended.err
     assert again.out == "Found 0 due, opened 0, started 0 notifications.\n"
@@ -332,7 +333,7 @@ async def test_a_dry_run_shows_who_would_be_told_and_changes_nothing(
     await platform.project(silent, slug="mill", expires_at=at + timedelta(days=7))
     await platform.project(oslo, slug="later", expires_at=at + timedelta(days=20))
     await platform.project(oslo, slug="over", expires_at=at - timedelta(days=1))
-    environment = database | {"SCAN_PAGE_SIZE": "1"}
+    environment = database | {"SCAN_PAGE_SIZE": "1", "EXPIRY_THRESHOLDS_DAYS": "7"}
     shown = await cli("scan", "--dry-run", "--at", "2026-05-01T14:00:00+02:00", "--json", environment=environment)
     table = await cli("scan", "--dry-run", "--at", "2026-05-01T12:00:00Z", environment=environment)
     assert (shown.status, table.status) == (0, 0)
@@ -342,6 +343,7 @@ async def test_a_dry_run_shows_who_would_be_told_and_changes_nothing(
             {
                 "company": "tours",
                 "project": "harbour",
+                "ar_content": None,
                 "ends_at": "2026-05-03T00:00:00+12:00",
                 "days_left": 1,
                 "threshold_days": 7,
@@ -350,6 +352,7 @@ async def test_a_dry_run_shows_who_would_be_told_and_changes_nothing(
             {
                 "company": "museum",
                 "project": "ship",
+                "ar_content": None,
                 "ends_at": "2026-05-07T14:00:00+02:00",
                 "days_left": 6,
                 "threshold_days": 7,
@@ -358,6 +361,7 @@ async def test_a_dry_run_shows_who_would_be_told_and_changes_nothing(
             {
                 "company": "silent",
                 "project": "mill",
+                "ar_content": None,
                 "ends_at": "2026-05-08T12:00:00+00:00",
                 "days_left": 7,
                 "threshold_days": 7,
@@ -373,9 +377,9 @@ async def test_a_dry_run_shows_who_would_be_told_and_changes_nothing(
 async def test_a_dry_run_is_about_now_by_default_and_may_be_about_later(
     database: dict[str, str], platform: Platform
 ) -> None:
-    await platform.project(await platform.company(), slug="ship", expires_at=in_days(20))
+    await platform.project(await platform.company(), slug="ship", expires_at=in_days(45))
     now = await cli("scan", "--dry-run", "--json", environment=database)
-    later = await cli("scan", "--dry-run", "--at", "+15d", "--json", environment=database)
+    later = await cli("scan", "--dry-run", "--at", "+40d", "--json", environment=database)
     assert now.json["items"] == []
     assert [item["project"] for item in later.json["items"]] == ["ship"]
 
