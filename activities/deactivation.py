@@ -67,7 +67,11 @@ class DeactivationActivities:
 
         The first page counts: with more than SCAN_MAX_NOTICES it switches nothing off and alerts the operators.
         """
-        rules = deactivation_rules(self._settings, datetime.now(UTC))
+        return await self.deactivate_ended_at(datetime.now(UTC), input)
+
+    async def deactivate_ended_at(self, now: datetime, input: DeactivateEndedInput) -> DeactivateEndedResult:
+        """The same at a given moment."""
+        rules = deactivation_rules(self._settings, now)
         async with self._engine.connect() as connection:
             page = await ended.find_ended(connection, rules, input.page_size)
             full = len(page) == input.page_size
