@@ -18,6 +18,7 @@ from tests.conftest import MakeSettings, RunWorker
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import DueScans
+from tests.workflows.renewals import Renewals
 from tests.workflows.scene import Scene
 from tests.workflows.time_skipping import SkippingScene
 
@@ -67,3 +68,9 @@ async def skipping(
 def deactivations(platform: Platform, settings: Settings) -> Deactivations:
     """Deactivations of the application's default settings, and at times that the test chooses."""
     return Deactivations(platform, settings)
+
+
+@pytest.fixture
+def renew(platform: Platform) -> Renewals:
+    """`await renew(slug, until)`."""
+    return Renewals(platform)
