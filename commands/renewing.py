@@ -36,7 +36,7 @@ def _told(renewed: Renewal) -> str:
         f"no longer at {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
     ]
     if renewed.reactivated.project:
-        said.append(f"It is on again, and with it {renewed.reactivated.contents} AR contents.")
+        said.append(f"It is on again, and of its AR content {renewed.reactivated.contents}.")
     elif renewed.status == "expired":
         said.append("It stays expired, which this application has not made it: an import can make it active.")
     if renewed.skipped_deliveries:

@@ -175,7 +175,7 @@ async def test_renew_says_what_comes_back_and_what_does_not(
     await platform.project(company, slug="mill", status="expired", expires_at=in_days(-1))
     ours = await cli("renew", "ship", "--until", UNTIL, environment=database)
     theirs = await cli("renew", "mill", "--until", UNTIL, environment=database)
-    assert "It is on again, and with it 1 AR contents. 2 deliveries that told of the old end are skipped." in ours.out
+    assert "It is on again, and of its AR content 1. 2 deliveries that told of the old end are skipped." in ours.out
     assert "It stays expired, which this application has not made it" in theirs.out
 
 
