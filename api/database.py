@@ -40,6 +40,8 @@ async def _bounded(connecting: AbstractAsyncContextManager[AsyncConnection]) -> 
         if connected and not _is_away(error):
             raise
         log.warning("database_away", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
+        if connected and isinstance(error, TimeoutError):
+            raise Unavailable("The database is busy: try again later.") from error
         raise Unavailable("The database cannot be reached.") from error
 
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api import database
+from db import imports
 from settings import Settings
 from tests.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
 from tests.data import Platform, in_days
@@ -152,6 +154,21 @@ async def test_without_a_key_it_is_401_and_without_a_database_503() -> None:
         assert is_problem(await stranger.post(RENEW, json=BODY), 401)
     async with calling_alone() as alone:
         assert is_problem(await alone.post(RENEW, json=BODY), 503)
+
+
+async def test_while_an_import_holds_the_rows_it_is_503_and_changes_nothing(
+    http: httpx.AsyncClient, platform: Platform, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "TIMEOUT", 1)
+    await platform.project(await platform.company(), slug="ship")
+    before = await platform.rows("SELECT xmin::text, * FROM projects")
+    async with engine.begin() as importing:
+        await imports.lock(importing)
+        response = await http.post(RENEW, json=BODY)
+    assert is_problem(response, 503)
+    assert response.json()["detail"] == "The database is busy: try again later."
+    assert await platform.rows("SELECT xmin::text, * FROM projects") == before
+    assert (await http.post(RENEW, json=BODY)).status_code == 200
 
 
 async def test_its_answers_are_documented(http: httpx.AsyncClient) -> None:
