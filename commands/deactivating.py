@@ -13,6 +13,7 @@ import schedules
 from activities.deactivation import deactivation_rules
 from commands.following import follow, where
 from commands.output import print_json, print_line, print_table
+from commands.pausing import tell_if_paused
 from commands.running import FAILED, OK, complain, database, temporal_client, temporal_errors
 from contracts import TaskQueue, task_queue
 from db import ended
@@ -49,6 +50,7 @@ async def deactivate(
             static_summary="Switch off what has ended, by hand",
         )
         started = where(settings, client, handle.id)
+        await tell_if_paused(settings)
         if wait:
             complain(f"Deactivation {handle.id}: {started['web_ui_url']}")
             result = await follow(client, handle, queue, "deactivation", timeout)

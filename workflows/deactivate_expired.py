@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import retry_policies
     from workflows.fan_out import PAGE_TIMEOUT, FanOut
+    from workflows.start_held import start_when_its_hour_comes
 
 
 @workflow.defn
@@ -39,6 +40,7 @@ class DeactivateExpiredWorkflow:
         if not all_started:
             progress = replace(progress, started=fan_out.started, just_started=fan_out.just_started)
             workflow.continue_as_new(replace(input, progress=progress))
+        await start_when_its_hour_comes(input.options, fan_out.next_start_at)
         return DeactivateExpiredResult(
             progress.found, progress.projects, progress.contents, progress.opened, fan_out.started, progress.too_many
         )

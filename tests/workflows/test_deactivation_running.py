@@ -9,12 +9,15 @@ import pytest
 
 from contracts import DeactivateExpiredResult, TaskQueue
 from schedules import DEACTIVATE_EXPIRED, apply
+from starting import start_held_now
 from tests.data import in_days
 from tests.scanning import all_finished, deactivate, start_deactivation
 from tests.workflows.deactivations import Deactivations
+from tests.workflows.quiet import QUIET_NOW, quiet_for
 from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
 from tests.workflows.test_worker_ends import notice_the_death_soon
 from tests.workflows.worker_process import CRASHING_WORKER, worker_process
+from workflows.start_held import START_HELD
 
 
 async def deactivate_and_tell(scene: Scene, **input_fields: object) -> DeactivateExpiredResult:
@@ -161,3 +164,20 @@ async def test_its_workflow_says_what_it_is_about(scene: Scene) -> None:
     assert await description.static_summary() == (
         f"Tell company {company}: AR content {content} of project {project} has ended"
     )
+
+
+async def test_in_quiet_hours_it_is_switched_off_and_told_of_when_they_are_over(
+    scene: Scene, deactivations: Deactivations
+) -> None:
+    company = await scene.platform.company(**quiet_for(QUIET_NOW))
+    await scene.platform.project(company, slug="ship", expires_at=in_days(-1))
+    async with scene.worker():
+        result = await scene.deactivate()
+        assert (result.opened, result.started) == (1, 0)
+        assert await deactivations.projects() == {"ship": "expired*"}
+        await scene.platform.execute("UPDATE companies SET quiet_from = NULL, quiet_until = NULL")
+        await start_held_now(scene.client, scene.settings)
+        await scene.sink.wait_for(1, PATIENCE)
+        await scene.children_end()
+        await scene.client.get_workflow_handle(START_HELD).result()
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
