@@ -13,12 +13,14 @@ import typer
 import process
 from commands import (
     bounces,
+    deactivating,
     dry_run,
     importing,
     interventions,
     pausing,
     preview,
     records,
+    renewing,
     scanning,
     servers,
     upkeep,
@@ -245,6 +247,50 @@ def pause(why: Why, by: Operator, as_json: Json = False) -> None:
 def resume(by: Operator, as_json: Json = False) -> None:
     """Let the sending go on: what was held back is sent, unless it is pointless by now."""
     run(pausing.resume(by, as_json=as_json))
+
+
+@app.command()
+def deactivate(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the deactivation has ended.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The deactivation goes on."),
+    ] = None,
+    only_show: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be switched off; change nothing.")
+    ] = False,
+    allow_many: Annotated[
+        bool, typer.Option("--allow-many", help="Switch off even more than SCAN_MAX_NOTICES.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Switch off what has ended, now. A deactivation by hand that still runs is joined."""
+    if only_show and wait:
+        raise typer.BadParameter("--dry-run starts nothing to --wait for")
+    if timeout is not None and not wait:
+        raise typer.BadParameter("--timeout goes with --wait only")
+    if allow_many and only_show:
+        raise typer.BadParameter("--dry-run switches nothing off: it shows all, however many")
+    if only_show:
+        run(deactivating.dry_run(as_json=as_json))
+    run(deactivating.deactivate(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
+
+
+@app.command()
+def renew(
+    slug: Annotated[str, typer.Argument(help="The project's slug.")],
+    until: Annotated[
+        datetime,
+        typer.Option(parser=_moment, metavar="TIME", help="Its new end: ISO 8601 with offset, or such as +365d."),
+    ],
+    by: Operator,
+    why: Why = "renewed",
+    as_json: Json = False,
+) -> None:
+    """Renew a project. What was switched off at its end comes back, and what is still to tell of it is skipped."""
+    if until <= datetime.now(UTC):
+        raise typer.BadParameter(f"--until {until:%Y-%m-%d %H:%M:%S} UTC is not in the future")
+    run(renewing.renew(slug, until, by, why, as_json=as_json))
 
 
 @app.command("servers")

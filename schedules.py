@@ -21,17 +21,21 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import ScanExpiringInput, TaskQueue, task_queue
+from contracts import DeactivateExpiredInput, ScanExpiringInput, TaskQueue, task_queue
 from settings import Settings
 from temporal_connection import register_search_attributes
+from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 SCAN_EXPIRING = "scan-expiring"
-SENDING = (SCAN_EXPIRING, "deactivate-expired")
+DEACTIVATE_EXPIRED = "deactivate-expired"
+SENDING = (SCAN_EXPIRING, DEACTIVATE_EXPIRED)
 """Those that a pause of the sending stops. The health check goes on: it sees a pause that was forgotten."""
 
 CATCH_UP = timedelta(days=1)
 """A scan missed for longer is not made up for: the next one finds all that is due anyway."""
+CATCH_UP_DEACTIVATION = timedelta(hours=3)
+"""Likewise."""
 JITTER = timedelta(seconds=30)
 
 
@@ -51,13 +55,29 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
                 jitter=JITTER,
             ),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
-        )
+        ),
+        DEACTIVATE_EXPIRED: Schedule(
+            action=ScheduleActionStartWorkflow(
+                DeactivateExpiredWorkflow.run,
+                deactivation_input(settings),
+                id=DEACTIVATE_EXPIRED,
+                task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+                static_summary="Switch off what has ended",
+            ),
+            spec=ScheduleSpec(cron_expressions=[settings.deactivate_cron], time_zone_name="UTC", jitter=JITTER),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP_DEACTIVATION),
+        ),
     }
 
 
 def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
     """What a scan starts with, whoever starts it."""
     return ScanExpiringInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
+
+
+def deactivation_input(settings: Settings, *, allow_many: bool = False) -> DeactivateExpiredInput:
+    """What a deactivation starts with, whoever starts it."""
+    return DeactivateExpiredInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
 
 
 async def apply(

@@ -20,6 +20,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 import process
 import rate_limits
 from activities.alerts import Alerts
+from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
 from activities.email import EmailActivities
 from activities.interceptor import ActivityObserver
@@ -35,12 +36,13 @@ from rendering.languages import LanguageError
 from settings import Settings, SettingsError
 from starting import start_notification
 from temporal_connection import connect, register_search_attributes
+from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
 from workflows.start_held import StartHeldWorkflow
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
-WORKFLOWS = [ScanExpiringWorkflow, SendNotificationWorkflow, StartHeldWorkflow]
+WORKFLOWS = [ScanExpiringWorkflow, DeactivateExpiredWorkflow, SendNotificationWorkflow, StartHeldWorkflow]
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +115,7 @@ async def build_workers(
                 database = [
                     due_items.open_due_notifications,
                     due_items.take_startable,
+                    DeactivationActivities(engine, settings, alerts).deactivate_ended,
                     recovery.recover_lost,
                     outcomes.record_outcome,
                 ]

@@ -15,6 +15,7 @@ from api.authentication import RequireApiKey
 from api.body_limit import LimitBody
 from api.health import health_routes
 from api.notifications import notification_routes
+from api.projects import project_routes
 from api.starting import TestStarter
 from api.unsubscribe import unsubscribe_routes
 from settings import Settings
@@ -48,4 +49,5 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     app.include_router(health_routes(engine, client))
     app.include_router(notification_routes(settings, engine, client, starter))
     app.include_router(unsubscribe_routes(settings, engine))
+    app.include_router(project_routes(engine))
     return app

@@ -1,10 +1,10 @@
-"""The API's way to the database: short, bounded, one statement a transaction."""
+"""The API's way to the database: short and bounded."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,21 +19,29 @@ TIMEOUT = 10
 log = structlog.get_logger(__name__)
 
 
-@asynccontextmanager
-async def connection_to(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+def connection_to(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
     """A connection in autocommit. Raises `Unavailable` where none is to be had, or where it is lost or too slow."""
+    return _bounded(autocommit(engine).connect())
+
+
+def transaction_on(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+    """The same in a transaction, which is undone where something is raised."""
+    return _bounded(engine.begin())
+
+
+@asynccontextmanager
+async def _bounded(connecting: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
     connected = False
     try:
-        async with (
-            asyncio.timeout(TIMEOUT),
-            autocommit(engine).connect() as connection,
-        ):
+        async with asyncio.timeout(TIMEOUT), connecting as connection:
             connected = True
             yield connection
     except (SQLAlchemyError, OSError, ValueError) as error:
         if connected and not _is_away(error):
             raise
         log.warning("database_away", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
+        if connected and isinstance(error, TimeoutError):
+            raise Unavailable("The database is busy: try again later.") from error
         raise Unavailable("The database cannot be reached.") from error
 
 

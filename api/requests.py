@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
 
 from contracts import NotificationStatus, NotificationType
+from csv_import.fields import parse_time
 
 MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800
@@ -80,6 +82,34 @@ class NotificationQuery(BaseModel):
     status: NotificationStatus | None = None
     company: Slug | None = Field(None, description="The company's slug.")
     project: Slug | None = Field(None, description="The project's slug.")
+
+
+def _moment(value: object) -> datetime:
+    moment = parse_time(value.strip()) if isinstance(value, str) else None
+    if not isinstance(moment, datetime):
+        raise ValueError("must be a time in ISO 8601 with offset, such as 2027-12-01T00:00:00+01:00")
+    return moment
+
+
+def _future(value: datetime) -> datetime:
+    if value <= datetime.now(UTC):
+        raise ValueError("must be in the future")
+    if value.year >= 3000:
+        raise ValueError("must be before the year 3000")
+    return value
+
+
+class NewEnd(BaseModel):
+    """Until when a project is renewed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime), AfterValidator(_future)] = (
+        Field(description="The new end, not before the one that the project has: ISO 8601 with offset.")
+    )
+    why: Annotated[str, Field(max_length=1000), AfterValidator(_text)] | None = Field(
+        None, description="The reason; it is kept."
+    )
 
 
 class NewTestNotification(BaseModel):

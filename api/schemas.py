@@ -84,6 +84,26 @@ class NotificationPage(BaseModel):
     next_cursor: str | None = Field(description="`cursor` of the next page; null: this is the last.")
 
 
+class Reactivated(BaseModel):
+    """What had been switched off at the old end and is on again."""
+
+    project: bool
+    contents: int = Field(description="How much AR content.")
+
+
+class RenewedProject(BaseModel):
+    """The project with its new end."""
+
+    slug: str
+    status: Literal["active", "expired"] = Field(
+        description="`expired` still, where it was not this application that made it so."
+    )
+    expires_at: datetime
+    previous_expires_at: datetime
+    reactivated: Reactivated
+    skipped_deliveries: int = Field(description="Deliveries of notices of the old end that are not sent any more.")
+
+
 class StartedTest(BaseModel):
     """A test notification is on its way; its outcome stands at `GET /notifications/{notification_id}`."""
 

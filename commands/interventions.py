@@ -86,6 +86,7 @@ def _startable(subject: Subject, deadline: datetime, settings: Settings) -> Star
         subject.project_id,
         subject.days_left,
         chat_fairness(settings)(subject.telegram_chat),
+        subject.ar_content_id,
         again=True,
     )
 

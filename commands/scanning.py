@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue as TaskQueueName
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 import schedules
-from commands.output import print_json, print_line, stderr_console
+from commands.following import follow, where
+from commands.output import print_json, print_line
 from commands.pausing import tell_if_paused
-from commands.running import FAILED, OK, CommandFailed, complain, temporal_client, temporal_errors
-from contracts import ScanExpiringResult, TaskQueue, task_queue
+from commands.running import FAILED, OK, complain, temporal_client, temporal_errors
+from contracts import TaskQueue, task_queue
 from settings import Settings
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 WORKFLOW_ID = "scan-expiring"
-LOOK_FOR_WORKER_EVERY = 5
-"""Seconds."""
-LIVE_POLLER = timedelta(seconds=90)
-"""A worker that lives has polled within this: a poll waits a minute at the most."""
-
-ScanHandle = WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]
 
 
 async def scan(
@@ -55,11 +43,11 @@ async def scan(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary="Scan for expiring projects, by hand",
         )
-        started = {"workflow_id": handle.id, "web_ui_url": _web_ui_url(settings, client, handle.id)}
+        started = where(settings, client, handle.id)
         await tell_if_paused(settings)
         if wait:
             complain(f"Scan {handle.id}: {started['web_ui_url']}")
-            result = await _follow(client, handle, queue, timeout)
+            result = await follow(client, handle, queue, "scan", timeout)
     if as_json:
         print_json(started | (asdict(result) if wait else {}))
     elif wait:
@@ -75,39 +63,3 @@ async def scan(
         )
         return FAILED
     return OK
-
-
-def _web_ui_url(settings: Settings, client: Client, workflow_id: str) -> str:
-    base = settings.temporal_ui_url.rstrip("/")
-    return f"{base}/namespaces/{quote(client.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
-
-
-async def _follow(client: Client, handle: ScanHandle, queue: str, seconds: float | None) -> ScanExpiringResult:
-    hint = asyncio.create_task(_hint_at_missing_worker(client, queue))
-    try:
-        with stderr_console().status("Scanning"):
-            async with asyncio.timeout(seconds):
-                return await handle.result()
-    except TimeoutError:
-        raise CommandFailed(f"the scan has not ended within {seconds:g} s; it goes on") from None
-    except WorkflowFailureError as error:
-        raise CommandFailed(f"the scan ended without a result: {error.cause}") from error
-    finally:
-        hint.cancel()
-        await asyncio.gather(hint, return_exceptions=True)
-
-
-async def _hint_at_missing_worker(client: Client, queue: str) -> None:
-    """Says so, once, when no worker polls the queue."""
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueueName(name=queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    while True:
-        await asyncio.sleep(LOOK_FOR_WORKER_EVERY)
-        description = await client.workflow_service.describe_task_queue(request)
-        oldest = datetime.now(UTC) - LIVE_POLLER
-        if not any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in description.pollers):
-            complain(f"No worker polls the task queue {queue}, so the scan waits: start `python worker.py`.")
-            return

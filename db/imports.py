@@ -30,8 +30,16 @@ class Upserted:
     """Slugs of the lines that refer to a row that does not exist; nothing was written for them."""
 
 
-_LOCK = text("SELECT pg_advisory_xact_lock(4215908)")  # two imports at once would lock rows in different orders
+_LOCK = text("SELECT pg_advisory_xact_lock(4215908)")
 _TIME_ZONES = text("SELECT name FROM pg_timezone_names")
+
+
+async def lock(connection: AsyncConnection) -> None:
+    """Of imports, deactivations and renewals one goes at a time, until its transaction ends.
+
+    Two at once would lock rows in different orders, or write over what the other has read.
+    """
+    await connection.execute(_LOCK)
 
 
 async def time_zones(connection: AsyncConnection) -> set[str]:
@@ -85,7 +93,8 @@ async def upsert_companies(connection: AsyncConnection, lines: Lines, now: datet
 
 
 # A relative time counts once, for a row that has no such time yet. 'expired' is what the application made of an
-# 'active' project whose end has passed: the line still says 'active', and does not bring it back.
+# 'active' project whose end has passed: the line still says 'active', and does not bring it back. A new end does, and
+# the AR content that was switched off comes back with the project.
 _PROJECTS = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
@@ -126,11 +135,22 @@ WITH line AS (
         starts_at = excluded.starts_at, expires_at = excluded.expires_at, auto_renew = excluded.auto_renew,
         subscription_type = excluded.subscription_type,
         notify_before_expiry_days = excluded.notify_before_expiry_days, tags = excluded.tags,
-        metadata = excluded.metadata
-    RETURNING project.id, project.slug, project.company_id
-), moved AS (
-    UPDATE ar_contents a SET company_id = written.company_id
-    FROM written WHERE a.project_id = written.id AND a.company_id <> written.company_id
+        metadata = excluded.metadata,
+        deactivated_at = CASE WHEN excluded.status = 'expired' THEN project.deactivated_at END
+    RETURNING project.id, project.slug, project.company_id, project.status
+), contents AS (
+    UPDATE ar_contents a
+    SET company_id = written.company_id,
+        is_active = a.is_active OR back.is_on,
+        deactivated_at = CASE WHEN back.is_on THEN NULL ELSE a.deactivated_at END
+    FROM written
+    JOIN projects old USING (slug)
+    JOIN ar_contents content ON content.project_id = written.id
+    CROSS JOIN LATERAL (
+        SELECT written.status = 'active' AND old.deactivated_at IS NOT NULL AND content.deactivated_at IS NOT NULL
+               AND coalesce(content.expires_at > :now, true) AS is_on
+    ) back
+    WHERE a.id = content.id AND (a.company_id <> written.company_id OR back.is_on)
 )
 SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed,
        (SELECT coalesce(array_agg(slug), '{}') FROM new WHERE company_id IS NULL) AS unresolved
@@ -141,12 +161,15 @@ FROM written LEFT JOIN projects old USING (slug)
 async def upsert_projects(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
     """Creates or updates the projects; `now` is what relative times of new rows count from. May run twice.
 
-    A project that goes to another company takes its AR content with it.
+    A project that goes to another company takes its AR content with it, and one that was switched off at its end and
+    gets a new one brings back the AR content that was switched off.
     """
     return await _upsert(connection, _PROJECTS, {"lines": lines, "now": now})
 
 
-# As with projects: what was switched off because it had ended is not switched on by a line that says nothing new.
+# As with projects: what was switched off because it, or its project, had ended is not switched on by a line that says
+# nothing new. New AR content of such a project waits for the renewal as the rest does. A line that says 'off' is the
+# platform's own decision, which a renewal does not take back.
 _AR_CONTENTS = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
@@ -155,8 +178,9 @@ WITH line AS (
     )
 ), new AS (
     SELECT line.slug, p.company_id, p.id AS project_id, line.title,
-           line.is_active AND (coalesce(old.is_active, true) OR coalesce(ends.at, p.expires_at) > :now) AS is_active,
-           ends.at AS expires_at
+           on_now.is_active, ends.at AS expires_at,
+           CASE WHEN line.is_active AND NOT on_now.is_active AND old.id IS NULL THEN p.deactivated_at
+                WHEN line.is_active AND NOT on_now.is_active THEN old.deactivated_at END AS deactivated_at
     FROM line
     LEFT JOIN projects p ON p.slug = line.project_slug
     LEFT JOIN ar_contents old ON old.slug = line.slug
@@ -164,18 +188,26 @@ WITH line AS (
         SELECT coalesce(line.expires_at, CASE WHEN line.expires_in IS NOT NULL THEN
             coalesce(old.expires_at, :now + make_interval(secs => line.expires_in)) END) AS at
     ) ends
+    CROSS JOIN LATERAL (
+        SELECT line.is_active AND (
+            coalesce(old.is_active, p.deactivated_at IS NULL)
+            OR p.deactivated_at IS NULL AND coalesce(ends.at, p.expires_at) > :now
+        ) AS is_active
+    ) on_now
 ), written AS (
-    INSERT INTO ar_contents AS content (slug, company_id, project_id, title, is_active, expires_at)
+    INSERT INTO ar_contents AS content
+        (slug, company_id, project_id, title, is_active, expires_at, deactivated_at)
     SELECT new.*
     FROM new LEFT JOIN ar_contents old USING (slug)
     WHERE new.project_id IS NOT NULL AND (
         old.id IS NULL
-        OR (old.company_id, old.project_id, old.title, old.is_active, old.expires_at)
-           IS DISTINCT FROM (new.company_id, new.project_id, new.title, new.is_active, new.expires_at)
+        OR (old.company_id, old.project_id, old.title, old.is_active, old.expires_at, old.deactivated_at)
+           IS DISTINCT FROM
+           (new.company_id, new.project_id, new.title, new.is_active, new.expires_at, new.deactivated_at)
     )
     ON CONFLICT (slug) DO UPDATE
     SET company_id = excluded.company_id, project_id = excluded.project_id, title = excluded.title,
-        is_active = excluded.is_active, expires_at = excluded.expires_at
+        is_active = excluded.is_active, expires_at = excluded.expires_at, deactivated_at = excluded.deactivated_at
     RETURNING content.slug
 )
 SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed,
@@ -190,6 +222,6 @@ async def upsert_ar_contents(connection: AsyncConnection, lines: Lines, now: dat
 
 
 async def _upsert(connection: AsyncConnection, statement: TextClause, parameters: dict[str, Any]) -> Upserted:
-    await connection.execute(_LOCK)
+    await lock(connection)
     row = (await connection.execute(statement, parameters)).mappings().one()
     return Upserted(**row)

@@ -27,6 +27,7 @@ class Subject:
     workflow_id: str
     company_id: int | None
     project_id: int | None
+    ar_content_id: int | None
     days_left: int | None
     item_ends_at: datetime | None
     recipient: str | None
@@ -38,8 +39,8 @@ class Subject:
 
 _READ = text("""
 SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
-       n.notification_type, n.workflow_id, n.company_id, n.project_id, n.days_left,
-       n.item_ends_at, recipient.address AS recipient,
+       n.notification_type, n.workflow_id, n.company_id, n.project_id, n.ar_content_id,
+       n.days_left, n.item_ends_at, recipient.address AS recipient,
        coalesce(n.metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS telegram_chat,
        (
            SELECT s.reason FROM suppressions s WHERE s.channel = d.channel AND s.address = lower(recipient.address)

@@ -19,7 +19,7 @@ WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS 
     SELECT d.id, d.channel, d.status, d.reason,
            d.reopened_at IS NOT NULL AND coalesce(n.give_up_at > :at, false) AS reopened
     FROM deliveries d JOIN notifications n ON n.id = d.notification_id
-    WHERE d.notification_id = :notification_id FOR UPDATE OF d
+    WHERE d.notification_id = :notification_id ORDER BY d.id FOR UPDATE OF d
 ), settled AS (
     UPDATE deliveries d
     SET status = CASE

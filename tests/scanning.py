@@ -1,4 +1,4 @@
-"""Running a scan as its Schedule does."""
+"""Running a scan and a deactivation as their Schedules do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
 
-from contracts import ScanExpiringInput, ScanExpiringResult, TaskQueue, task_queue
+from contracts import (
+    DeactivateExpiredInput,
+    DeactivateExpiredResult,
+    ScanExpiringInput,
+    ScanExpiringResult,
+    TaskQueue,
+    task_queue,
+)
 from settings import Settings
+from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 
@@ -26,6 +34,23 @@ async def start_scan(
 
 async def scan(client: Client, settings: Settings, **input_fields: object) -> ScanExpiringResult:
     handle = await start_scan(client, settings, **input_fields)
+    return await handle.result()
+
+
+async def start_deactivation(
+    client: Client, settings: Settings, **input_fields: object
+) -> WorkflowHandle[DeactivateExpiredWorkflow, DeactivateExpiredResult]:
+    return await client.start_workflow(
+        DeactivateExpiredWorkflow.run,
+        DeactivateExpiredInput(options=settings.send_options(), **input_fields),  # type: ignore[arg-type]
+        id=f"deactivate-{uuid4()}",
+        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        execution_timeout=timedelta(minutes=12),
+    )
+
+
+async def deactivate(client: Client, settings: Settings, **input_fields: object) -> DeactivateExpiredResult:
+    handle = await start_deactivation(client, settings, **input_fields)
     return await handle.result()
 
 

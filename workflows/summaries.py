@@ -8,15 +8,17 @@ from contracts import NotificationType, StartableNotification
 def notification_summary(notification: StartableNotification) -> str:
     """Such as "Warn company 7: project 42 ends in 7 days"."""
     if notification.notification_type is NotificationType.EXPIRING:
-        return (
-            f"Warn company {notification.company_id}: "
-            f"project {notification.project_id} ends {_in_days(notification.days_left)}"
-        )
+        return f"Warn company {notification.company_id}: {_item(notification)} ends {_in_days(notification.days_left)}"
     if notification.notification_type is NotificationType.EXPIRED:
-        return f"Tell company {notification.company_id}: project {notification.project_id} has ended"
+        return f"Tell company {notification.company_id}: {_item(notification)} has ended"
     if notification.notification_type is NotificationType.ALERT:
         return f"Alert the operators: notification {notification.notification_id}"
     return f"Test notification {notification.notification_id}"
+
+
+def _item(notification: StartableNotification) -> str:
+    project = f"project {notification.project_id}"
+    return project if notification.ar_content_id is None else f"AR content {notification.ar_content_id} of {project}"
 
 
 def _in_days(days_left: int | None) -> str:

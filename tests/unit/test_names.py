@@ -44,6 +44,7 @@ def test_a_notification_key_has_the_form_that_was_fixed_with_the_first_release()
     end = datetime.fromisoformat("2026-12-01T02:00:00+02:00")
     key = notification_key(NotificationType.EXPIRING, "project-42", end, 7)
     assert key == "expiring.project-42.20261201T000000Z.7d"
+    assert notification_key(NotificationType.EXPIRED, "content-7", end) == "expired.content-7.20261201T000000Z"
     assert key_of_test(UUID(int=7)) == "test.00000000000000000000000000000007"
 
 
@@ -70,12 +71,13 @@ def test_the_task_queues() -> None:
 
 def test_the_schedules() -> None:
     assert schedules.SCAN_EXPIRING == "scan-expiring"
+    assert schedules.DEACTIVATE_EXPIRED == "deactivate-expired"
 
 
 def test_the_commands() -> None:
     group = typer.main.get_command(app)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
-    names += " preview bounces pause resume"
+    names += " preview bounces pause resume deactivate renew"
     assert set(names.split()) <= set(group.commands)  # type: ignore[attr-defined]
 
 

@@ -16,7 +16,9 @@ from stand_ins.telegram_api import TelegramApi
 from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.conftest import MakeSettings, RunWorker
 from tests.data import Platform
+from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import DueScans
+from tests.workflows.renewals import Renewals
 from tests.workflows.scene import Scene
 from tests.workflows.time_skipping import SkippingScene
 
@@ -60,3 +62,15 @@ async def skipping(
     async with time_skipping(test_server, tmp_path, DATA_CONVERTER) as environment:
         await register_search_attributes(environment.client)
         yield SkippingScene(environment, engine, settings, platform, smtp_sink, telegram_api)
+
+
+@pytest.fixture
+def deactivations(platform: Platform, settings: Settings) -> Deactivations:
+    """Deactivations of the application's default settings, and at times that the test chooses."""
+    return Deactivations(platform, settings)
+
+
+@pytest.fixture
+def renew(platform: Platform) -> Renewals:
+    """`await renew(slug, until)`."""
+    return Renewals(platform)

@@ -13,8 +13,16 @@ from temporalio import activity
 
 import process
 import worker
+from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
-from contracts import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
+from contracts import (
+    DeactivateEndedInput,
+    DeactivateEndedResult,
+    OpenDueInput,
+    OpenDueResult,
+    TakeStartableInput,
+    TakeStartableResult,
+)
 from db import deliveries, outcomes
 
 _stops = iter([True])
@@ -54,6 +62,14 @@ class _DyingAfterThePage(DueItemActivities):
         return result
 
 
+class _DyingAfterTheDeactivation(DeactivationActivities):
+    @activity.defn
+    async def deactivate_ended(self, input: DeactivateEndedInput) -> DeactivateEndedResult:
+        result = await super().deactivate_ended(input)
+        _stop(signal.SIGKILL)
+        return result
+
+
 class _DyingBeforeTheStart(DueItemActivities):
     @activity.defn
     async def take_startable(self, input: TakeStartableInput) -> TakeStartableResult:
@@ -66,6 +82,7 @@ def prepare(step: str) -> None:
     """Lays the trap. Raises KeyError for a step that there is not."""
     traps: dict[str, Callable[[], None]] = {
         "page-committed": lambda: setattr(worker, "DueItemActivities", _DyingAfterThePage),
+        "deactivation-committed": lambda: setattr(worker, "DeactivationActivities", _DyingAfterTheDeactivation),
         "children-not-started": lambda: setattr(worker, "DueItemActivities", _DyingBeforeTheStart),
         "before-claim": lambda: setattr(deliveries, "claim", _before(deliveries.claim, signal.SIGKILL)),
         "after-claim": lambda: setattr(deliveries, "claim", _after(deliveries.claim, signal.SIGKILL)),

@@ -12,13 +12,13 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
-from contracts import ScanExpiringResult, SendNotificationResult, TaskQueue
+from contracts import DeactivateExpiredResult, ScanExpiringResult, SendNotificationResult, TaskQueue
 from settings import Settings
 from stand_ins.smtp_sink import SmtpSink
 from stand_ins.telegram_api import TelegramApi
 from tests.conftest import RunWorker
 from tests.data import Platform
-from tests.scanning import all_finished, scan
+from tests.scanning import all_finished, deactivate, scan
 from workflows.send_notification import SendNotificationWorkflow
 
 EMAIL = "anna@customer.example"
@@ -53,6 +53,9 @@ class Scene:
 
     async def scan(self) -> ScanExpiringResult:
         return await scan(self.client, self.settings)
+
+    async def deactivate(self) -> DeactivateExpiredResult:
+        return await deactivate(self.client, self.settings)
 
     async def children_end(self) -> None:
         """Waits for the workflow of every notification."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleBackfill, ScheduleOverlapPolicy
 
 import schedules
-from schedules import SCAN_EXPIRING
+from schedules import DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.scanning import finished
 from tests.workflows.scene import PATIENCE, Scene
 
@@ -16,8 +16,10 @@ NINE_IN_BERLIN: dict[str, object] = {"expiry_scan_cron": "0 9 * * *", "expiry_sc
 
 
 async def test_applied_twice_it_is_created_and_then_brought_up_to_date(scene: Scene) -> None:
-    assert await schedules.apply(scene.client, scene.settings) == [(SCAN_EXPIRING, "created")]
-    assert await schedules.apply(scene.client, scene.settings) == [(SCAN_EXPIRING, "updated")]
+    for result in ("created", "updated"):
+        applied = await schedules.apply(scene.client, scene.settings)
+        assert {(SCAN_EXPIRING, result), (DEACTIVATE_EXPIRED, result)} <= set(applied)
+        assert {each for _, each in applied} == {result}
 
 
 async def test_it_runs_when_the_settings_say_on_the_clock_they_name(scene: Scene) -> None:
@@ -38,6 +40,16 @@ async def test_a_scan_still_running_is_not_joined_by_another_and_a_missed_one_is
     policy = (await scene.client.get_schedule_handle(SCAN_EXPIRING).describe()).schedule.policy
     assert policy.overlap is ScheduleOverlapPolicy.SKIP
     assert policy.catchup_window == timedelta(days=1)
+
+
+async def test_the_deactivation_runs_when_its_setting_says_in_utc_and_one_at_a_time(scene: Scene) -> None:
+    scene = scene.with_settings(deactivate_cron="20 * * * *", **NINE_IN_BERLIN)
+    await schedules.apply(scene.client, scene.settings)
+    description = await scene.client.get_schedule_handle(DEACTIVATE_EXPIRED).describe()
+    assert description.schedule.spec.time_zone_name == "UTC"
+    assert {each.minute for each in description.info.next_action_times} == {20}
+    assert description.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert description.schedule.policy.catchup_window == timedelta(hours=3)
 
 
 async def test_what_operators_paused_stays_paused_while_the_rest_is_brought_up_to_date(scene: Scene) -> None:

@@ -1,0 +1,58 @@
+"""The routes of projects."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter, HTTPException, Security
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.authentication import API_KEY_SCHEME
+from api.database import transaction_on
+from api.problems import documented
+from api.requests import NewEnd, Slug
+from api.schemas import RenewedProject
+from db import renewal
+from db.renewal import NoSuchProject, NotRenewable
+
+OPERATOR = "api"
+"""Who renews, in the table `interventions`."""
+
+
+def project_routes(engine: AsyncEngine) -> APIRouter:
+    """What integrators do to a project."""
+    router = APIRouter(
+        prefix="/projects",
+        tags=["projects"],
+        dependencies=[Security(API_KEY_SCHEME)],
+        responses=documented(
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+    )
+
+    @router.post("/{slug}/renew")
+    async def renew(slug: Slug, new_end: NewEnd) -> RenewedProject:
+        """Gives the project a later end, and brings back what was switched off at the old one.
+
+        Notices of the old end that are still to be sent are skipped. With the end that it has already nothing changes.
+        An archived project, and one that ends later already, is a conflict.
+        """
+        now = datetime.now(UTC)
+        try:
+            async with transaction_on(engine) as connection:
+                renewed = await renewal.renew(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
+        except NoSuchProject as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
+        except NotRenewable as error:
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from None
+        return RenewedProject.model_validate(renewed, from_attributes=True)
+
+    return router

@@ -1,0 +1,66 @@
+"""Following a workflow that was started by hand, to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue as TaskQueueName
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+from commands.output import stderr_console
+from commands.running import CommandFailed, complain
+from settings import Settings
+
+LOOK_FOR_WORKER_EVERY = 5
+"""Seconds."""
+LIVE_POLLER = timedelta(seconds=90)
+"""A worker that lives has polled within this: a poll waits a minute at the most."""
+
+Result = TypeVar("Result")
+
+
+def where(settings: Settings, client: Client, workflow_id: str) -> dict[str, str]:
+    """What tells an operator where to look."""
+    base = settings.temporal_ui_url.rstrip("/")
+    url = f"{base}/namespaces/{quote(client.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+    return {"workflow_id": workflow_id, "web_ui_url": url}
+
+
+async def follow(
+    client: Client, handle: WorkflowHandle[Any, Result], queue: str, noun: str, seconds: float | None
+) -> Result:
+    """Waits for the workflow's end; `noun` is what it is called. Raises `CommandFailed` after `seconds`, or if it ended
+    without a result."""
+    hint = asyncio.create_task(_hint_at_missing_worker(client, queue, noun))
+    try:
+        with stderr_console().status(f"Waiting for the {noun}"):
+            async with asyncio.timeout(seconds):
+                return await handle.result()
+    except TimeoutError:
+        raise CommandFailed(f"the {noun} has not ended within {seconds:g} s; it goes on") from None
+    except WorkflowFailureError as error:
+        raise CommandFailed(f"the {noun} ended without a result: {error.cause}") from error
+    finally:
+        hint.cancel()
+        await asyncio.gather(hint, return_exceptions=True)
+
+
+async def _hint_at_missing_worker(client: Client, queue: str, noun: str) -> None:
+    """Says so, once, when no worker polls the queue."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueueName(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    while True:
+        await asyncio.sleep(LOOK_FOR_WORKER_EVERY)
+        description = await client.workflow_service.describe_task_queue(request)
+        oldest = datetime.now(UTC) - LIVE_POLLER
+        if not any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in description.pollers):
+            complain(f"No worker polls the task queue {queue}, so the {noun} waits: start `python worker.py`.")
+            return

@@ -1,0 +1,44 @@
+"""`renew`: give a project a new end, and bring back what was switched off."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from commands.output import print_json, print_line
+from commands.running import OK, CommandFailed, database
+from db import renewal
+from db.renewal import NotRenewable, Renewal
+from settings import Settings
+
+
+async def renew(slug: str, until: datetime, operator: str, why: str, *, as_json: bool) -> int:
+    """Renews the project until then, which is in the future."""
+    settings = Settings.load()
+    async with database(settings) as engine:
+        try:
+            async with engine.begin() as connection:
+                renewed = await renewal.renew(connection, slug, until, datetime.now(UTC), operator, why)
+        except NotRenewable as error:
+            raise CommandFailed(str(error)) from None
+    if as_json:
+        print_json(asdict(renewed))
+    else:
+        print_line(_told(renewed))
+    return OK
+
+
+def _told(renewed: Renewal) -> str:
+    if not renewed.changed:
+        return f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC already: nothing has changed."
+    said = [
+        f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC, "
+        f"no longer at {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
+    ]
+    if renewed.reactivated.project:
+        said.append(f"It is on again, and of its AR content {renewed.reactivated.contents}.")
+    elif renewed.status == "expired":
+        said.append("It stays expired, which this application has not made it: an import can make it active.")
+    if renewed.skipped_deliveries:
+        said.append(f"{renewed.skipped_deliveries} deliveries that told of the old end are skipped.")
+    return " ".join(said)
