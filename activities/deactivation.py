@@ -19,8 +19,9 @@ from contracts import (
     notification_key,
 )
 from db import deactivation, ended
-from db.deactivation import NewExpired, SwitchedOff
+from db.deactivation import SwitchedOff
 from db.ended import DeactivationRules, EndedItem
+from db.opening import NewNotification, open_notifications
 from settings import Settings
 
 NAMED = 20
@@ -92,7 +93,8 @@ class DeactivationActivities:
         if not self._settings.notify_on_expired:
             return 0
         limit = self._settings.give_up_after
-        return await deactivation.open_expired(connection, [_notification(item, now, limit) for item in items])
+        new = [_notification(item, now, limit) for item in items]
+        return await open_notifications(connection, NotificationType.EXPIRED, new)
 
     async def _alert_of_untold(self, items: Sequence[EndedItem]) -> None:
         """Before they are switched off: a worker that died after that would never come to it."""
@@ -127,10 +129,13 @@ class DeactivationActivities:
         return DeactivateEndedResult(found, 0, 0, 0, more=False, too_many=True)
 
 
-def _notification(item: SwitchedOff, now: datetime, limit: float | None) -> NewExpired:
+def _notification(item: SwitchedOff, now: datetime, limit: float | None) -> NewNotification:
     name = item_name(item.project_id, item.ar_content_id)
-    return NewExpired(
-        item,
+    return NewNotification(
+        item.company_id,
+        item.project_id,
+        item.ar_content_id,
+        item.ends_at,
         notification_key(NotificationType.EXPIRED, name, item.ends_at),
         give_up_at(NotificationType.EXPIRED, now, item.ends_at, limit),
     )

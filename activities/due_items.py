@@ -22,6 +22,7 @@ from contracts import (
     notification_key,
 )
 from db import due, fan_out
+from db.opening import NewNotification, open_notifications
 from rate_limits import chat_fairness
 from settings import Settings
 
@@ -63,7 +64,7 @@ class DueItemActivities:
             found = await self._count(connection, rules, items, input.page_size) if is_first else len(items)
             too_many = is_first and not input.allow_many and found > self._settings.scan_max_notices
             new = [] if too_many else [self._notification(item, rules.now) for item in items]
-            opened = await due.open_expiring(connection, new, input.scan_at)
+            opened = await open_notifications(connection, NotificationType.EXPIRING, new, input.scan_at)
         if too_many:
             return await self._too_many(found)
         if is_first:
@@ -92,17 +93,8 @@ class DueItemActivities:
         )
         return OpenDueResult(found=found, opened=0, next_page=None, too_many=True)
 
-    def _notification(self, item: due.DueItem, now: datetime) -> due.NewNotification:
-        return due.NewNotification(
-            item=item,
-            dedupe_key=notification_key(
-                NotificationType.EXPIRING,
-                item_name(item.project_id, item.ar_content_id),
-                item.ends_at,
-                item.threshold_days,
-            ),
-            give_up_at=give_up_at(NotificationType.EXPIRING, now, item.ends_at, self._settings.give_up_after),
-        )
+    def _notification(self, item: due.DueItem, now: datetime) -> NewNotification:
+        return new_warning(item, give_up_at(NotificationType.EXPIRING, now, item.ends_at, self._settings.give_up_after))
 
     @activity.defn
     async def take_startable(self, input: TakeStartableInput) -> TakeStartableResult:
@@ -129,4 +121,19 @@ def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> due.DueRu
         default_thresholds=settings.expiry_thresholds_days,
         # On the clock of the schedule: two scans at nine are a day apart, also when that day has 23 hours.
         cooling_since=(scan_at.astimezone(zone) - timedelta(hours=settings.expiry_cooldown_hours)).astimezone(UTC),
+    )
+
+
+def new_warning(item: due.DueItem, give_up_at: datetime) -> NewNotification:
+    """The notification to open for a due item."""
+    name = item_name(item.project_id, item.ar_content_id)
+    return NewNotification(
+        item.company_id,
+        item.project_id,
+        item.ar_content_id,
+        item.ends_at,
+        notification_key(NotificationType.EXPIRING, name, item.ends_at, item.threshold_days),
+        give_up_at,
+        item.threshold_days,
+        item.days_left,
     )

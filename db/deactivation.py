@@ -1,4 +1,4 @@
-"""Switching off what has ended, and opening the notices that say so."""
+"""Switching off what has ended."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, Text, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import NotificationType
 from db import imports
-from db.ended import TOLD_WITH_ITS_PROJECT, DeactivationRules, EndedItem
+from db.ended import DeactivationRules, EndedItem
+from db.items import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 
@@ -128,54 +128,3 @@ async def switch_off(connection: AsyncConnection, rules: DeactivationRules, page
         if row.told_by_itself
     ]
     return Deactivated(len(projects), len(contents), to_be_told)
-
-
-@dataclass(frozen=True)
-class NewExpired:
-    """A notification about to be opened for an item that was switched off."""
-
-    item: SwitchedOff
-    dedupe_key: str
-    give_up_at: datetime
-
-
-_OPEN = text("""
-WITH opened AS (
-    INSERT INTO notifications (notification_type, company_id, project_id, ar_content_id, item_ends_at, give_up_at,
-                               dedupe_key, workflow_id)
-    SELECT :notification_type, company_id, project_id, ar_content_id, item_ends_at, give_up_at, dedupe_key, dedupe_key
-    FROM unnest(:company_ids, :project_ids, :ar_content_ids, :ends_at, :give_up_at, :keys)
-         AS new (company_id, project_id, ar_content_id, item_ends_at, give_up_at, dedupe_key)
-    ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id
-), channels AS (
-    INSERT INTO deliveries (notification_id, channel)
-    SELECT opened.id, channel FROM opened CROSS JOIN unnest(ARRAY['email', 'telegram']) AS channel
-)
-SELECT count(*) FROM opened
-""").bindparams(
-    bindparam("notification_type", type_=Text),
-    bindparam("company_ids", type_=ARRAY(BigInteger)),
-    bindparam("project_ids", type_=ARRAY(BigInteger)),
-    bindparam("ar_content_ids", type_=ARRAY(BigInteger)),
-    bindparam("ends_at", type_=ARRAY(TIMESTAMPTZ)),
-    bindparam("give_up_at", type_=ARRAY(TIMESTAMPTZ)),
-    bindparam("keys", type_=ARRAY(Text)),
-)
-
-
-async def open_expired(connection: AsyncConnection, notifications: Sequence[NewExpired]) -> int:
-    """Opens them with a pending delivery for each channel; what is open already stays. Returns how many are new."""
-    opened = await connection.scalar(
-        _OPEN,
-        {
-            "notification_type": NotificationType.EXPIRED.value,
-            "company_ids": [new.item.company_id for new in notifications],
-            "project_ids": [new.item.project_id for new in notifications],
-            "ar_content_ids": [new.item.ar_content_id for new in notifications],
-            "ends_at": [new.item.ends_at for new in notifications],
-            "give_up_at": [new.give_up_at for new in notifications],
-            "keys": [new.dedupe_key for new in notifications],
-        },
-    )
-    return int(opened or 0)

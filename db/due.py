@@ -1,4 +1,4 @@
-"""What is due: find it, and open a notification for each."""
+"""What is due."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, Integer, Text, TextClause, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Integer, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts import NotificationType, PageCursor
+from contracts import PageCursor
+from db.items import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
@@ -113,15 +114,12 @@ _DUE_PROJECTS = _DUE_OF_A_KIND.format(
     order="p.expires_at, p.id",
     after=":after_ends_at, :after_project_id",
 )
-# What ends on its project's last day or later ends with the project, whose notice lists it. A project that renews
-# itself has no last day.
 _DUE_CONTENTS = _DUE_OF_A_KIND.format(
     items="ar_contents a JOIN projects p ON p.id = a.project_id",
     ar_content_id="a.id",
     ar_content_slug="a.slug",
     ends_at="a.expires_at",
-    is_on="a.is_active AND p.status = 'active' AND (p.auto_renew"
-    " OR (a.expires_at AT TIME ZONE c.timezone)::date < (p.expires_at AT TIME ZONE c.timezone)::date)",
+    is_on=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
     order="a.expires_at, a.project_id, a.id",
     after=":after_ends_at, :after_project_id, :after_ar_content_id",
 )
@@ -175,64 +173,3 @@ async def find_due(
 async def count_due(connection: AsyncConnection, rules: DueRules, limit: int) -> int:
     """How many items are due, counted up to `limit`. Reads only."""
     return int(await connection.scalar(_COUNT_DUE, _parameters(rules, limit, FIRST_PAGE)) or 0)
-
-
-@dataclass(frozen=True)
-class NewNotification:
-    """A notification about to be opened for a due item."""
-
-    item: DueItem
-    dedupe_key: str
-    give_up_at: datetime
-
-
-_OPEN = text("""
-WITH opened AS (
-    INSERT INTO notifications (notification_type, company_id, project_id, ar_content_id, item_ends_at, threshold_days,
-                               days_left, scan_at, give_up_at, dedupe_key, workflow_id)
-    SELECT :notification_type, company_id, project_id, ar_content_id, item_ends_at, threshold_days,
-           days_left, :scan_at, give_up_at, dedupe_key, dedupe_key
-    FROM unnest(:company_ids, :project_ids, :ar_content_ids, :ends_at, :thresholds, :days_left, :give_up_at, :keys)
-         AS new (company_id, project_id, ar_content_id, item_ends_at, threshold_days, days_left, give_up_at,
-                 dedupe_key)
-    ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id
-), channels AS (
-    INSERT INTO deliveries (notification_id, channel)
-    SELECT opened.id, channel FROM opened CROSS JOIN unnest(ARRAY['email', 'telegram']) AS channel
-)
-SELECT count(*) FROM opened
-""").bindparams(
-    bindparam("notification_type", type_=Text),
-    bindparam("scan_at", type_=TIMESTAMPTZ),
-    bindparam("company_ids", type_=ARRAY(BigInteger)),
-    bindparam("project_ids", type_=ARRAY(BigInteger)),
-    bindparam("ar_content_ids", type_=ARRAY(BigInteger)),
-    bindparam("ends_at", type_=ARRAY(TIMESTAMPTZ)),
-    bindparam("thresholds", type_=ARRAY(Integer)),
-    bindparam("days_left", type_=ARRAY(Integer)),
-    bindparam("give_up_at", type_=ARRAY(TIMESTAMPTZ)),
-    bindparam("keys", type_=ARRAY(Text)),
-)
-
-
-async def open_expiring(
-    connection: AsyncConnection, notifications: Sequence[NewNotification], scan_at: datetime
-) -> int:
-    """Opens them with a pending delivery for each channel; what is open already stays. Returns how many are new."""
-    opened = await connection.scalar(
-        _OPEN,
-        {
-            "notification_type": NotificationType.EXPIRING.value,
-            "scan_at": scan_at,
-            "company_ids": [new.item.company_id for new in notifications],
-            "project_ids": [new.item.project_id for new in notifications],
-            "ar_content_ids": [new.item.ar_content_id for new in notifications],
-            "ends_at": [new.item.ends_at for new in notifications],
-            "thresholds": [new.item.threshold_days for new in notifications],
-            "days_left": [new.item.days_left for new in notifications],
-            "give_up_at": [new.give_up_at for new in notifications],
-            "keys": [new.dedupe_key for new in notifications],
-        },
-    )
-    return int(opened or 0)

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.items import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 
@@ -45,11 +46,6 @@ class EndedItem:
     def slug(self) -> str:
         return self.ar_content_slug or self.project_slug
 
-
-# AR content that ends on its project's last day or later is told of with its project. A project that renews itself has
-# no last day.
-TOLD_WITH_ITS_PROJECT = """\
-(NOT p.auto_renew AND (a.expires_at AT TIME ZONE c.timezone)::date >= (p.expires_at AT TIME ZONE c.timezone)::date)"""
 
 _ENDED_OF_A_KIND = """
 SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, c.slug AS company_slug, c.timezone,

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.due_items import due_rules
-from contracts import NotificationType, PageCursor, item_name, notification_key
+from activities.due_items import due_rules, new_warning
+from contracts import NotificationType, PageCursor
 from db import due
-from db.due import DueItem, NewNotification
+from db.due import DueItem
+from db.opening import open_notifications
 from settings import Settings
 
 
@@ -44,19 +45,8 @@ class DueScans:
     async def open(self, now: datetime, scan_at: datetime | None = None) -> list[tuple[int, int]]:
         """Opens what is found; returns the threshold and the days left of each."""
         items = await self.find(now, scan_at)
-        new = [
-            NewNotification(
-                item,
-                notification_key(
-                    NotificationType.EXPIRING,
-                    item_name(item.project_id, item.ar_content_id),
-                    item.ends_at,
-                    item.threshold_days,
-                ),
-                item.ends_at,
-            )
-            for item in items
-        ]
+        new = [new_warning(item, item.ends_at) for item in items]
         async with self.engine.begin() as connection:
-            assert await due.open_expiring(connection, new, scan_at or now) == len(new)
+            opened = await open_notifications(connection, NotificationType.EXPIRING, new, scan_at or now)
+        assert opened == len(new)
         return [(item.threshold_days, item.days_left) for item in items]

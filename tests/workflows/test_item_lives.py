@@ -1,4 +1,5 @@
-"""For any life of an item: each threshold of each end is told at most once, and somebody is told before an end."""
+"""For any life of an item: each threshold of each end is told at most once, somebody is told before an end, and what
+has ended is switched off once."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from activities.due_items import LAST_CHANCE_MARGIN
 from db.due import DueItem
 from settings import Settings
 from tests.data import Platform
+from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import DueScans
+from tests.workflows.renewals import Renewals
 
 DAY = timedelta(days=1)
 SCAN_TIME = time(9, tzinfo=UTC)
@@ -33,7 +36,9 @@ class Step:
     outage_days: int = 0
     """Scans that do not run from then on."""
     end_after_hours: int | None = None
-    """The end becomes so many hours after that moment: a renewal, or a correction."""
+    """The end becomes so many hours after that moment."""
+    is_renewal: bool = False
+    """Whether an operator renews it so; otherwise the end is corrected, which brings nothing back."""
     thresholds: Sequence[int] | None = None
     reached: bool | None = None
     """Whether a notice from then on is accepted by a channel."""
@@ -57,6 +62,7 @@ steps = st.builds(
     hours=st.integers(1, 60 * 24),
     outage_days=st.sampled_from([0, 0, 1, 3, 10]),
     end_after_hours=st.none() | st.integers(1, 50 * 24),
+    is_renewal=st.booleans(),
     thresholds=st.none() | thresholds,
     reached=st.sampled_from([None, True, False]),
 )
@@ -88,7 +94,10 @@ class LivedLife:
     ends_at: datetime
     thresholds: Sequence[int]
     reached: bool = True
+    is_on: bool = True
     told: list[Told] = field(default_factory=list)
+    switched_off: list[datetime] = field(default_factory=list)
+    """The ends at which it was."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -118,7 +127,7 @@ class LivedLife:
     def due_at(self, scan_at: datetime) -> int | None:
         """The threshold that a scan at that time tells."""
         crossed = self.crossed(scan_at)
-        if crossed is None or scan_at >= self.ends_at or self.is_cooling(scan_at):
+        if crossed is None or not self.is_on or scan_at >= self.ends_at or self.is_cooling(scan_at):
             return None
         told = [told.item.threshold_days for told in self.told if told.item.ends_at == self.ends_at]
         return crossed if crossed < min(told, default=crossed + 1) else None
@@ -127,7 +136,12 @@ class LivedLife:
 @settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(life=lives)
 async def test_whatever_happens_to_an_item(
-    engine: AsyncEngine, settings: Settings, platform: Platform, life: Life
+    engine: AsyncEngine,
+    settings: Settings,
+    platform: Platform,
+    deactivations: Deactivations,
+    renew: Renewals,
+    life: Life,
 ) -> None:
     scans = DueScans(engine, settings).with_settings(
         expiry_scan_cron="0 9 * * *", expiry_cooldown_hours=life.cooldown_hours
@@ -142,12 +156,14 @@ async def test_whatever_happens_to_an_item(
             step = waiting.pop(0)
             happened_at = life.starts_at + timedelta(hours=step.hours)
             scans_off_until = max(scans_off_until, happened_at + step.outage_days * DAY)
-            await apply(platform, project, lived, step, happened_at)
+            await apply(platform, renew, project, lived, step, happened_at)
         if not life.starts_at < scan_at < scans_off_until:
             await scan(platform, scans, lived, scan_at)
+            await deactivate(deactivations, lived, scan_at)
         scan_at += DAY
     check(lived)
     await platform.execute("UPDATE projects SET status = 'archived'")
+    await platform.execute("UPDATE ar_contents SET is_active = false")
 
 
 async def create(platform: Platform, lived: LivedLife) -> int:
@@ -164,7 +180,9 @@ async def create(platform: Platform, lived: LivedLife) -> int:
     return project
 
 
-async def apply(platform: Platform, project: int, lived: LivedLife, step: Step, happened_at: datetime) -> None:
+async def apply(
+    platform: Platform, renew: Renewals, project: int, lived: LivedLife, step: Step, happened_at: datetime
+) -> None:
     if step.thresholds is not None:
         lived.thresholds = step.thresholds
         await platform.execute(
@@ -173,7 +191,11 @@ async def apply(platform: Platform, project: int, lived: LivedLife, step: Step, 
             project=project,
         )
     if step.end_after_hours is not None:
-        lived.ends_at = happened_at + timedelta(hours=step.end_after_hours)
+        previous, lived.ends_at = lived.ends_at, happened_at + timedelta(hours=step.end_after_hours)
+        if step.is_renewal and not lived.life.is_content and lived.ends_at > previous:
+            renewal = await renew(await slug(platform, project), lived.ends_at, now=happened_at)
+            assert renewal.reactivated.project is not lived.is_on
+            lived.is_on = True
         table, column = ("ar_contents", "project_id") if lived.life.is_content else ("projects", "id")
         await platform.execute(
             f"UPDATE {table} SET expires_at = :ends_at WHERE {column} = :project",  # noqa: S608 - two names of ours
@@ -182,6 +204,10 @@ async def apply(platform: Platform, project: int, lived: LivedLife, step: Step, 
         )
     if step.reached is not None:
         lived.reached = step.reached
+
+
+async def slug(platform: Platform, project: int) -> str:
+    return str(await platform.scalar("SELECT slug FROM projects WHERE id = :project", project=project))
 
 
 async def scan(platform: Platform, scans: DueScans, lived: LivedLife, scan_at: datetime) -> None:
@@ -193,14 +219,25 @@ async def scan(platform: Platform, scans: DueScans, lived: LivedLife, scan_at: d
         assert item.ends_at == lived.ends_at > scan_at
         assert item.days_left == lived.days_until_end(scan_at)
         lived.told.append(Told(scan_at, item, lived.reached))
-    if lived.crossed(scan_at) is not None and scan_at < lived.ends_at and not lived.is_cooling(scan_at):
+    if lived.is_on and lived.crossed(scan_at) is not None and scan_at < lived.ends_at and not lived.is_cooling(scan_at):
         assert any(told.item.ends_at == lived.ends_at for told in lived.told)
     status = "accepted" if lived.reached else "rejected"
     await platform.execute("UPDATE deliveries SET status = :status WHERE status = 'pending'", status=status)
 
 
+async def deactivate(deactivations: Deactivations, lived: LivedLife, now: datetime) -> None:
+    """It is switched off once, at the first look after its end, and its company is told so."""
+    has_ended = lived.is_on and lived.ends_at <= now
+    page = await deactivations.page(now)
+    assert (page.projects + page.contents, page.opened) == ((1, 1) if has_ended else (0, 0))
+    if has_ended:
+        lived.is_on = False
+        lived.switched_off.append(lived.ends_at)
+
+
 def check(lived: LivedLife) -> None:
     """What holds of all that was told, whatever the rules."""
+    assert len(lived.switched_off) == len(set(lived.switched_off))
     ends = {told.item.ends_at for told in lived.told}
     for end in ends:
         crossed = [told.item.threshold_days for told in lived.told if told.item.ends_at == end]
