@@ -13,9 +13,10 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from tests.replay.record import HISTORIES, SHAPES
+from tests.replay.record import HISTORIES
 from tests.replay.reordered import ReorderedSendNotificationWorkflow
 from tests.replay.replaying import replay
+from tests.replay.shapes import SHAPES
 from worker import WORKFLOWS
 
 FILES = sorted(HISTORIES.glob("*/*.json"))
@@ -28,7 +29,7 @@ def read(file: Path) -> WorkflowHistory:
 
 def test_there_are_histories_of_every_workflow_in_every_shape() -> None:
     recorded = {file.stem for file in FILES}
-    for name, _ in SHAPES:
+    for name in SHAPES:
         assert any(re.fullmatch(rf"{name}(-run-\d+)?", stem) for stem in recorded), f"make histories: {name}"
     replayed = {read(file).events[0].workflow_execution_started_event_attributes.workflow_type.name for file in FILES}
     assert replayed == {workflow._Definition.must_from_class(each).name for each in WORKFLOWS}
