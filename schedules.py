@@ -11,6 +11,7 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
@@ -18,16 +19,21 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from contracts import ScanExpiringInput, TaskQueue, task_queue
+from activities.probes.schedule_runs import WatchedSchedule
+from contracts import CheckHealthInput, ScanExpiringInput, TaskQueue, task_queue
 from settings import Settings
 from temporal_connection import register_search_attributes
+from workflows.check_health import CheckHealthWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 SCAN_EXPIRING = "scan-expiring"
+CHECK_HEALTH = "check-health"
 
 CATCH_UP = timedelta(days=1)
 """A scan missed for longer is not made up for: the next one finds all that is due anyway."""
 JITTER = timedelta(seconds=30)
+CHECK_CATCH_UP = timedelta(minutes=1)
+"""Health is a matter of now: a check missed for longer is not made up for."""
 
 
 def _schedules(settings: Settings) -> dict[str, Schedule]:
@@ -46,13 +52,52 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
                 jitter=JITTER,
             ),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
-        )
+        ),
+        CHECK_HEALTH: _check_health(settings),
     }
+
+
+def _check_health(settings: Settings) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            CheckHealthWorkflow.run,
+            health_input(settings),
+            id=CHECK_HEALTH,
+            task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            static_summary="Check the system's health",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.health_check_interval))]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CHECK_CATCH_UP),
+    )
 
 
 def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
     """What a scan starts with, whoever starts it."""
     return ScanExpiringInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
+
+
+def health_input(settings: Settings, *, once: bool = False) -> CheckHealthInput:
+    """What a health check starts with, whoever starts it."""
+    return CheckHealthInput(
+        interval=settings.health_check_interval,
+        alert_cooldown=settings.alert_cooldown,
+        ping=settings.health_ping_url is not None,
+        once=once,
+    )
+
+
+def watched(settings: Settings) -> list[WatchedSchedule]:
+    """The Schedules as the health check wants to find them."""
+    return [
+        WatchedSchedule(
+            schedule_id,
+            schedule.action.workflow,
+            next(iter(schedule.spec.cron_expressions), None),
+            schedule.spec.time_zone_name or "UTC",
+        )
+        for schedule_id, schedule in _schedules(settings).items()
+        if isinstance(schedule.action, ScheduleActionStartWorkflow)
+    ]
 
 
 async def apply(client: Client, settings: Settings) -> list[tuple[str, Literal["created", "updated"]]]:

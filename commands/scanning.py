@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -16,7 +17,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 import schedules
 from commands.output import print_json, print_line, stderr_console
 from commands.running import FAILED, OK, CommandFailed, complain, temporal_client, temporal_errors
-from contracts import ScanExpiringResult, TaskQueue, task_queue
+from contracts import TaskQueue, task_queue
 from settings import Settings
 from workflows.scan_expiring import ScanExpiringWorkflow
 
@@ -26,7 +27,7 @@ LOOK_FOR_WORKER_EVERY = 5
 LIVE_POLLER = timedelta(seconds=90)
 """A worker that lives has polled within this: a poll waits a minute at the most."""
 
-ScanHandle = WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]
+Result = TypeVar("Result")
 
 
 async def scan(
@@ -54,10 +55,10 @@ async def scan(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary="Scan for expiring projects, by hand",
         )
-        started = {"workflow_id": handle.id, "web_ui_url": _web_ui_url(settings, client, handle.id)}
+        started = {"workflow_id": handle.id, "web_ui_url": web_ui_url(settings, client, handle.id)}
         if wait:
             complain(f"Scan {handle.id}: {started['web_ui_url']}")
-            result = await _follow(client, handle, queue, timeout)
+            result = await follow(client, handle, queue, timeout, "scan")
     if as_json:
         print_json(started | (asdict(result) if wait else {}))
     elif wait:
@@ -75,27 +76,32 @@ async def scan(
     return OK
 
 
-def _web_ui_url(settings: Settings, client: Client, workflow_id: str) -> str:
+def web_ui_url(settings: Settings, client: Client, workflow_id: str) -> str:
+    """Where a browser finds the workflow."""
     base = settings.temporal_ui_url.rstrip("/")
     return f"{base}/namespaces/{quote(client.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
 
 
-async def _follow(client: Client, handle: ScanHandle, queue: str, seconds: float | None) -> ScanExpiringResult:
-    hint = asyncio.create_task(_hint_at_missing_worker(client, queue))
+async def follow(
+    client: Client, handle: WorkflowHandle[Any, Result], queue: str, seconds: float | None, noun: str
+) -> Result:
+    """Waits for the workflow's result, for so many seconds at most, and shows that it does. `noun` is what it is to
+    people. Raises `CommandFailed`."""
+    hint = asyncio.create_task(_hint_at_missing_worker(client, queue, noun))
     try:
-        with stderr_console().status("Scanning"):
+        with stderr_console().status(f"Waiting for the {noun}"):
             async with asyncio.timeout(seconds):
                 return await handle.result()
     except TimeoutError:
-        raise CommandFailed(f"the scan has not ended within {seconds:g} s; it goes on") from None
+        raise CommandFailed(f"the {noun} has not ended within {seconds:g} s; it goes on") from None
     except WorkflowFailureError as error:
-        raise CommandFailed(f"the scan ended without a result: {error.cause}") from error
+        raise CommandFailed(f"the {noun} ended without a result: {error.cause}") from error
     finally:
         hint.cancel()
         await asyncio.gather(hint, return_exceptions=True)
 
 
-async def _hint_at_missing_worker(client: Client, queue: str) -> None:
+async def _hint_at_missing_worker(client: Client, queue: str, noun: str) -> None:
     """Says so, once, when no worker polls the queue."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
@@ -107,5 +113,5 @@ async def _hint_at_missing_worker(client: Client, queue: str) -> None:
         description = await client.workflow_service.describe_task_queue(request)
         oldest = datetime.now(UTC) - LIVE_POLLER
         if not any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in description.pollers):
-            complain(f"No worker polls the task queue {queue}, so the scan waits: start `python worker.py`.")
+            complain(f"No worker polls the task queue {queue}, so the {noun} waits: start `python worker.py`.")
             return

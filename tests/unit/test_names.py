@@ -70,12 +70,14 @@ def test_the_task_queues() -> None:
 
 def test_the_schedules() -> None:
     assert schedules.SCAN_EXPIRING == "scan-expiring"
+    assert schedules.CHECK_HEALTH == "check-health"
 
 
 def test_the_commands() -> None:
     group = typer.main.get_command(app)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
     names += " preview"
+    names += " check-health problems untold"
     assert set(names.split()) <= set(group.commands)  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleBackfill, ScheduleOverlapPolicy
 
 import schedules
-from schedules import SCAN_EXPIRING
+from schedules import CHECK_HEALTH, SCAN_EXPIRING
 from tests.scanning import finished
 from tests.workflows.scene import PATIENCE, Scene
 
@@ -16,8 +16,9 @@ NINE_IN_BERLIN: dict[str, object] = {"expiry_scan_cron": "0 9 * * *", "expiry_sc
 
 
 async def test_applied_twice_it_is_created_and_then_brought_up_to_date(scene: Scene) -> None:
-    assert await schedules.apply(scene.client, scene.settings) == [(SCAN_EXPIRING, "created")]
-    assert await schedules.apply(scene.client, scene.settings) == [(SCAN_EXPIRING, "updated")]
+    names = (SCAN_EXPIRING, CHECK_HEALTH)
+    assert await schedules.apply(scene.client, scene.settings) == [(name, "created") for name in names]
+    assert await schedules.apply(scene.client, scene.settings) == [(name, "updated") for name in names]
 
 
 async def test_it_runs_when_the_settings_say_on_the_clock_they_name(scene: Scene) -> None:
