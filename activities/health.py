@@ -108,7 +108,7 @@ class HealthActivities:
             for code, problem in problems.items()
             if await self._alerts.raise_problem(code, problem.subject, problem.message)
         ]
-        over = [code for code in lasting if _is_over(code, problems, examined) and await self._alerts.end_problem(code)]
+        over = [code for code in lasting if is_over(code, problems, examined) and await self._alerts.end_problem(code)]
         await self._alerts.start_unstarted()
         return HealthReport(sorted(problems), sorted(raised), sorted(over))
 
@@ -126,7 +126,7 @@ class HealthActivities:
             raise ApplicationError(f"HEALTH_PING_URL answers with status {response.status_code}", type="ping_refused")
 
 
-def _is_over(code: str, problems: dict[str, Problem], examined: frozenset[str]) -> bool:
+def is_over(code: str, problems: dict[str, Problem], examined: frozenset[str]) -> bool:
     """Not found by who looked for it. A refusal lasts while its provider cannot be asked whether it still refuses."""
     if code in problems or code not in examined:
         return False

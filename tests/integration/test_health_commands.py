@@ -7,9 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import HttpUrl
 
 from stand_ins.http_server import Answer
 from tests.data import in_days
+from tests.integration.test_api_process import AWAY, Running, running
 from tests.integration.test_cli import Ended, cli
 from tests.workflows.health_scene import HealthScene
 from tests.workflows.scene import Scene
@@ -45,6 +47,23 @@ async def test_a_check_that_is_not_waited_for_is_only_started(health: HealthScen
     assert (started.status, started.json["workflow_id"]) == (0, "check-health"), started.err
     async with health.worker():
         await health.scene.client.get_workflow_handle("check-health").result()
+
+
+async def test_the_api_itself_not_ready_then_away_then_well(health: HealthScene) -> None:
+    scene = health.scene
+    found: list[list[str]] = []
+
+    async def check(api: Running) -> None:
+        async with health.with_settings(health_api_url=HttpUrl(api.url)).worker():
+            found.append((await health.check()).problems)
+
+    async with running(**AWAY, API_AUTH="off") as api:
+        await check(api)
+    await check(api)
+    async with running(**environment(scene.client, scene.settings) | {"API_PORT": "0"}) as api:
+        await check(api)
+    assert found == [["api_not_ready"], ["api_away"], []]
+    assert "database, temporal" in await health.message("The API is not ready")
 
 
 async def test_problems_as_people_read_them(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHandle
 
 import schedules
 from contracts import CheckHealthInput, HealthReport, TaskQueue, task_queue
-from stand_ins.http_server import Answer, HttpServer, Request
+from stand_ins.http_server import Answer, HttpServer, Outcome, Request
 from tests.workflows.scene import PATIENCE, Scene
 from workflows.check_health import CheckHealthWorkflow
 
@@ -24,7 +24,7 @@ PING_PATH = "/ping/a-secret-of-ours"
 class Pages:
     """Where HEALTH_API_URL and HEALTH_PING_URL point: it answers as told, by default that all is well."""
 
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Outcome] = field(default_factory=dict)
     seen: list[Request] = field(default_factory=list)
     url: str = ""
 
@@ -35,7 +35,7 @@ class Pages:
     async def stop(self) -> None:
         await self._server.stop()
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> Outcome:
         self.seen.append(request)
         return self.answers.get(request.path, Answer(200, {}))
 

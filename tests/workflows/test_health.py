@@ -9,8 +9,10 @@ from collections.abc import Callable
 import pytest
 from pydantic import SecretStr
 
+from activities.probes import servers
 from contracts import HealthReport, TaskQueue
 from stand_ins.http_server import Answer
+from stand_ins.script import Hang
 from stand_ins.smtp_actions import Reply
 from stand_ins.smtp_sink import SmtpSink
 from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
@@ -130,6 +132,18 @@ async def test_an_api_that_does_not_answer_as_it_should(health: HealthScene, ans
     health.pages.answers["/readyz"] = answer
     async with health.worker():
         await found_and_over(health, code, health.pages.answers.clear)
+
+
+async def test_servers_that_take_the_connection_and_say_nothing(
+    health: HealthScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "ANSWER_WITHIN", 0.5)
+    health.scene.sink.always("connect", Hang())
+    health.scene.telegram.always("get_me", Hang())
+    health.pages.answers["/readyz"] = Hang()
+    async with health.worker():
+        assert (await health.check()).problems == ["api_away", "smtp_away", "telegram_away"]
+    assert "no answer within 0.5 s" in await health.message("The mail server does not answer")
 
 
 async def test_tasks_that_nobody_takes(health: HealthScene) -> None:

@@ -41,6 +41,14 @@ async def test_a_scan_still_running_is_not_joined_by_another_and_a_missed_one_is
     assert policy.catchup_window == timedelta(days=1)
 
 
+async def test_a_health_check_that_was_missed_is_not_made_up_for(scene: Scene) -> None:
+    await schedules.apply(scene.client, scene.settings)
+    schedule = (await scene.client.get_schedule_handle(CHECK_HEALTH).describe()).schedule
+    assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=scene.settings.health_check_interval)]
+    assert schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert schedule.policy.catchup_window == timedelta(minutes=1)
+
+
 async def test_what_operators_paused_stays_paused_while_the_rest_is_brought_up_to_date(scene: Scene) -> None:
     await schedules.apply(scene.client, scene.settings)
     handle = scene.client.get_schedule_handle(SCAN_EXPIRING)
