@@ -98,11 +98,12 @@ async def _stuck(connection: AsyncConnection, settings: Settings) -> Problem | N
         _longest_in_flight(settings.email_attempt_timeout, retry_policies.email(settings.email_retry_initial)),
         _longest_in_flight(settings.telegram_attempt_timeout, retry_policies.telegram(settings.telegram_retry_initial)),
     )
-    if not (stuck.sending or stuck.past_end or stuck.not_started):
+    count = stuck.sending + stuck.past_end + stuck.not_started
+    if not count:
         return None
     return Problem(
         "deliveries_stuck",
-        f"{stuck.sending + stuck.past_end + stuck.not_started} notices do not move",
+        f"{count} {'notice does' if count == 1 else 'notices do'} not move",
         f"In flight for too long: {stuck.sending}. Open though their time is over: {stuck.past_end}. Open and without "
         f"a workflow for two hours: {stuck.not_started}.\n"
         "Do workers run and take tasks? `cli.py scan --wait` starts again what has lost its workflow.\n",

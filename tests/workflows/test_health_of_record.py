@@ -76,7 +76,7 @@ async def test_what_does_not_move_is_found(
         await platform.execute(statement)
     findings = await look(engine, settings)
     assert codes(findings) == ["deliveries_stuck"]
-    assert findings.problems[0].subject == "1 notices do not move"
+    assert findings.problems[0].subject == "1 notice does not move"
 
 
 @pytest.mark.parametrize(
