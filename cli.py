@@ -15,6 +15,7 @@ from commands import (
     bounces,
     deactivating,
     dry_run,
+    health,
     importing,
     interventions,
     pausing,
@@ -291,6 +292,42 @@ def renew(
     if until <= datetime.now(UTC):
         raise typer.BadParameter(f"--until {until:%Y-%m-%d %H:%M:%S} UTC is not in the future")
     run(renewing.renew(slug, until, by, why, as_json=as_json))
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        duration = parse_time(f"+{text.strip().removeprefix('+')}")
+    except ValueError:
+        duration = None
+    if not isinstance(duration, timedelta):
+        raise typer.BadParameter(f"{text!r} is no duration such as 3d, 12h or 30m")
+    return duration
+
+
+@app.command("check-health")
+def check_health(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the result; 1 if something is wrong.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the health of all that is needed, now. The operators are alerted as by the Schedule's checks."""
+    run(health.check_health(wait=wait, as_json=as_json))
+
+
+@app.command()
+def problems(as_json: Json = False) -> None:
+    """List what is wrong now and was alerted, since when, and when it was alerted last."""
+    run(health.problems(as_json=as_json))
+
+
+@app.command()
+def untold(
+    within: Annotated[
+        timedelta, typer.Option(parser=_duration, metavar="DURATION", help="How soon it ends: 3d, 12h, 30m.")
+    ] = "3d",  # type: ignore[assignment] # parsed as if it had been given
+    as_json: Json = False,
+) -> None:
+    """List what ends soon, or has ended and is still on, and of whose end nobody was told, with the reasons."""
+    run(health.list_untold(within, as_json=as_json))
 
 
 @app.command("servers")

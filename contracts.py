@@ -122,8 +122,9 @@ def key_of_test(request_id: UUID) -> str:
 
 
 def key_of_alert(problem: str, raised_at: datetime) -> str:
-    """The key of an alert; `problem` is a stable code, raised again only after a while."""
-    return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    """The key of an alert; `problem` is a stable code. To the microsecond: what is raised, over and raised again within
+    a second is three alerts."""
+    return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 _GIVE_UP_AFTER = {
@@ -468,3 +469,59 @@ class DeactivateExpiredResult:
     started: int
     too_many: bool = False
     """`found` is more than SCAN_MAX_NOTICES, so that nothing was switched off."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """The database does not answer. Nothing of it can be recorded there, so the workflow keeps it."""
+
+    since: datetime
+    """When it was first found."""
+    alerted_at: datetime | None = None
+    """When an alert last reached the operators without the record."""
+
+
+@dataclass(frozen=True)
+class CheckHealthInput:
+    """Durations are seconds."""
+
+    interval: float
+    """Between two looks at a database that is away."""
+    alert_cooldown: float
+    ping: bool = False
+    """A watch outside waits to hear of every check that found nothing wrong."""
+    once: bool = False
+    """Somebody waits for the result: one look, also with the database away."""
+    looks_per_run: int = 100
+    """At a database that is away."""
+    outage: Outage | None = None
+    """One run hands it to the next."""
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """What one check found, by the problems' stable codes."""
+
+    problems: list[str]
+    raised: list[str] = field(default_factory=list)
+    """Of these the operators were alerted now; of the others lately."""
+    over: list[str] = field(default_factory=list)
+    """Alerted of before, and not found any more."""
+    database_away: bool = False
+    """Then nothing was recorded and nobody alerted."""
+
+
+@dataclass(frozen=True)
+class DirectAlert:
+    """An alert without a record, over one channel."""
+
+    channel: Channel
+    since: datetime
+    at: datetime
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class OutageOver:
+    since: datetime
+    until: datetime

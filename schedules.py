@@ -12,6 +12,7 @@ from temporalio.client import (
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleHandle,
+    ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
@@ -21,14 +22,17 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import DeactivateExpiredInput, ScanExpiringInput, TaskQueue, task_queue
+from activities.probes.schedule_runs import WatchedSchedule
+from contracts import CheckHealthInput, DeactivateExpiredInput, ScanExpiringInput, TaskQueue, task_queue
 from settings import Settings
 from temporal_connection import register_search_attributes
+from workflows.check_health import CheckHealthWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 SCAN_EXPIRING = "scan-expiring"
 DEACTIVATE_EXPIRED = "deactivate-expired"
+CHECK_HEALTH = "check-health"
 SENDING = (SCAN_EXPIRING, DEACTIVATE_EXPIRED)
 """Those that a pause of the sending stops. The health check goes on: it sees a pause that was forgotten."""
 
@@ -37,6 +41,8 @@ CATCH_UP = timedelta(days=1)
 CATCH_UP_DEACTIVATION = timedelta(hours=3)
 """Likewise."""
 JITTER = timedelta(seconds=30)
+CHECK_CATCH_UP = timedelta(minutes=1)
+"""Health is a matter of now: a check missed for longer is not made up for."""
 
 
 def _schedules(settings: Settings) -> dict[str, Schedule]:
@@ -67,7 +73,22 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
             spec=ScheduleSpec(cron_expressions=[settings.deactivate_cron], time_zone_name="UTC", jitter=JITTER),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP_DEACTIVATION),
         ),
+        CHECK_HEALTH: _check_health(settings),
     }
+
+
+def _check_health(settings: Settings) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            CheckHealthWorkflow.run,
+            health_input(settings),
+            id=CHECK_HEALTH,
+            task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            static_summary="Check the system's health",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.health_check_interval))]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CHECK_CATCH_UP),
+    )
 
 
 def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
@@ -78,6 +99,30 @@ def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringI
 def deactivation_input(settings: Settings, *, allow_many: bool = False) -> DeactivateExpiredInput:
     """What a deactivation starts with, whoever starts it."""
     return DeactivateExpiredInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
+
+
+def health_input(settings: Settings, *, once: bool = False) -> CheckHealthInput:
+    """What a health check starts with, whoever starts it."""
+    return CheckHealthInput(
+        interval=settings.health_check_interval,
+        alert_cooldown=settings.alert_cooldown,
+        ping=settings.health_ping_url is not None,
+        once=once,
+    )
+
+
+def watched(settings: Settings) -> list[WatchedSchedule]:
+    """The Schedules as the health check wants to find them."""
+    return [
+        WatchedSchedule(
+            schedule_id,
+            schedule.action.workflow,
+            next(iter(schedule.spec.cron_expressions), None),
+            schedule.spec.time_zone_name or "UTC",
+        )
+        for schedule_id, schedule in _schedules(settings).items()
+        if isinstance(schedule.action, ScheduleActionStartWorkflow)
+    ]
 
 
 async def apply(

@@ -19,11 +19,14 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 import process
 import rate_limits
+import schedules
 from activities.alerts import Alerts
 from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
 from activities.email import EmailActivities
+from activities.health import HealthActivities
 from activities.interceptor import ActivityObserver
+from activities.outage import OutageActivities
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from activities.telegram import TelegramActivities
@@ -36,13 +39,21 @@ from rendering.languages import LanguageError
 from settings import Settings, SettingsError
 from starting import start_notification
 from temporal_connection import connect, register_search_attributes
+from workflows.check_health import CheckHealthWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
 from workflows.start_held import StartHeldWorkflow
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
-WORKFLOWS = [ScanExpiringWorkflow, DeactivateExpiredWorkflow, SendNotificationWorkflow, StartHeldWorkflow]
+HEALTH_CONNECTIONS = 10
+WORKFLOWS: list[type] = [
+    CheckHealthWorkflow,
+    DeactivateExpiredWorkflow,
+    ScanExpiringWorkflow,
+    SendNotificationWorkflow,
+    StartHeldWorkflow,
+]
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +130,8 @@ async def build_workers(
                     recovery.recover_lost,
                     outcomes.record_outcome,
                 ]
-                serve(queue, database, WORKFLOWS)
+                health = await _health_activities(settings, client, stack)
+                serve(queue, [*database, *health], WORKFLOWS)
             case TaskQueue.EMAIL:
                 email = EmailActivities(engine, settings, renderer, alerts)
                 stack.push_async_callback(email.close)
@@ -128,6 +140,17 @@ async def build_workers(
                 http = await stack.enter_async_context(telegram.new_client(settings.worker_concurrency))
                 serve(queue, [TelegramActivities(engine, settings, renderer, http, alerts).send_telegram])
     return workers
+
+
+async def _health_activities(settings: Settings, client: Client, stack: AsyncExitStack) -> list[Any]:
+    """Those of the health check, with connections of their own: it must not wait for those that it looks after."""
+    engine = create_engine(settings, "health", pooled=False)
+    stack.push_async_callback(engine.dispose)
+    alerts = Alerts(engine, settings, partial(start_notification, client, settings))
+    http = await stack.enter_async_context(telegram.new_client(HEALTH_CONNECTIONS))
+    check = HealthActivities(engine, settings, client, http, alerts, schedules.watched(settings))
+    outage = OutageActivities(settings, http, alerts)
+    return [check.check_health, check.ping, outage.alert_directly, outage.record_outage]
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:

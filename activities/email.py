@@ -35,7 +35,7 @@ class EmailActivities:
         self._tls = ssl.create_default_context(cafile=settings.smtp_tls_ca_file)
         self._local_hostname = getfqdn()
         self._pool = SmtpPool(
-            lambda: smtp.connect(self._server()),
+            lambda: smtp.connect(mail_server(settings, self._tls, self._local_hostname)),
             PoolLimits(
                 settings.smtp_max_connections, settings.smtp_messages_per_connection, settings.smtp_idle_timeout
             ),
@@ -80,20 +80,6 @@ class EmailActivities:
         links = UnsubscribeLinks(current_secret(settings, "unsubscribe_secret"))
         return links.url(str(settings.public_url), claim.delivery_id, recipient)
 
-    def _server(self) -> SmtpServer:
-        """With the password as it is now."""
-        settings = self._settings
-        return SmtpServer(
-            host=settings.smtp_host or "",
-            port=settings.smtp_port,
-            local_hostname=self._local_hostname,
-            tls=self._tls,
-            starttls=settings.smtp_tls is SmtpTls.STARTTLS,
-            implicit_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
-            username=settings.smtp_username,
-            password=current_secret(settings, "smtp_password") if settings.smtp_username else None,
-        )
-
     async def close(self) -> None:
         """Closes the idle connections; for a worker that stops."""
         await self._pool.close()
@@ -110,6 +96,20 @@ class _UriHeader(UnstructuredHeader, BaseHeader):
 _HEADERS = HeaderRegistry()
 _HEADERS.map_to_type("List-Unsubscribe", _UriHeader)
 _POLICY = EmailPolicy(header_factory=_HEADERS)
+
+
+def mail_server(settings: Settings, tls: ssl.SSLContext, local_hostname: str) -> SmtpServer:
+    """The mail server of the settings, with the password as it is now. Raises `OperatorFault` if there is none."""
+    return SmtpServer(
+        host=settings.smtp_host or "",
+        port=settings.smtp_port,
+        local_hostname=local_hostname,
+        tls=tls,
+        starttls=settings.smtp_tls is SmtpTls.STARTTLS,
+        implicit_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
+        username=settings.smtp_username,
+        password=current_secret(settings, "smtp_password") if settings.smtp_username else None,
+    )
 
 
 def compose(

@@ -178,3 +178,15 @@ async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
             raise _meaning(stage, error, without_reply(stage, NoReply.FAILED, str(error))) from None
         raise
     return smtp
+
+
+async def probe(server: SmtpServer) -> None:
+    """Connects and logs in as for a message, and leaves without one. Raises as `connect` does."""
+    smtp = await connect(server)
+    try:
+        await smtp.noop()
+        await smtp.quit()
+    except (SMTPException, OSError) as error:
+        raise _meaning(Stage.EHLO, error, without_reply(Stage.EHLO, NoReply.DISCONNECTED)) from None
+    finally:
+        smtp.close()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from channels.results import OperatorFault, Receipt
+from channels.results import InDoubt, OperatorFault, Receipt, TryAgain
 from channels.telegram_replies import NoAnswer, Parameters, outcome, without_answer
 
 WRITING = "http11.send_request_headers.started"
@@ -34,11 +34,15 @@ class _Message(BaseModel):
     message_id: int
 
 
+class _Bot(BaseModel):
+    is_bot: bool
+
+
 class _Answer(BaseModel):
     """https://core.telegram.org/bots/api#making-requests"""
 
     ok: bool
-    result: _Message | None = None
+    result: _Message | _Bot | None = None
     description: str = ""
     parameters: Parameters = Parameters()
 
@@ -83,7 +87,34 @@ async def send(
     return _receipt(response)
 
 
+async def get_me(client: httpx.AsyncClient, api_url: str, token: str) -> None:
+    """Asks whose the token is (https://core.telegram.org/bots/api#getme). Sends nothing to anybody.
+
+    Raises what `channels.telegram_replies` says of the answer; `TryAgain` if it is none, or none of Telegram's.
+    """
+    try:
+        response = await client.get(f"{api_url.rstrip('/')}/bot{token}/getMe")
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        raise OperatorFault("telegram_token_malformed") from None
+    except httpx.HTTPError as error:
+        raise TryAgain(f"telegram_{_snake(error)}") from None
+    try:
+        bot = _result(response)
+    except InDoubt:
+        bot = None
+    if not isinstance(bot, _Bot):
+        raise TryAgain("telegram_unreadable_answer")
+
+
 def _receipt(response: httpx.Response) -> Receipt:
+    result = _result(response)
+    if not isinstance(result, _Message):
+        raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer")
+    return Receipt(str(result.message_id), f"{response.status_code} ok")
+
+
+def _result(response: httpx.Response) -> _Message | _Bot | None:
+    """What a method has returned. Raises what its refusal means."""
     try:
         answer = _Answer.model_validate_json(response.content)
     except ValidationError:
@@ -91,9 +122,7 @@ def _receipt(response: httpx.Response) -> Receipt:
             raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer") from None
         answer = _Answer(ok=False)
     if response.is_success and answer.ok:
-        if answer.result is None:
-            raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer")
-        return Receipt(str(answer.result.message_id), f"{response.status_code} ok")
+        return answer.result
     raise outcome(response.status_code, answer.description, answer.parameters)
 
 

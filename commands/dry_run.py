@@ -23,7 +23,7 @@ async def dry_run(at: datetime | None, *, as_json: bool) -> int:
     async with database(settings) as engine:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
-            items = await _all_due(connection, settings, at)
+            items = await all_due(connection, settings, at)
             zones = await records.company_time_zones(connection, sorted({item.company_id for item in items}))
     found = [_shown(item, settings, ZoneInfo(zones[item.company_id])) for item in items]
     if as_json:
@@ -33,7 +33,8 @@ async def dry_run(at: datetime | None, *, as_json: bool) -> int:
     return OK
 
 
-async def _all_due(connection: AsyncConnection, settings: Settings, at: datetime) -> list[due.DueItem]:
+async def all_due(connection: AsyncConnection, settings: Settings, at: datetime) -> list[due.DueItem]:
+    """What a scan at that moment would find. Reads only."""
     rules = due_rules(settings, now=at, scan_at=at)
     items: list[due.DueItem] = []
     after = due.FIRST_PAGE

@@ -1,40 +1,128 @@
-"""Alerts to the admin: one for each problem, however many workers meet it."""
+"""Problems that last, and the alerts of them: one for each problem, however many processes meet it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import Interval, Text, bindparam, text
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.notifications import AddressedNotification, open_addressed
+_WAS_ALERTED = text(
+    "SELECT EXISTS (SELECT FROM problems WHERE code = :code AND alerted_at > now() - :cooldown)"
+).bindparams(bindparam("code", type_=Text), bindparam("cooldown", type_=Interval))
 
-_WAS_RAISED = text("""
-SELECT EXISTS (
-    SELECT FROM notifications
-    WHERE notification_type = 'alert' AND metadata ->> 'problem' = :problem AND created_at > now() - :cooldown
+
+async def was_alerted(connection: AsyncConnection, code: str, cooldown: timedelta) -> bool:
+    """Whether an alert of the problem was opened within `cooldown`. Reads only, so that many may ask."""
+    return bool(await connection.scalar(_WAS_ALERTED, {"code": code, "cooldown": cooldown}))
+
+
+_RAISE = text("""
+INSERT INTO problems AS known (code, subject) VALUES (:code, :subject)
+ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, alerted_at = now()
+    WHERE known.alerted_at <= now() - :cooldown
+RETURNING since, since < alerted_at AS again
+""").bindparams(bindparam("code", type_=Text), bindparam("subject", type_=Text), bindparam("cooldown", type_=Interval))
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The operators are to be alerted of a problem now."""
+
+    since: datetime
+    again: bool
+    """They have been before, and it lasts."""
+
+
+async def raise_problem(connection: AsyncConnection, code: str, subject: str, cooldown: timedelta) -> Raised | None:
+    """Writes the problem down. None: it was alerted within `cooldown`. Of many that call it at once one is told to."""
+    row = (await connection.execute(_RAISE, {"code": code, "subject": subject, "cooldown": cooldown})).one_or_none()
+    return None if row is None else Raised(row.since, row.again)
+
+
+_END = text("DELETE FROM problems WHERE code = :code RETURNING subject, since").bindparams(
+    bindparam("code", type_=Text)
 )
-""").bindparams(bindparam("problem", type_=Text), bindparam("cooldown", type_=Interval))
 
 
-async def was_raised(connection: AsyncConnection, problem: str, cooldown: timedelta) -> bool:
-    """Whether an alert for the problem was opened within `cooldown`. Reads only."""
-    return bool(await connection.scalar(_WAS_RAISED, {"problem": problem, "cooldown": cooldown}))
+@dataclass(frozen=True)
+class Ended:
+    """A problem that is over."""
+
+    subject: str
+    since: datetime
 
 
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('alert:' || :problem, 0))").bindparams(
-    bindparam("problem", type_=Text)
+async def end_problem(connection: AsyncConnection, code: str) -> Ended | None:
+    """Takes the problem off the list. None: it is not on it. Of many that call it at once one gets it."""
+    row = (await connection.execute(_END, {"code": code})).one_or_none()
+    return None if row is None else Ended(row.subject, row.since)
+
+
+_LASTING = text("SELECT code, subject, since, alerted_at FROM problems ORDER BY since, code")
+
+
+async def lasting(connection: AsyncConnection) -> Sequence[RowMapping]:
+    """What lasts now, the oldest first: `code`, `subject`, `since`, `alerted_at`."""
+    return (await connection.execute(_LASTING)).mappings().all()
+
+
+_FORGET = text("DELETE FROM problems WHERE alerted_at < now() - :unheard_for").bindparams(
+    bindparam("unheard_for", type_=Interval)
 )
 
 
-async def open_once(
-    connection: AsyncConnection, alert: AddressedNotification, problem: str, cooldown: timedelta
-) -> int | None:
-    """Opens the alert and returns its id. None: another process did within `cooldown`.
+async def forget(connection: AsyncConnection, unheard_for: timedelta) -> None:
+    """Drops what was not raised again for so long: of a host that is gone, or raised once by what looks no more."""
+    await connection.execute(_FORGET, {"unheard_for": unheard_for})
 
-    Needs a transaction: its lock makes all that meet the same problem wait for one another.
-    """
-    await connection.execute(_LOCK, {"problem": problem})
-    if await was_raised(connection, problem, cooldown):
-        return None
-    return await open_addressed(connection, alert)
+
+# A delivery's reason is that of its last attempt. MATERIALIZED, OFFSET and LIMIT keep the planner from walking through
+# all of the record: what is open comes from its index, and only its deliveries are looked up, until one is found.
+_REFUSALS = text("""
+WITH open AS MATERIALIZED (SELECT id FROM notifications WHERE status = 'open' AND started_at IS NOT NULL)
+SELECT known.code, waiting.id IS NOT NULL AS waits
+FROM problems known
+LEFT JOIN LATERAL (
+    SELECT d.id
+    FROM open CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE notification_id = open.id OFFSET 0) d
+    WHERE d.status IN ('pending', 'sending') AND d.reason = known.code
+    LIMIT 1
+) waiting ON true
+WHERE (starts_with(known.code, 'smtp_') OR starts_with(known.code, 'telegram_'))
+  AND known.code NOT IN ('smtp_away', 'telegram_away')
+ORDER BY known.code
+""")
+
+
+async def refusals(connection: AsyncConnection) -> dict[str, bool]:
+    """The problems that a provider's refusal raised: whether a message waits because of it still."""
+    return {row.code: row.waits for row in await connection.execute(_REFUSALS)}
+
+
+@dataclass(frozen=True)
+class UnstartedAlert:
+    """An open alert whose workflow could not be started."""
+
+    notification_id: int
+    workflow_id: str
+    give_up_at: datetime
+    chat: str | None
+
+
+_UNSTARTED = text("""
+SELECT n.id AS notification_id, n.workflow_id, n.give_up_at, n.metadata ->> 'telegram_recipient' AS chat
+FROM notifications n
+WHERE n.status = 'open' AND n.started_at IS NULL AND coalesce(n.company_id, 0) = 0
+  AND n.notification_type = 'alert' AND n.created_at < now() - interval '1 minute'
+ORDER BY n.id
+LIMIT 100
+""")
+
+
+async def find_unstarted(connection: AsyncConnection) -> list[UnstartedAlert]:
+    """Alerts that stand open and have had no workflow for a minute."""
+    return [UnstartedAlert(**row) for row in (await connection.execute(_UNSTARTED)).mappings()]

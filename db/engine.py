@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from settings import Settings, SettingsError
 
@@ -22,15 +23,16 @@ def database_url(settings: Settings) -> URL:
     return url.set(drivername="postgresql+asyncpg")
 
 
-def create_engine(settings: Settings, application_name: str, **options: Any) -> AsyncEngine:
+def create_engine(settings: Settings, application_name: str, *, pooled: bool = True, **options: Any) -> AsyncEngine:
     """An engine whose new connections take the password as DATABASE_URL has it at that moment.
 
-    Error messages hide parameters: they would carry addresses into logs and histories.
+    Without `pooled` every use opens a connection of its own and closes it. Error messages hide parameters: they would
+    carry addresses into logs and histories.
     """
+    pool: dict[str, Any] = {"pool_size": settings.database_pool_size, "max_overflow": 0}
     engine = create_async_engine(
         database_url(settings),
-        pool_size=settings.database_pool_size,
-        max_overflow=0,
+        **(pool if pooled else {"poolclass": NullPool}),
         pool_pre_ping=False,
         hide_parameters=True,
         connect_args={

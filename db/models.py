@@ -170,12 +170,6 @@ class Notification(Base):
             "company_id",
             postgresql_where=text("status = 'open' AND started_at IS NOT NULL"),
         ),
-        Index(
-            "ix_notifications_alerts",
-            text("(metadata ->> 'problem')"),
-            "created_at",
-            postgresql_where=text("notification_type = 'alert'"),
-        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

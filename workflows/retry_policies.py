@@ -17,6 +17,12 @@ RECORD_LOCALLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maxim
 """The record's first tries, inside the workflow task. Counted, since `schedule_to_close` was seen not to end the wait
 between attempts of a local activity (temporalio 1.35); with the database away for longer, `DATABASE` takes over."""
 
+DIRECT_ALERT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=5)
+"""For an alert while the database is away. Counted: the workflow tries again at its next look."""
+
+PING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
+"""For the watch outside, which hears of the next check too."""
+
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """An activity's worker is taken for dead after this long without a heartbeat."""
 

@@ -1,7 +1,7 @@
-"""The scene that the workflows' tests play on, for commands that act on it."""
+"""The scenes that the workflows' tests play on, for commands that act on them."""
 
 from __future__ import annotations
 
-from tests.workflows.conftest import scene
+from tests.workflows.conftest import health, scene
 
-__all__ = ["scene"]
+__all__ = ["health", "scene"]

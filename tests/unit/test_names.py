@@ -72,12 +72,14 @@ def test_the_task_queues() -> None:
 def test_the_schedules() -> None:
     assert schedules.SCAN_EXPIRING == "scan-expiring"
     assert schedules.DEACTIVATE_EXPIRED == "deactivate-expired"
+    assert schedules.CHECK_HEALTH == "check-health"
 
 
 def test_the_commands() -> None:
     group = typer.main.get_command(app)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
     names += " preview bounces pause resume deactivate renew"
+    names += " check-health problems untold"
     assert set(names.split()) <= set(group.commands)  # type: ignore[attr-defined]
 
 

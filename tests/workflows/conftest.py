@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
+from pydantic import HttpUrl, SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 from temporalio.client import Client
 
+import schedules
+from db.migrate import upgrade
+from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
 from embedded.test_server import find_or_get_test_server, time_skipping
 from settings import Settings
 from stand_ins.smtp_sink import SmtpSink
@@ -18,6 +23,7 @@ from tests.conftest import MakeSettings, RunWorker
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import DueScans
+from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene, Pages
 from tests.workflows.renewals import Renewals
 from tests.workflows.scene import Scene
 from tests.workflows.time_skipping import SkippingScene
@@ -74,3 +80,48 @@ def deactivations(platform: Platform, settings: Settings) -> Deactivations:
 def renew(platform: Platform) -> Renewals:
     """`await renew(slug, until)`."""
     return Renewals(platform)
+
+
+OWN_DATABASE = "away"
+
+
+@pytest.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A server of the test's own, since all others share the session's."""
+    async with EmbeddedPostgres(tmp_path / "postgres", settings=NOT_DURABLE) as server:
+        await server.create_database(OWN_DATABASE)
+        yield server
+
+
+@pytest.fixture
+async def scene_on_own_postgres(
+    temporal: Client,
+    settings: Settings,
+    smtp_sink: SmtpSink,
+    telegram_api: TelegramApi,
+    run_worker: RunWorker,
+    own_postgres: EmbeddedPostgres,
+) -> AsyncIterator[Scene]:
+    """A scene with its rows on a server that the test may stop."""
+    url = own_postgres.database_url(OWN_DATABASE)
+    settings = settings.model_copy(update={"database_url": SecretStr(url)})
+    await upgrade(settings)
+    engine = create_async_engine(url, poolclass=NullPool)  # no connection of ours that the stop would break
+    yield Scene(temporal, settings, Platform(engine), smtp_sink, telegram_api, run_worker)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def health(scene: Scene) -> AsyncIterator[HealthScene]:
+    """All is well, and checks find it so."""
+    pages = Pages()
+    await pages.start()
+    await schedules.apply(scene.client, scene.settings)
+    scene = scene.with_settings(
+        admin_email=ADMIN,
+        telegram_admin_chat_id=ADMIN_CHAT,
+        health_api_url=HttpUrl(pages.url),
+        health_ping_url=HttpUrl(pages.url + PING_PATH),
+    )
+    yield HealthScene(scene, pages)
+    await pages.stop()

@@ -6,47 +6,26 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from db.migrate import upgrade
-from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from embedded.postgres import EmbeddedPostgres
 from stand_ins.smtp_actions import Reply
 from stand_ins.smtp_actions import Stage as SmtpStage
 from stand_ins.telegram_answers import blocked, server_error
 from stand_ins.telegram_api import Stage as TelegramStage
-from tests.data import Platform
 from tests.scanning import start_scan
+from tests.workflows.conftest import OWN_DATABASE
 from tests.workflows.scene import PATIENCE, Scene, events
 
-DATABASE = "away"
-
 
 @pytest.fixture
-async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """A server of the test's own, since all others share the session's."""
-    async with EmbeddedPostgres(tmp_path / "postgres", settings=NOT_DURABLE) as server:
-        await server.create_database(DATABASE)
-        yield server
-
-
-@pytest.fixture
-async def scene(scene: Scene, own_postgres: EmbeddedPostgres) -> AsyncIterator[Scene]:
+def scene(scene_on_own_postgres: Scene) -> Scene:
     """The scene with its rows on the test's own server."""
-    url = own_postgres.database_url(DATABASE)
-    scene = scene.with_settings(database_url=SecretStr(url))
-    await upgrade(scene.settings)
-    engine = create_async_engine(url, poolclass=NullPool)  # no connection of ours that the stop would break
-    yield replace(scene, platform=Platform(engine))
-    await engine.dispose()
+    return scene_on_own_postgres
 
 
 async def test_away_for_a_while_in_the_midst_of_a_scan(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
@@ -128,12 +107,12 @@ async def test_an_acceptance_is_kept_while_the_database_refuses_connections(
             while {each.status for each in await scene.platform.deliveries("email")} != {"skipped"}:
                 await asyncio.sleep(0.05)  # the database tells nobody
         children = [scene.client.get_workflow_handle(each.workflow_id) for each in await scene.platform.notifications()]
-        await administer(own_postgres, f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS false")
+        await administer(own_postgres, f"ALTER DATABASE {OWN_DATABASE} ALLOW_CONNECTIONS false")
         await administer(own_postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'away'")
         for gate, child in zip(gates, children, strict=True):  # the first finds its connection broken, the second none
             gate.release()
             await until_both_channels_ended_or_are_tried_again(child)
-        await administer(own_postgres, f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
+        await administer(own_postgres, f"ALTER DATABASE {OWN_DATABASE} ALLOW_CONNECTIONS true")
         await scene.children_end()
 
     assert len(scene.telegram.messages) == 2

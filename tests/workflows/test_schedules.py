@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleBackfill, ScheduleOverlapPolicy
 
 import schedules
-from schedules import DEACTIVATE_EXPIRED, SCAN_EXPIRING
+from schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.scanning import finished
 from tests.workflows.scene import PATIENCE, Scene
 
@@ -16,10 +16,9 @@ NINE_IN_BERLIN: dict[str, object] = {"expiry_scan_cron": "0 9 * * *", "expiry_sc
 
 
 async def test_applied_twice_it_is_created_and_then_brought_up_to_date(scene: Scene) -> None:
-    for result in ("created", "updated"):
-        applied = await schedules.apply(scene.client, scene.settings)
-        assert {(SCAN_EXPIRING, result), (DEACTIVATE_EXPIRED, result)} <= set(applied)
-        assert {each for _, each in applied} == {result}
+    names = (SCAN_EXPIRING, DEACTIVATE_EXPIRED, CHECK_HEALTH)
+    assert await schedules.apply(scene.client, scene.settings) == [(name, "created") for name in names]
+    assert await schedules.apply(scene.client, scene.settings) == [(name, "updated") for name in names]
 
 
 async def test_it_runs_when_the_settings_say_on_the_clock_they_name(scene: Scene) -> None:
@@ -50,6 +49,14 @@ async def test_the_deactivation_runs_when_its_setting_says_in_utc_and_one_at_a_t
     assert {each.minute for each in description.info.next_action_times} == {20}
     assert description.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
     assert description.schedule.policy.catchup_window == timedelta(hours=3)
+
+
+async def test_a_health_check_that_was_missed_is_not_made_up_for(scene: Scene) -> None:
+    await schedules.apply(scene.client, scene.settings)
+    schedule = (await scene.client.get_schedule_handle(CHECK_HEALTH).describe()).schedule
+    assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=scene.settings.health_check_interval)]
+    assert schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert schedule.policy.catchup_window == timedelta(minutes=1)
 
 
 async def test_what_operators_paused_stays_paused_while_the_rest_is_brought_up_to_date(scene: Scene) -> None:

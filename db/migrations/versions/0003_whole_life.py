@@ -112,6 +112,7 @@ def upgrade() -> None:
         sa.Column("alerted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_problems")),
     )
+    op.drop_index("ix_notifications_alerts", table_name="notifications")  # the table of problems has taken its place
     op.execute(QUIET_UNTIL)
     op.execute(HELD_UNTIL)
     op.execute("DROP VIEW notifications_flat")
@@ -123,6 +124,13 @@ def downgrade() -> None:
     op.execute(_FLAT.format(more=""))
     op.execute("DROP FUNCTION held_until")
     op.execute("DROP FUNCTION quiet_until")
+    op.create_index(
+        "ix_notifications_alerts",
+        "notifications",
+        [sa.literal_column("(metadata ->> 'problem')"), "created_at"],
+        unique=False,
+        postgresql_where=sa.text("notification_type = 'alert'"),
+    )
     op.drop_table("problems")
     op.drop_table("pauses")
     op.drop_column("interventions", "project_id")

@@ -119,7 +119,7 @@ async def _reopened(scene: Scene, *, told: bool) -> list[WorkflowHistory]:
             await asyncio.sleep(0.05)  # the database tells nobody
         await scene.platform.reopen_email(started=False)
         [notification] = await scene.platform.notifications()
-        handle = scene.client.get_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
+        handle = scene.client.get_workflow_handle(notification.workflow_id)
         if told:
             await handle.signal(SendNotificationWorkflow.reopened, Channel.EMAIL)
             await scene.sink.wait_for(1, 30)

@@ -1,0 +1,136 @@
+"""The health check: all probes side by side, and the alerts of what they found."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial, reduce
+from operator import add
+from socket import getfqdn
+
+import httpx
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities.alerts import Alerts
+from activities.email import mail_server
+from activities.probes import servers
+from activities.probes.findings import Findings, Problem, bounded
+from activities.probes.host import host
+from activities.probes.ledger import ledger
+from activities.probes.queues import queues
+from activities.probes.schedule_runs import WatchedSchedule, schedule_runs
+from contracts import HealthReport
+from db import alerts as alert_queries
+from db.engine import autocommit
+from settings import Settings
+
+PROBE_WITHIN = 20.0
+"""Seconds for each probe; what it asks bounds itself by less."""
+DATABASE = "database"
+"""The problem's code. It never stands in the table of problems, which is away then."""
+
+log = structlog.get_logger(__name__)
+
+
+class HealthActivities:
+    """The check and its ping. `engine` opens a connection for each use: one that a restart of the database has broken
+    must not tell that it is away."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        client: Client,
+        http: httpx.AsyncClient,
+        alerts: Alerts,
+        watched: Sequence[WatchedSchedule],
+    ) -> None:
+        self._engine = autocommit(engine)
+        self._settings = settings
+        self._client = client
+        self._http = http
+        self._alerts = alerts
+        self._watched = watched
+        self._tls = ssl.create_default_context(cafile=settings.smtp_tls_ca_file)
+        self._local_hostname = getfqdn()
+
+    @activity.defn
+    async def check_health(self) -> HealthReport:
+        """Looks at everything once and alerts the operators of what changed. May run twice.
+
+        With the database away there is no record to alert by: the report says so, and the workflow sees to it.
+        """
+        of_ledger, *rest = await asyncio.gather(self._look_at_ledger(), *self._probes())
+        findings = reduce(add, rest, of_ledger)
+        problems = {problem.code: problem for problem in findings.problems}
+        if problems:
+            log.warning("health_problems", problems=sorted(problems))
+        if DATABASE not in problems:
+            try:
+                return await self._evaluated(problems, findings.examined)
+            except (SQLAlchemyError, OSError, ValueError) as error:
+                log.warning("health_not_recorded", error=type(error).__name__, reason=str(error))
+        return HealthReport(sorted({*problems, DATABASE}), database_away=True)
+
+    def _probes(self) -> list[asyncio.Task[Findings]]:
+        settings, now = self._settings, datetime.now(UTC)
+        looks = {"api": partial(servers.api, settings, self._http), "queues": partial(queues, self._client, settings)}
+        if settings.email_configured:
+            server = partial(mail_server, settings, self._tls, self._local_hostname)
+            looks["mail"] = partial(servers.mail, settings, server)
+        if settings.telegram_configured:
+            looks["telegram"] = partial(servers.telegram_bot, settings, self._http)
+        late_after = timedelta(seconds=settings.scan_late_after)
+        for each in self._watched:
+            looks[each.schedule_id] = partial(schedule_runs, self._client, each, late_after, now)
+        looks["host"] = partial(host, settings)
+        return [asyncio.create_task(bounded(f"unchecked.{name}", look, PROBE_WITHIN)) for name, look in looks.items()]
+
+    async def _look_at_ledger(self) -> Findings:
+        async def look() -> Findings:
+            async with self._engine.connect() as connection:
+                return await ledger(connection, self._settings)
+
+        return await bounded(DATABASE, look, PROBE_WITHIN)
+
+    async def _evaluated(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
+        async with self._engine.connect() as connection:
+            lasting = [row["code"] for row in await alert_queries.lasting(connection)]
+        raised = [
+            code
+            for code, problem in problems.items()
+            if await self._alerts.raise_problem(code, problem.subject, problem.message)
+        ]
+        over = [code for code in lasting if is_over(code, problems, examined) and await self._alerts.end_problem(code)]
+        await self._alerts.start_unstarted()
+        return HealthReport(sorted(problems), sorted(raised), sorted(over))
+
+    @activity.defn
+    async def ping(self) -> None:
+        """Tells the watch outside that all is well. The URL may hold a secret: neither error nor log names it."""
+        url = self._settings.health_ping_url
+        if url is None:
+            return
+        try:
+            response = await self._http.get(str(url))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ApplicationError("HEALTH_PING_URL does not answer", type=type(error).__name__) from None
+        if not response.is_success:
+            raise ApplicationError(f"HEALTH_PING_URL answers with status {response.status_code}", type="ping_refused")
+
+
+def is_over(code: str, problems: dict[str, Problem], examined: frozenset[str]) -> bool:
+    """Not found by who looked for it. A refusal lasts while its provider cannot be asked whether it still refuses."""
+    if code in problems or code not in examined:
+        return False
+    for prefix, probe in (("smtp_", "mail"), ("telegram_", "telegram")):
+        if code.startswith(prefix) and not code.endswith("_away"):
+            return not any(each.startswith(prefix) or each == f"unchecked.{probe}" for each in problems)
+    return True

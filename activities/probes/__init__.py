@@ -1,0 +1,1 @@
+"""What the health check looks at: a probe for each thing that the application needs, and what it found."""

@@ -1,0 +1,91 @@
+"""What of the record asks for an operator: a pause that holds, deliveries in doubt, deliveries that do not move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True)
+class HoldingPause:
+    """Sending is paused."""
+
+    operator: str
+    why: str
+    paused_at: datetime
+
+
+_PAUSE = text("SELECT operator, why, paused_at FROM pauses WHERE resumed_at IS NULL")
+
+
+async def holding_pause(connection: AsyncConnection) -> HoldingPause | None:
+    """The pause that holds now. None: none does."""
+    row = (await connection.execute(_PAUSE)).mappings().one_or_none()
+    return None if row is None else HoldingPause(**row)
+
+
+_IN_DOUBT = text("SELECT count(*) FROM deliveries WHERE status = 'unknown'")
+
+
+async def count_in_doubt(connection: AsyncConnection) -> int:
+    """Deliveries of which nobody has decided whether they arrived."""
+    return int(await connection.scalar(_IN_DOUBT) or 0)
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """How many do not move, though nothing holds them."""
+
+    sending: int
+    """Deliveries in flight for longer than an attempt and the wait for the next one may take."""
+    past_end: int
+    """Notifications open though they were to be given up."""
+    not_started: int
+    """Notifications without a workflow."""
+
+
+# What was held until a moment ago may still be on its way back. Tests and alerts are never held.
+_MOVES = """(
+    n.notification_type NOT IN ('expiring', 'expired')
+    OR (held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) IS NULL
+        AND quiet_until(now() - interval '15 minutes', c.timezone, c.quiet_from, c.quiet_until) IS NULL
+        AND NOT EXISTS (SELECT FROM pauses WHERE resumed_at > now() - interval '15 minutes'))
+)"""
+# What is open is counted apart by whether it was started: so there is an index for each half.
+# Materialized, or the planner was seen to walk through all notifications to the few deliveries.
+_STUCK = text(f"""
+WITH overdue AS MATERIALIZED (
+    SELECT notification_id
+    FROM deliveries
+    WHERE status = 'sending' AND sending_at < now() - CASE channel WHEN 'email' THEN :email ELSE :telegram END
+)
+SELECT (
+    SELECT count(*)
+    FROM overdue d JOIN notifications n ON n.id = d.notification_id LEFT JOIN companies c ON c.id = n.company_id
+    WHERE {_MOVES}
+) AS sending, (
+    SELECT count(*)
+    FROM notifications n LEFT JOIN companies c ON c.id = n.company_id
+    WHERE n.status = 'open' AND n.started_at IS NOT NULL AND n.give_up_at < now() - interval '15 minutes' AND {_MOVES}
+) + (
+    SELECT count(*)
+    FROM notifications n LEFT JOIN companies c ON c.id = n.company_id
+    WHERE n.status = 'open' AND n.started_at IS NULL AND n.give_up_at < now() - interval '15 minutes' AND {_MOVES}
+) AS past_end, (
+    SELECT count(*)
+    FROM notifications n LEFT JOIN companies c ON c.id = n.company_id
+    WHERE n.status = 'open' AND n.started_at IS NULL AND n.give_up_at >= now() - interval '15 minutes'
+      AND n.created_at < now() - interval '2 hours' AND {_MOVES}
+) AS not_started
+""").bindparams(  # noqa: S608 - made of constants
+    bindparam("email", type_=Interval), bindparam("telegram", type_=Interval)
+)
+
+
+async def count_stuck(connection: AsyncConnection, email: timedelta, telegram: timedelta) -> Stuck:
+    """`email` and `telegram` are how long a delivery may be in flight there."""
+    row = (await connection.execute(_STUCK, {"email": email, "telegram": telegram})).mappings().one()
+    return Stuck(**row)

@@ -1,0 +1,57 @@
+"""What the health check makes of its probes' findings."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from activities.health import is_over
+from activities.probes.findings import Findings, Problem, bounded, found
+
+
+async def test_a_probe_that_raises_is_a_problem_that_tells_its_error_and_no_more() -> None:
+    async def raises() -> Findings:
+        raise RuntimeError("postgresql://user:secret@host")
+
+    findings = await bounded("unchecked.queues", raises, 60)
+    [problem] = findings.problems
+    assert problem.code == "unchecked.queues"
+    assert "RuntimeError" in problem.message
+    assert "secret" not in problem.message
+
+
+async def test_a_probe_that_does_not_end_is_a_problem() -> None:
+    async def hangs() -> Findings:
+        await asyncio.Event().wait()
+        return Findings()
+
+    findings = await bounded("unchecked.host", hangs, 0.01)
+    assert [problem.code for problem in findings.problems] == ["unchecked.host"]
+
+
+async def test_a_probe_that_ends_was_looked_at_after_all() -> None:
+    async def looks() -> Findings:
+        return found(["paused"])
+
+    assert await bounded("unchecked.host", looks, 60) == Findings(frozenset({"paused", "unchecked.host"}))
+
+
+@pytest.mark.parametrize(
+    ("code", "problems", "examined", "over"),
+    [
+        ("paused", set(), {"paused"}, True),
+        ("paused", {"paused"}, {"paused"}, False),
+        ("disk.elsewhere", set(), {"disk.here"}, False),
+        ("deactivated_untold.project-7", set(), {"paused"}, False),
+        ("smtp_auth_535", set(), {"smtp_auth_535", "smtp_away"}, True),
+        ("smtp_auth_535", {"smtp_away"}, {"smtp_auth_535", "smtp_away"}, False),
+        ("smtp_auth_535", {"unchecked.mail"}, {"smtp_auth_535"}, False),
+        ("smtp_auth_535", {"telegram_away"}, {"smtp_auth_535"}, True),
+        ("smtp_away", {"smtp_auth_535"}, {"smtp_away"}, True),
+        ("telegram_401", {"telegram_away"}, {"telegram_401", "telegram_away"}, False),
+    ],
+)
+def test_what_is_over(code: str, problems: set[str], examined: set[str], over: bool) -> None:
+    there = {each: Problem(each, "x", "x") for each in problems}
+    assert is_over(code, there, frozenset(examined)) is over

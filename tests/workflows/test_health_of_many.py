@@ -1,0 +1,67 @@
+"""A check looks at a large record without walking through it: it comes every five minutes, for years."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db import alerts, health, untold
+from tests.data import Platform
+
+NOTICES = 20_000
+
+
+@pytest.fixture
+async def large(platform: Platform) -> Platform:
+    """As many notices that are over, a hundredth as many under way, and what the planner should know of it."""
+    await platform.execute(
+        "INSERT INTO companies (slug, name) SELECT 'company-' || i, 'x' FROM generate_series(1, 100) i"
+    )
+    await platform.execute(
+        "INSERT INTO projects (slug, company_id, name, expires_at)"
+        " SELECT 'project-' || i, (SELECT min(id) FROM companies) + i % 100, 'x', now() + i * interval '5 minutes'"
+        " FROM generate_series(1, :notices) i",
+        notices=NOTICES,
+    )
+    await platform.execute(
+        "INSERT INTO notifications (company_id, project_id, notification_type, item_ends_at, give_up_at, dedupe_key,"
+        " workflow_id, started_at, status)"
+        " SELECT company_id, id, 'expiring', expires_at, expires_at, slug, slug, now(),"
+        " CASE WHEN id % 100 = 0 THEN 'open' ELSE 'delivered' END FROM projects"
+    )
+    await platform.execute(
+        "INSERT INTO deliveries (notification_id, channel, status, sending_at)"
+        " SELECT id, channel, CASE WHEN status = 'open' THEN 'sending' ELSE 'accepted' END, now()"
+        " FROM notifications CROSS JOIN unnest(ARRAY['email', 'telegram']) AS channel"
+    )
+    await platform.execute("INSERT INTO problems (code, subject) VALUES ('smtp_auth_535', 'x')")
+    await platform.execute("ANALYZE")
+    return platform
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        (alerts._REFUSALS, {}),
+        (alerts._UNSTARTED, {}),
+        (health._IN_DOUBT, {}),
+        (health._STUCK, {"email": timedelta(hours=1), "telegram": timedelta(hours=1)}),
+        (
+            untold._UNTOLD,
+            {"within": timedelta(days=3), "only_problems": True, "last_chance_before": None, "limit": 10},
+        ),
+    ],
+    ids=["refusals", "unstarted alerts", "in doubt", "stuck", "untold"],
+)
+async def test_it_looks_up_what_it_needs(
+    large: Platform, engine: AsyncEngine, statement: Any, parameters: dict[str, object]
+) -> None:
+    explained = text(f"EXPLAIN {statement.text}").bindparams(*statement._bindparams.values())
+    async with engine.connect() as connection:
+        plan = "\n".join((await connection.execute(explained, parameters)).scalars())
+    assert "Seq Scan on notifications" not in plan, plan
+    assert "Seq Scan on deliveries" not in plan, plan
