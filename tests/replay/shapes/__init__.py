@@ -6,19 +6,23 @@ from collections.abc import Awaitable, Callable
 
 from temporalio.client import WorkflowHistory
 
-from tests.replay.shapes import ends, health, scans, sends
+from tests.replay.shapes.ends import SHAPES as DEACTIVATIONS
+from tests.replay.shapes.health import SHAPES as HEALTH_CHECKS
+from tests.replay.shapes.scans import HELD_SHAPES as HELD
+from tests.replay.shapes.scans import SHAPES as SCANS
 from tests.replay.shapes.scene import Scene
+from tests.replay.shapes.sends import SHAPES as SENDS
 
 Shape = Callable[[Scene], Awaitable[list[WorkflowHistory]]]
 
 SHAPES: dict[str, Shape] = {
     f"{kind}-{shape.__name__.replace('_', '-')}": shape
     for kind, shapes in (
-        ("send", sends.SHAPES),
-        ("scan", scans.SHAPES),
-        ("held", scans.HELD_SHAPES),
-        ("deactivate", ends.SHAPES),
-        ("health", health.SHAPES),
+        ("send", SENDS),
+        ("scan", SCANS),
+        ("held", HELD),
+        ("deactivate", DEACTIVATIONS),
+        ("health", HEALTH_CHECKS),
     )
     for shape in shapes
 }
