@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts import DeactivateEndedResult
+from db import imports
 from tests.data import Platform
 from tests.locks import somebody_waits
 from tests.workflows.deactivations import Deactivations
@@ -100,3 +101,17 @@ async def test_of_two_that_have_read_the_same_page_the_second_finds_it_done(deac
     second = await deactivations.switch_off(NOW, page)
     assert (first.projects, first.contents) == (1, 1)
     assert (second.projects, second.contents, second.to_be_told) == (0, 0, [])
+
+
+@pytest.mark.usefixtures("company")
+async def test_it_waits_for_an_import_and_looks_at_what_that_has_written(
+    platform: Platform, deactivations: Deactivations, engine: AsyncEngine
+) -> None:
+    """The import has not come to the row yet."""
+    async with engine.begin() as importing:
+        await imports.lock(importing)
+        running = asyncio.create_task(deactivations.page(NOW))
+        await somebody_waits(platform)
+        await importing.execute(text(CHANGES["renewed"]))
+    assert (await running).projects == 0
+    assert await deactivations.projects() == {"ship": "active"}
