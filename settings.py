@@ -286,6 +286,8 @@ class Settings(BaseSettings):
             raise ValueError("SMTP_FROM_EMAIL: needed when SMTP_HOST is set")
         if self.smtp_username and not self.secret("smtp_password"):
             raise ValueError("SMTP_PASSWORD: needed when SMTP_USERNAME is set")
+        if self.public_url and not self.secret("unsubscribe_secret"):
+            raise ValueError("UNSUBSCRIBE_SECRET: needed when PUBLIC_URL is set, for the links to unsubscribe")
         if self.smtp_username and self.smtp_tls is SmtpTls.NONE and self.smtp_host not in _LOOPBACK:
             raise ValueError("SMTP_TLS: none would send SMTP_PASSWORD in the clear; use starttls or implicit")
         return self

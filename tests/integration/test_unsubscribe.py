@@ -379,7 +379,7 @@ async def test_without_a_secret_no_link_is_valid(
     make_settings: MakeSettings, engine: AsyncEngine, no_temporal: Client, platform: Platform
 ) -> None:
     path = link(await mailed(platform))
-    async with calling(make_settings(unsubscribe_secret=None), engine, no_temporal, key=None) as http:
+    async with calling(make_settings(unsubscribe_secret=None, public_url=None), engine, no_temporal, key=None) as http:
         assert is_problem(await http.post(path), 404)
 
 

@@ -21,6 +21,13 @@ from settings import Settings, SettingsError
         ("EXPIRY_SCAN_CRON", "every day"),
         ("EXPIRY_SCAN_CRON", "61 9 * * *"),
         ("EXPIRY_SCAN_TIMEZONE", "Mars/Olympus"),
+        ("DEACTIVATE_CRON", "hourly"),
+        ("DEACTIVATE_GRACE", "-1"),
+        ("DEACTIVATE_ONLY_AFTER_NOTICE", "perhaps"),
+        ("SCAN_MAX_NOTICES", "0"),
+        ("PUBLIC_URL", "notices.platform.example"),
+        ("HEALTH_PING_URL", "ping"),
+        ("DISK_LIMIT", "101"),
         ("EXPIRY_THRESHOLDS_DAYS", "7,soon"),
         ("EXPIRY_THRESHOLDS_DAYS", "400"),
         ("EMAIL_RETRY_INITIAL", "0"),
@@ -44,6 +51,7 @@ def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.Mon
     [
         ({"SMTP_HOST": "mail.example"}, "SMTP_FROM_EMAIL"),
         ({"SMTP_USERNAME": "me"}, "SMTP_PASSWORD"),
+        ({"PUBLIC_URL": "https://notices.platform.example"}, "UNSUBSCRIBE_SECRET"),
         ({"API_KEYS": "a", "API_KEYS_FILE": "/dev/null"}, "API_KEYS"),
         ({"SMTP_PASSWORD_FILE": "/nowhere/secret"}, "SMTP_PASSWORD_FILE"),
         (
