@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
-from email.message import EmailMessage
-from email.policy import EmailPolicy, Policy
-from email.utils import format_datetime, formataddr
 from socket import getfqdn
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,13 +10,14 @@ from temporalio import activity
 
 from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts, MarkSending, current_secret
+from activities.composing import compose
 from channels import smtp
 from channels.results import Receipt
 from channels.smtp import SmtpServer
 from channels.smtp_pool import PoolLimits, SmtpPool
 from contracts import Channel, NotificationType, SendInput, SendResult
 from db.deliveries import Claim, SentText
-from rendering import RenderedEmail, Renderer
+from rendering import Renderer
 from settings import Settings, SmtpTls
 from unsubscribe_links import UnsubscribeLinks
 
@@ -85,19 +81,6 @@ class EmailActivities:
         await self._pool.close()
 
 
-class _UriHeader(UnstructuredHeader, BaseHeader):
-    """A header with one long word, written as it is: the standard library would encode what exceeds a line's length,
-    and no mail program looks for a link in that."""
-
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"
-
-
-_HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("List-Unsubscribe", _UriHeader)
-_POLICY = EmailPolicy(header_factory=_HEADERS)
-
-
 def mail_server(settings: Settings, tls: ssl.SSLContext, local_hostname: str) -> SmtpServer:
     """The mail server of the settings, with the password as it is now. Raises `OperatorFault` if there is none."""
     return SmtpServer(
@@ -110,32 +93,3 @@ def mail_server(settings: Settings, tls: ssl.SSLContext, local_hostname: str) ->
         username=settings.smtp_username,
         password=current_secret(settings, "smtp_password") if settings.smtp_username else None,
     )
-
-
-def compose(
-    settings: Settings,
-    notification_id: int,
-    dedupe_key: str,
-    recipient: str,
-    rendered: RenderedEmail,
-    unsubscribe_url: str | None = None,
-) -> EmailMessage:
-    """The message as RFC 5322 wants it. Its Message-ID depends on the notification alone, so that a second copy
-    is recognised as one; Auto-Submitted (RFC 3834) keeps autoresponders quiet."""
-    domain = settings.sender.rpartition("@")[2]
-    message = EmailMessage(_POLICY)
-    message["From"] = formataddr((settings.smtp_from_name, settings.sender))
-    message["To"] = recipient
-    message["Subject"] = rendered.subject
-    message["Date"] = format_datetime(datetime.now(UTC))
-    message["Message-ID"] = f"<{dedupe_key}@{domain}>"
-    message["Reply-To"] = settings.support_email
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Notification-Id"] = str(notification_id)
-    if unsubscribe_url is not None:
-        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"  # RFC 2369
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
-    message.set_content(rendered.text)
-    if rendered.html:
-        message.add_alternative(rendered.html, subtype="html")
-    return message

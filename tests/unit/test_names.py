@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import schedules
-from activities.email import compose
+from activities.composing import compose
 from cli import app
 from contracts import (
     Channel,
