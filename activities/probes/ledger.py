@@ -11,7 +11,7 @@ from activities.alerts import UNHEARD_FOR, operator_fault_text
 from activities.due_items import due_rules
 from activities.probes.findings import Findings, Problem, found
 from contracts import Channel
-from db import alerts, health, untold
+from db import alerts, health, pauses, untold
 from settings import Settings
 from workflows import retry_policies
 
@@ -49,8 +49,8 @@ def _channel(reason: str) -> Channel:
 
 
 async def _paused(connection: AsyncConnection) -> Problem | None:
-    pause = await health.holding_pause(connection)
-    if pause is None:
+    pause = await pauses.newest(connection)
+    if pause is None or not pause.holds:
         return None
     return Problem(
         "paused",
