@@ -45,7 +45,7 @@ async def _refusals(connection: AsyncConnection, settings: Settings) -> Findings
 
 
 def _channel(reason: str) -> Channel:
-    return Channel.EMAIL if reason.startswith("smtp_") else Channel.TELEGRAM
+    return Channel.TELEGRAM if reason.startswith("telegram_") else Channel.EMAIL
 
 
 async def _paused(connection: AsyncConnection) -> Problem | None:
