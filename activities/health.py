@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from operator import add
@@ -28,13 +28,17 @@ from activities.probes.queues import queues
 from activities.probes.schedule_runs import WatchedSchedule, schedule_runs
 from contracts import HealthReport
 from db import alerts as alert_queries
+from db import pauses
 from db.engine import autocommit
+from db.pauses import Pause
 from settings import Settings
 
 PROBE_WITHIN = 20.0
 """Seconds for each probe; what it asks bounds itself by less."""
 DATABASE = "database"
 """The problem's code. It never stands in the table of problems, which is away then."""
+
+Look = Callable[[], Awaitable[Findings]]
 
 log = structlog.get_logger(__name__)
 
@@ -80,18 +84,32 @@ class HealthActivities:
         return HealthReport(sorted({*problems, DATABASE}), database_away=True)
 
     def _probes(self) -> list[asyncio.Task[Findings]]:
-        settings, now = self._settings, datetime.now(UTC)
-        looks = {"api": partial(servers.api, settings, self._http), "queues": partial(queues, self._client, settings)}
+        settings = self._settings
+        looks: dict[str, Look] = {
+            "api": partial(servers.api, settings, self._http),
+            "queues": partial(queues, self._client, settings),
+        }
         if settings.email_configured:
             server = partial(mail_server, settings, self._tls, self._local_hostname)
             looks["mail"] = partial(servers.mail, settings, server)
         if settings.telegram_configured:
             looks["telegram"] = partial(servers.telegram_bot, settings, self._http)
-        late_after = timedelta(seconds=settings.scan_late_after)
-        for each in self._watched:
-            looks[each.schedule_id] = partial(schedule_runs, self._client, each, late_after, now)
+        looks["schedules"] = self._look_at_schedules
         looks["host"] = partial(host, settings)
         return [asyncio.create_task(bounded(f"unchecked.{name}", look, PROBE_WITHIN)) for name, look in looks.items()]
+
+    async def _look_at_schedules(self) -> Findings:
+        pause, now = await self._newest_pause(), datetime.now(UTC)
+        late_after = timedelta(seconds=self._settings.scan_late_after)
+        each = (schedule_runs(self._client, watched, late_after, now, pause) for watched in self._watched)
+        return reduce(add, await asyncio.gather(*each), Findings())
+
+    async def _newest_pause(self) -> Pause | None:
+        try:
+            async with self._engine.connect() as connection:
+                return await pauses.newest(connection)
+        except (SQLAlchemyError, OSError, ValueError):
+            return None  # the look at the ledger says that it is away
 
     async def _look_at_ledger(self) -> Findings:
         async def look() -> Findings:

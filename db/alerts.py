@@ -92,14 +92,15 @@ LEFT JOIN LATERAL (
     WHERE d.status IN ('pending', 'sending') AND d.reason = known.code
     LIMIT 1
 ) waiting ON true
-WHERE (starts_with(known.code, 'smtp_') OR starts_with(known.code, 'telegram_'))
+WHERE (starts_with(known.code, 'smtp_') OR starts_with(known.code, 'telegram_')
+       OR starts_with(known.code, 'unsubscribe_secret_'))
   AND known.code NOT IN ('smtp_away', 'telegram_away')
 ORDER BY known.code
 """)
 
 
 async def refusals(connection: AsyncConnection) -> dict[str, bool]:
-    """The problems that a provider's refusal raised: whether a message waits because of it still."""
+    """The problems that attempts have met, whatever the recipient: whether a message waits because of it still."""
     return {row.code: row.waits for row in await connection.execute(_REFUSALS)}
 
 

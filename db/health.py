@@ -1,31 +1,12 @@
-"""What of the record asks for an operator: a pause that holds, deliveries in doubt, deliveries that do not move."""
+"""What of the record asks for an operator: deliveries in doubt, and what does not move."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-
-@dataclass(frozen=True)
-class HoldingPause:
-    """Sending is paused."""
-
-    operator: str
-    why: str
-    paused_at: datetime
-
-
-_PAUSE = text("SELECT operator, why, paused_at FROM pauses WHERE resumed_at IS NULL")
-
-
-async def holding_pause(connection: AsyncConnection) -> HoldingPause | None:
-    """The pause that holds now. None: none does."""
-    row = (await connection.execute(_PAUSE)).mappings().one_or_none()
-    return None if row is None else HoldingPause(**row)
-
 
 _IN_DOUBT = text("SELECT count(*) FROM deliveries WHERE status = 'unknown'")
 

@@ -11,7 +11,7 @@ from activities.alerts import UNHEARD_FOR, operator_fault_text
 from activities.due_items import due_rules
 from activities.probes.findings import Findings, Problem, found
 from contracts import Channel
-from db import alerts, health, untold
+from db import alerts, health, pauses, untold
 from settings import Settings
 from workflows import retry_policies
 
@@ -45,12 +45,12 @@ async def _refusals(connection: AsyncConnection, settings: Settings) -> Findings
 
 
 def _channel(reason: str) -> Channel:
-    return Channel.EMAIL if reason.startswith("smtp_") else Channel.TELEGRAM
+    return Channel.TELEGRAM if reason.startswith("telegram_") else Channel.EMAIL
 
 
 async def _paused(connection: AsyncConnection) -> Problem | None:
-    pause = await health.holding_pause(connection)
-    if pause is None:
+    pause = await pauses.newest(connection)
+    if pause is None or not pause.holds:
         return None
     return Problem(
         "paused",

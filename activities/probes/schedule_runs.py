@@ -16,6 +16,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.probes.findings import Findings, Problem, found
+from db.pauses import Pause
 
 RPC_TIMEOUT = timedelta(seconds=10)
 _WELL = (
@@ -41,8 +42,13 @@ class WatchedSchedule:
         return next(CronSim(self.cron, before.astimezone(ZoneInfo(self.timezone)), reverse=True)).astimezone(UTC)
 
 
-async def schedule_runs(client: Client, watched: WatchedSchedule, late_after: timedelta, now: datetime) -> Findings:
-    """`late_after` its time a run must have begun and ended. One started by hand is as good."""
+async def schedule_runs(
+    client: Client, watched: WatchedSchedule, late_after: timedelta, now: datetime, pause: Pause | None = None
+) -> Findings:
+    """`late_after` its time a run must have begun and ended. One started by hand is as good.
+
+    `pause` is the newest pause of the sending: what it has paused is no problem beside it, and no run was missed by it.
+    """
     name = watched.schedule_id
     missing, paused, late, failed = (f"schedule_{what}.{name}" for what in ("missing", "paused", "late", "failed"))
     try:
@@ -58,15 +64,15 @@ async def schedule_runs(client: Client, watched: WatchedSchedule, late_after: ti
         )
     return found(
         [missing, paused, late, failed],
-        _paused(paused, name, description),
-        await _late(late, client, watched, description, now - late_after),
+        _paused(paused, name, description, pause),
+        await _late(late, client, watched, description, now - late_after, pause),
         await _failed(failed, client, watched, description),
     )
 
 
-def _paused(code: str, name: str, description: ScheduleDescription) -> Problem | None:
+def _paused(code: str, name: str, description: ScheduleDescription, pause: Pause | None) -> Problem | None:
     state = description.schedule.state
-    if not state.paused:
+    if not state.paused or (pause is not None and pause.holds and state.note == pause.note):
         return None
     return Problem(
         code,
@@ -77,12 +83,20 @@ def _paused(code: str, name: str, description: ScheduleDescription) -> Problem |
 
 
 async def _late(
-    code: str, client: Client, watched: WatchedSchedule, description: ScheduleDescription, before: datetime
+    code: str,
+    client: Client,
+    watched: WatchedSchedule,
+    description: ScheduleDescription,
+    before: datetime,
+    pause: Pause | None,
 ) -> Problem | None:
     meant = watched.last_meant(before)
-    # Before it was made nothing was meant to run; when it may run again, an operator decides who has paused it.
-    if meant is None or description.schedule.state.paused or description.info.created_at > meant:
+    if meant is None or description.schedule.state.paused:
         return None
+    if meant < description.info.created_at:
+        return None  # nothing was meant to run yet
+    if pause is not None and pause.resumed_at is not None and pause.paused_at < meant < pause.resumed_at:
+        return None  # who resumed was told that a missed run is not made up for
     if await _has_completed(client, watched, f"StartTime >= '{meant.isoformat()}'"):
         return None
     return Problem(

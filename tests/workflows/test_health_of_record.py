@@ -137,6 +137,21 @@ async def test_a_quiet_time_is_no_excuse_for_what_it_does_not_hold(
     assert codes(await look(engine, settings)) == ["deliveries_stuck"]
 
 
+@pytest.mark.parametrize("code", ["smtp_mail_550", "telegram_401", "unsubscribe_secret_missing"])
+async def test_what_attempts_have_met_lasts_while_a_message_waits_because_of_it(
+    platform: Platform, engine: AsyncEngine, settings: Settings, code: str
+) -> None:
+    await notice(platform, started_at=in_days(0))
+    await platform.execute("INSERT INTO problems (code, subject) VALUES (:code, 'x')", code=code)
+    await platform.execute("UPDATE deliveries SET reason = :code", code=code)
+    assert codes(await look(engine, settings)) == [code]
+    await platform.execute("UPDATE deliveries SET status = 'failed'")
+    await platform.execute("UPDATE notifications SET status = 'undelivered'")
+    findings = await look(engine, settings.model_copy(update={"untold_within": 1}))
+    assert codes(findings) == []
+    assert code in findings.examined
+
+
 async def ended(platform: Platform, notification_id: int, status: str, email: str, telegram: str) -> None:
     """The notification has ended so; both channels with the status, and the reason after a colon."""
     await platform.execute(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleHandle
@@ -11,7 +13,8 @@ from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleHand
 import schedules
 from activities.probes.findings import Findings
 from activities.probes.schedule_runs import WatchedSchedule, schedule_runs
-from schedules import CHECK_HEALTH, SCAN_EXPIRING
+from db.pauses import Pause
+from schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.workflows.health_scene import HealthScene
 from tests.workflows.scene import PATIENCE, Scene
 
@@ -113,6 +116,31 @@ async def test_a_schedule_that_is_paused_is_not_late(health: HealthScene) -> Non
     assert codes(await schedule_runs(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))) == [
         f"schedule_paused.{SCAN_EXPIRING}"
     ]
+
+
+async def test_what_a_pause_of_the_sending_has_paused_is_the_pauses_problem(health: HealthScene) -> None:
+    scene = health.scene
+    await scene.platform.execute("INSERT INTO pauses (operator, why) VALUES ('anna', 'wrong texts')")
+    await schedules.pause_sending(scene.client, "paused by anna: wrong texts")
+    async with health.worker():
+        await health.check_until("paused", there=True)
+        assert (await health.check()).problems == ["paused"]
+        await scene.platform.execute("UPDATE pauses SET resumed_at = now(), resumed_by = 'anna'")
+        assert (await health.check()).problems == [  # Temporal was away when it was resumed
+            f"schedule_paused.{DEACTIVATE_EXPIRED}",
+            f"schedule_paused.{SCAN_EXPIRING}",
+        ]
+        await scene.children_end()
+
+
+async def test_a_run_that_a_pause_of_the_sending_has_skipped_is_not_late(health: HealthScene) -> None:
+    made = (await the_schedule(health.scene).describe()).info.created_at
+    hour = timedelta(hours=1)
+    at = made + 2 * hour
+    look = partial(schedule_runs, health.scene.client, EVERY_SECOND, timedelta(0), at)
+    over = Pause("anna", "x", made + hour, "anna", at + hour)
+    assert codes(await look(over)) == []
+    assert codes(await look(replace(over, resumed_at=at - hour))) == [f"schedule_late.{SCAN_EXPIRING}"]
 
 
 async def test_one_that_was_just_made_is_not_late(health: HealthScene) -> None:
