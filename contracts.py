@@ -95,6 +95,8 @@ class Reason(StrEnum):
     BOUNCED = "bounced"
     PAUSED = "paused"
     QUIET_HOURS = "quiet_hours"
+    MOVED = "moved"
+    SUPERSEDED = "superseded"
 
 
 def item_name(project_id: int, ar_content_id: int | None = None) -> str:
@@ -264,6 +266,8 @@ class OpenDueInput:
     after: PageCursor | None = None
     allow_many: bool = False
     """An operator has seen that it is more than SCAN_MAX_NOTICES and means it."""
+    found_before: int = 0
+    """By the pages before: an import meanwhile may have made more due than the first page counted."""
 
 
 @dataclass(frozen=True)
@@ -273,7 +277,7 @@ class OpenDueResult:
     next_page: PageCursor | None
     """None: this was the last page."""
     too_many: bool = False
-    """`found` is more than SCAN_MAX_NOTICES: nothing was opened, and the operators were alerted."""
+    """More than SCAN_MAX_NOTICES: this page opened nothing, and the operators were alerted."""
 
 
 @dataclass(frozen=True)
@@ -410,6 +414,8 @@ class DeactivateEndedInput:
     """It counts what has ended, and looks at the projects that renew themselves."""
     allow_many: bool = False
     """An operator has seen that it is more than SCAN_MAX_NOTICES and means it."""
+    found_before: int = 0
+    """By the pages before."""
 
 
 @dataclass(frozen=True)
@@ -424,7 +430,7 @@ class DeactivateEndedResult:
     more: bool
     """Another page may follow."""
     too_many: bool = False
-    """`found` is more than SCAN_MAX_NOTICES: nothing was switched off, and the operators were alerted."""
+    """More than SCAN_MAX_NOTICES: this page switched nothing off, and the operators were alerted."""
 
 
 @dataclass(frozen=True)

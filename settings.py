@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     give_up_after: PositiveFloat | None = Field(
         None,
         description="Seconds after which any notification is given up. Empty: expiring at the item's end, "
-        "expired after 7 days, test after 15 minutes, alert after a day.",
+        "expired after 7 days, test after 15 minutes, alert after a day. Quiet hours hold nothing into its last hour.",
     )
 
     renew_url_template: str = Field(

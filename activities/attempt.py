@@ -89,7 +89,9 @@ class DeliveryAttempts:
                 _tell_next_attempt_nothing_went_out(claim.claim_seq)
                 raise
             if not held:
-                raise ApplicationError("A newer attempt holds this delivery", type="superseded")
+                raise ApplicationError(
+                    "A newer attempt holds this delivery, or its item was renewed", type="superseded"
+                )
             in_flight = True
 
         try:

@@ -80,8 +80,9 @@ class DeactivationActivities:
             auto_renewing = await ended.find_auto_renewing(connection, rules) if input.first_page else []
         if input.first_page:
             await self._alert_of_auto_renewing(auto_renewing)
-            if found > self._settings.scan_max_notices and not input.allow_many:
-                return await self._too_many(found)
+        if input.found_before + found > self._settings.scan_max_notices and not input.allow_many:
+            return await self._too_many(input.found_before + found)
+        if input.first_page:
             await self._alerts.over(TOO_MANY)
         await self._alert_of_untold([item for item in page if not item.told])
         async with self._engine.begin() as connection:

@@ -55,14 +55,16 @@ class DueItemActivities:
     async def open_due_notifications(self, input: OpenDueInput) -> OpenDueResult:
         """Opens a notification for each item of the next page, in one transaction.
 
-        The first page counts: with more due than SCAN_MAX_NOTICES it opens none and alerts the operators.
+        The first page counts all: with more due than SCAN_MAX_NOTICES it opens none and alerts the operators. So does a
+        later one, if more has become due meanwhile.
         """
         rules = due_rules(self._settings, datetime.now(UTC), input.scan_at)
         async with self._engine.begin() as connection:
             items = await due.find_due(connection, rules, input.page_size, input.after or due.FIRST_PAGE)
             is_first = input.after is None
             found = await self._count(connection, rules, items, input.page_size) if is_first else len(items)
-            too_many = is_first and not input.allow_many and found > self._settings.scan_max_notices
+            found += input.found_before
+            too_many = not input.allow_many and found > self._settings.scan_max_notices
             new = [] if too_many else [self._notification(item, rules.now) for item in items]
             opened = await open_notifications(connection, NotificationType.EXPIRING, new, input.scan_at)
         if too_many:

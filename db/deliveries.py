@@ -80,11 +80,19 @@ WITH held AS (
            content.title AS content,
            CASE
                WHEN d.status NOT IN ('pending', 'sending') THEN 'settled'
-               WHEN n.notification_type IN ('expiring', 'expired') AND item.ends_at IS DISTINCT FROM n.item_ends_at
-                   THEN 'renewed'
+               WHEN n.notification_type IN ('expiring', 'expired')
+                    AND (p.company_id <> n.company_id OR content.project_id <> n.project_id) THEN 'moved'
+               WHEN n.notification_type = 'expiring' AND item.ends_at IS DISTINCT FROM n.item_ends_at THEN 'renewed'
                WHEN n.notification_type = 'expiring' AND NOT item.is_on THEN 'item_not_active'
                WHEN n.notification_type = 'expiring' AND p.auto_renew AND content.id IS NULL THEN 'auto_renew'
-               WHEN n.notification_type = 'expired' AND item.is_on THEN 'renewed'
+               WHEN n.notification_type = 'expiring' AND EXISTS (
+                   SELECT FROM notifications tighter
+                   WHERE tighter.project_id = n.project_id AND tighter.notification_type = 'expiring'
+                     AND tighter.item_ends_at = n.item_ends_at AND tighter.threshold_days < n.threshold_days
+                     AND coalesce(tighter.ar_content_id, 0) = coalesce(n.ar_content_id, 0)
+               ) THEN 'superseded'
+               WHEN n.notification_type = 'expired' AND (item.is_on OR coalesce(item.ends_at > now(), true))
+                   THEN 'renewed'
                WHEN n.notification_type = 'expired' AND p.status = 'archived' THEN 'item_not_active'
                WHEN NOT :configured THEN 'channel_not_configured'
                WHEN NOT coalesce(recipient.enabled, true) THEN 'channel_off'
@@ -194,11 +202,20 @@ async def claim(
     return None if row is None else Claim(**{**row, "status": DeliveryStatus(row["status"])})
 
 
+# The item is looked at once more: a claim that had to wait for its row may have read it before.
 _MARK_SENDING = text("""
 UPDATE deliveries
 SET status = 'sending', sending_at = now(), subject = :subject, body = :body, body_html = :body_html,
     provider_id = coalesce(:provider_id, provider_id)
 WHERE id = :delivery_id AND claim_seq = :claim_seq AND status = 'pending'
+  AND NOT EXISTS (
+      SELECT FROM notifications n
+      JOIN projects p ON p.id = n.project_id
+      LEFT JOIN ar_contents a ON a.id = n.ar_content_id
+      WHERE n.id = deliveries.notification_id AND n.notification_type = 'expiring'
+        AND CASE WHEN n.ar_content_id IS NULL THEN p.expires_at ELSE a.expires_at END
+            IS DISTINCT FROM n.item_ends_at
+  )
 """).bindparams(
     bindparam("subject", type_=Text),
     bindparam("body", type_=Text),
@@ -218,7 +235,8 @@ class SentText:
 
 
 async def mark_sending(connection: AsyncConnection, claim: Claim, sent: SentText) -> bool:
-    """To be called just before the irrevocable step. False: a newer claim exists, nothing may be sent."""
+    """To be called just before the irrevocable step. False: a newer claim exists, or the item has another end by now:
+    nothing may be sent."""
     result = await connection.execute(
         _MARK_SENDING,
         {

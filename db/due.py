@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Integer, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import PageCursor
-from db.items import TOLD_WITH_ITS_PROJECT
+from db.items import LEFT_UNSAID, NOTICES_OF_CONTENT, NOTICES_OF_PROJECT, TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
@@ -55,7 +55,8 @@ class DueItem:
 # the longest threshold there may be, and a day for any zone.
 #
 # A threshold whose day is not after the day on which the project starts is no warning but a greeting: left out. If none
-# remains, the notice goes at half the item's life. An empty list of the project's own means never.
+# remains, the notice goes at half the item's life, unless this end was told before. An empty list of the project's own
+# means never.
 _DUE_OF_A_KIND = """
 SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, p.company_id, c.slug AS company_slug,
        p.slug AS project_slug, {ar_content_slug} AS ar_content_slug, {ends_at} AS ends_at,
@@ -80,7 +81,7 @@ CROSS JOIN LATERAL (
         WHEN cardinality(life.thresholds) > 0 AND :now >= life.starts_at + ({ends_at} - life.starts_at) / 2
             THEN life.end_day
                  - ((life.starts_at + ({ends_at} - life.starts_at) / 2) AT TIME ZONE c.timezone)::date
-    END AS days
+    END AS days, count(*) = 0 AS is_half
     FROM unnest(life.thresholds) AS t
     WHERE life.starts_at IS NULL OR t < life.end_day - (life.starts_at AT TIME ZONE c.timezone)::date
 ) crossed
@@ -90,15 +91,16 @@ WHERE {is_on}
   AND crossed.days IS NOT NULL
   AND NOT EXISTS (
       SELECT FROM notifications n
-      WHERE n.project_id = p.id AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
-        AND n.ar_content_id IS NOT DISTINCT FROM {ar_content_id} AND n.threshold_days <= crossed.days
+      WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
+        AND (n.threshold_days <= crossed.days OR crossed.is_half)
+        AND EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
   )
   AND (
       {ends_at} <= :last_chance_before
       OR NOT EXISTS (
           SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-          WHERE n.project_id = p.id AND n.notification_type = 'expiring' AND d.status = 'accepted'
-            AND n.ar_content_id IS NOT DISTINCT FROM {ar_content_id} AND n.scan_at > :cooling_since
+          WHERE {notices} AND n.notification_type = 'expiring' AND d.status = 'accepted'
+            AND n.scan_at > :cooling_since
       )
   )
 ORDER BY {order}
@@ -110,6 +112,8 @@ _DUE_PROJECTS = _DUE_OF_A_KIND.format(
     ar_content_id="CAST(NULL AS bigint)",
     ar_content_slug="CAST(NULL AS text)",
     ends_at="p.expires_at",
+    notices=NOTICES_OF_PROJECT,
+    left_unsaid=LEFT_UNSAID,
     is_on="p.status = 'active' AND NOT p.auto_renew",
     order="p.expires_at, p.id",
     after=":after_ends_at, :after_project_id",
@@ -119,6 +123,8 @@ _DUE_CONTENTS = _DUE_OF_A_KIND.format(
     ar_content_id="a.id",
     ar_content_slug="a.slug",
     ends_at="a.expires_at",
+    notices=NOTICES_OF_CONTENT,
+    left_unsaid=LEFT_UNSAID,
     is_on=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
     order="a.expires_at, a.project_id, a.id",
     after=":after_ends_at, :after_project_id, :after_ar_content_id",

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.items import TOLD_WITH_ITS_PROJECT
+from db.items import NOTICES_OF_CONTENT, NOTICES_OF_PROJECT, TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 
@@ -40,7 +40,8 @@ class EndedItem:
     ar_content_slug: str | None
     ends_at: datetime
     told: bool
-    """A channel has accepted a warning of this end; of AR content in a project that is off nobody needs one."""
+    """A channel has accepted a warning of this end, or none is wanted: its project is off, or has an empty list of
+    thresholds."""
 
     @property
     def slug(self) -> str:
@@ -53,22 +54,24 @@ SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, c.slug AS company_s
 FROM {items}
 JOIN companies c ON c.id = p.company_id
 CROSS JOIN LATERAL (
-    SELECT p.status <> 'active' OR EXISTS (
-        SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-        WHERE n.project_id = p.id AND n.notification_type = 'expiring' AND d.status = 'accepted' AND ({warning})
-    ) AS told
+    SELECT p.status <> 'active' OR cardinality(p.notify_before_expiry_days) = 0 OR {is_warned} AS told
 ) warned
 WHERE {is_on} AND {ends_at} <= :ended_before AND (warned.told OR {ends_at} <= :held_after)
 ORDER BY {order}
 LIMIT :limit
 """
-_WARNING_OF_PROJECT = "n.ar_content_id IS NULL AND n.item_ends_at = p.expires_at"
+_IS_WARNED = """EXISTS (
+        SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+        WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
+    )"""
+_PROJECT_IS_WARNED = _IS_WARNED.format(notices=NOTICES_OF_PROJECT, ends_at="p.expires_at")
+_CONTENT_IS_WARNED = _IS_WARNED.format(notices=NOTICES_OF_CONTENT, ends_at="a.expires_at")
 _ENDED_PROJECTS = _ENDED_OF_A_KIND.format(
     items="projects p",
     ar_content_id="CAST(NULL AS bigint)",
     ar_content_slug="CAST(NULL AS text)",
     ends_at="p.expires_at",
-    warning=_WARNING_OF_PROJECT,
+    is_warned=_PROJECT_IS_WARNED,
     is_on="p.status = 'active' AND NOT p.auto_renew",
     order="p.expires_at, p.id",
 )
@@ -77,8 +80,7 @@ _ENDED_CONTENTS = _ENDED_OF_A_KIND.format(
     ar_content_id="a.id",
     ar_content_slug="a.slug",
     ends_at="a.expires_at",
-    warning=f"n.ar_content_id = a.id AND n.item_ends_at = a.expires_at"
-    f" OR {_WARNING_OF_PROJECT} AND {TOLD_WITH_ITS_PROJECT}",
+    is_warned=f"{_CONTENT_IS_WARNED} OR {TOLD_WITH_ITS_PROJECT} AND {_PROJECT_IS_WARNED}",
     is_on="a.is_active",
     order="a.expires_at, a.project_id, a.id",
 )

@@ -159,6 +159,13 @@ class Notification(Base):
         ),
         Index("ix_notifications_item", "project_id", "notification_type", "item_ends_at"),
         Index(
+            "ix_notifications_content",
+            "ar_content_id",
+            "notification_type",
+            "item_ends_at",
+            postgresql_where=text("ar_content_id IS NOT NULL"),
+        ),
+        Index(
             "ix_notifications_to_start",
             text("coalesce(company_id, 0)"),
             "give_up_at",

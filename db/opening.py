@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import NotificationType
+from db.items import LEFT_UNSAID
 from db.models import TIMESTAMPTZ
 
 
@@ -27,24 +28,41 @@ class NewNotification:
     days_left: int | None = None
 
 
-_OPEN = text("""
-WITH opened AS (
-    INSERT INTO notifications (notification_type, company_id, project_id, ar_content_id, item_ends_at, threshold_days,
-                               days_left, scan_at, give_up_at, dedupe_key, workflow_id)
-    SELECT :notification_type, company_id, project_id, ar_content_id, item_ends_at, threshold_days,
-           days_left, :scan_at, give_up_at, dedupe_key, dedupe_key
+# A notice that was left unsaid has used its key, which is fixed: it is opened again, as an operator would have it. To
+# the company that the item belongs to today.
+_OPEN_STATEMENT = """
+WITH new AS (
+    SELECT *
     FROM unnest(:company_id, :project_id, :ar_content_id, :item_ends_at, :threshold_days, :days_left, :give_up_at,
                 :dedupe_key)
          AS new (company_id, project_id, ar_content_id, item_ends_at, threshold_days, days_left, give_up_at,
                  dedupe_key)
+), opened AS (
+    INSERT INTO notifications (notification_type, company_id, project_id, ar_content_id, item_ends_at, threshold_days,
+                               days_left, scan_at, give_up_at, dedupe_key, workflow_id)
+    SELECT :notification_type, company_id, project_id, ar_content_id, item_ends_at, threshold_days,
+           days_left, :scan_at, give_up_at, dedupe_key, dedupe_key
+    FROM new
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id
 ), channels AS (
     INSERT INTO deliveries (notification_id, channel)
     SELECT opened.id, channel FROM opened CROSS JOIN unnest(ARRAY['email', 'telegram']) AS channel
+), reopened AS (
+    UPDATE notifications n
+    SET status = 'open', company_id = new.company_id, project_id = new.project_id, days_left = new.days_left,
+        scan_at = :scan_at, give_up_at = new.give_up_at, started_at = NULL, finished_at = NULL
+    FROM new
+    WHERE n.dedupe_key = new.dedupe_key AND n.status <> 'open'
+      AND NOT EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
+    RETURNING n.id
+), channels_reopened AS (
+    UPDATE deliveries d SET status = 'pending', reason = NULL, reopened_at = now(), finished_at = NULL
+    FROM reopened WHERE d.notification_id = reopened.id
 )
-SELECT count(*) FROM opened
-""").bindparams(
+SELECT (SELECT count(*) FROM opened) + (SELECT count(*) FROM reopened)
+"""
+_OPEN = text(_OPEN_STATEMENT.format(left_unsaid=LEFT_UNSAID)).bindparams(
     bindparam("notification_type", type_=Text),
     bindparam("scan_at", type_=TIMESTAMPTZ),
     bindparam("company_id", type_=ARRAY(BigInteger)),
@@ -65,7 +83,8 @@ async def open_notifications(
     new: Sequence[NewNotification],
     scan_at: datetime | None = None,
 ) -> int:
-    """Opens them with a pending delivery for each channel; what is open already stays. Returns how many are new.
+    """Opens them with a pending delivery for each channel; what is open already stays. Returns how many it opened,
+    those included that had been left unsaid and are opened again.
 
     `scan_at` is the nominal time of the scan that warns. One statement, however many.
     """

@@ -51,7 +51,7 @@ class DeactivateExpiredWorkflow:
             done = progress.projects + progress.contents
             page = await workflow.execute_activity_method(
                 DeactivationActivities.deactivate_ended,
-                DeactivateEndedInput(input.page_size, progress.first_page, input.allow_many),
+                DeactivateEndedInput(input.page_size, progress.first_page, input.allow_many, progress.found),
                 start_to_close_timeout=PAGE_TIMEOUT,
                 heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,

@@ -78,7 +78,7 @@ class ScanExpiringWorkflow:
         for _ in range(input.pages_per_run):
             page = await workflow.execute_activity_method(
                 DueItemActivities.open_due_notifications,
-                OpenDueInput(progress.scan_at, input.page_size, progress.next_page, input.allow_many),
+                OpenDueInput(progress.scan_at, input.page_size, progress.next_page, input.allow_many, progress.found),
                 start_to_close_timeout=PAGE_TIMEOUT,
                 heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,

@@ -130,6 +130,8 @@ class LivedLife:
         if crossed is None or not self.is_on or scan_at >= self.ends_at or self.is_cooling(scan_at):
             return None
         told = [told.item.threshold_days for told in self.told if told.item.ends_at == self.ends_at]
+        if not self.usable():  # half a life, which is told of only if nothing else was
+            return None if told else crossed
         return crossed if crossed < min(told, default=crossed + 1) else None
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from contracts import ScanExpiringResult
+from activities.alerts import Alerts
+from activities.due_items import DueItemActivities
+from contracts import OpenDueInput, ScanExpiringResult, StartableNotification
+from db.due import FIRST_PAGE
 from tests.scanning import scan
 from tests.workflows.scene import Scene
 
@@ -56,3 +62,18 @@ async def test_what_stood_open_before_is_sent_all_the_same(crowded: Scene) -> No
     assert result.too_many
     notification = await crowded.notification()
     assert (notification.project_id, notification.status) == (project, "delivered")
+
+
+async def test_what_becomes_too_many_while_it_scans_is_not_opened_either(crowded: Scene) -> None:
+    """An import commits batch by batch, and the first page has counted only what was there."""
+
+    async def start(_alert: StartableNotification) -> None:
+        pass
+
+    alerting = Alerts(crowded.platform.engine, crowded.settings, start)
+    activities = DueItemActivities(crowded.platform.engine, crowded.settings, alerting)
+    first = OpenDueInput(datetime.now(UTC), 1, after=FIRST_PAGE, found_before=1)
+    assert (await activities.open_due_notifications(first)).opened == 1
+    page = await activities.open_due_notifications(replace(first, found_before=2))
+    assert (page.found, page.opened, page.too_many, page.next_page) == (3, 0, True, None)
+    assert len(await alerts(crowded)) == 1

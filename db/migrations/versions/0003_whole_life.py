@@ -83,6 +83,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("is_active AND expires_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_notifications_content",
+        "notifications",
+        ["ar_content_id", "notification_type", "item_ends_at"],
+        unique=False,
+        postgresql_where=sa.text("ar_content_id IS NOT NULL"),
+    )
     op.add_column("interventions", sa.Column("project_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(
         op.f("fk_interventions_project_id"), "interventions", "projects", ["project_id"], ["id"], ondelete="SET NULL"
@@ -134,6 +141,7 @@ def downgrade() -> None:
     op.drop_table("problems")
     op.drop_table("pauses")
     op.drop_column("interventions", "project_id")
+    op.drop_index("ix_notifications_content", table_name="notifications")
     op.drop_index("ix_ar_contents_ending", table_name="ar_contents")
     op.drop_column("ar_contents", "deactivated_at")
     op.drop_column("projects", "deactivated_at")
