@@ -1,15 +1,15 @@
-"""A check looks at a large record without walking through it: it comes every five minutes, for years."""
+"""Whatever runs by itself looks at a large record without walking through it: every five minutes, for years."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db import alerts, health, untold
+from db import alerts, due, ended, health, untold
 from tests.data import Platform
 
 NOTICES = 20_000
@@ -43,9 +43,14 @@ async def large(platform: Platform) -> Platform:
     return platform
 
 
+NOW = datetime.now(UTC)
+DUE_RULES = due.DueRules(NOW, NOW, [30, 7, 1], NOW - timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("statement", "parameters"),
     [
+        (ended._FIND_ENDED, ended._parameters(ended.DeactivationRules(NOW, NOW, NOW), 1000)),
         (alerts._REFUSALS, {}),
         (alerts._UNSTARTED, {}),
         (health._IN_DOUBT, {}),
@@ -55,13 +60,24 @@ async def large(platform: Platform) -> Platform:
             {"within": timedelta(days=3), "only_problems": True, "last_chance_before": None, "limit": 10},
         ),
     ],
-    ids=["refusals", "unstarted alerts", "in doubt", "stuck", "untold"],
+    ids=["ended", "refusals", "unstarted alerts", "in doubt", "stuck", "untold"],
 )
 async def test_it_looks_up_what_it_needs(
     large: Platform, engine: AsyncEngine, statement: Any, parameters: dict[str, object]
 ) -> None:
-    explained = text(f"EXPLAIN {statement.text}").bindparams(*statement._bindparams.values())
-    async with engine.connect() as connection:
-        plan = "\n".join((await connection.execute(explained, parameters)).scalars())
+    plan = await explained(engine, statement, parameters)
     assert "Seq Scan on notifications" not in plan, plan
     assert "Seq Scan on deliveries" not in plan, plan
+
+
+async def test_the_scan_looks_up_what_was_told_of_each_item(large: Platform, engine: AsyncEngine) -> None:
+    """It may read once for a page who was told lately, and never again for each item."""
+    plan = await explained(engine, due._FIND_DUE, due._parameters(DUE_RULES, 1000, due.FIRST_PAGE))
+    assert "Index Scan using ix_notifications_item on notifications n " in plan, plan
+    assert "Materialize" not in plan, plan
+
+
+async def explained(engine: AsyncEngine, statement: Any, parameters: dict[str, object]) -> str:
+    explain = text(f"EXPLAIN {statement.text}").bindparams(*statement._bindparams.values())
+    async with engine.connect() as connection:
+        return "\n".join((await connection.execute(explain, parameters)).scalars())
