@@ -45,6 +45,8 @@ app.add_typer(schedules_app, name="schedules")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows to show, the newest first.")]
 
+MAX_ID = 2**63 - 1
+
 YEARS = range(1970, 3000)
 """What a dry run can be asked about."""
 
@@ -141,7 +143,7 @@ def notifications(
 def deliveries(
     status: Annotated[DeliveryStatus | None, typer.Option()] = None,
     channel: Annotated[Channel | None, typer.Option()] = None,
-    notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID")] = None,
+    notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID", min=1, max=MAX_ID)] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
@@ -153,11 +155,22 @@ def deliveries(
     )
 
 
-DeliveryId = Annotated[int, typer.Argument(metavar="ID", min=1, help="A delivery's id, as `deliveries` shows it.")]
-Operator = Annotated[
-    str, typer.Option("--by", default_factory=getpass.getuser, show_default="you", help="Who wants it.")
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("must not be blank: it is kept in the record")
+    return text.strip()
+
+
+DeliveryId = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=MAX_ID, help="A delivery's id, as `deliveries` shows it.")
 ]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
+Operator = Annotated[
+    str,
+    typer.Option(
+        "--by", default_factory=getpass.getuser, show_default="you", help="Who wants it.", callback=_not_blank
+    ),
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.", callback=_not_blank)]
 
 
 @app.command()

@@ -12,6 +12,7 @@ import structlog
 from temporalio import activity, workflow
 
 _EMAIL = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+_UNSUBSCRIBE_TOKEN = re.compile(r"(/unsubscribe/)[\w.~%-]+")
 _BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
 
 QUIET_LOGGERS = {
@@ -30,7 +31,8 @@ def mask(recipient: str | None) -> str | None:
 
 
 def scrub(line: str) -> str:
-    """The last gate before a line leaves: masks addresses and bot tokens wherever they come from."""
+    """The last gate before a line leaves: masks addresses, bot tokens and links to unsubscribe, whoever wrote them."""
+    line = _UNSUBSCRIBE_TOKEN.sub(r"\1***", line)
     return _BOT_TOKEN.sub("bot:***", _EMAIL.sub(r"\1***@\2", line))
 
 

@@ -47,13 +47,16 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+TEN_YEARS = 10 * 365 * 86_400
+Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
+
 SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys", "unsubscribe_secret")
 
 
 class Settings(BaseSettings):
     """The application's settings; `load()` makes one from the environment."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL, as postgresql://user:password@host:5432/name. Needed."
@@ -100,9 +103,7 @@ class Settings(BaseSettings):
         HttpUrl("https://api.telegram.org"), description="Telegram's Bot API, without /bot<token>."
     )
     admin_email: EmailStr | None = Field(None, description="The address that is alerted.")
-    alert_cooldown: PositiveFloat = Field(
-        21600, description="Seconds until the admin is alerted of the same problem again."
-    )
+    alert_cooldown: Seconds = Field(21600, description="Seconds until the admin is alerted of the same problem again.")
 
     expiry_scan_cron: str = Field("0 9 * * *", description="When to scan, as a cron expression of 5 fields.")
     expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
@@ -113,7 +114,7 @@ class Settings(BaseSettings):
         "a project's own list goes before.",
     )
     expiry_cooldown_hours: float = Field(
-        24, ge=0, description="Hours between two notices for one item, unless its end comes first."
+        24, ge=0, le=87_600, description="Hours between two notices for one item, unless its end comes first."
     )
     scan_page_size: int = Field(1000, ge=1, le=5000, description="Items opened or switched off in one transaction.")
     scan_max_notices: PositiveInt = Field(
@@ -129,12 +130,17 @@ class Settings(BaseSettings):
     deactivate_cron: str = Field(
         "0 * * * *", description="When to switch off what has ended, as a cron expression of 5 fields, in UTC."
     )
-    deactivate_grace: float = Field(0, ge=0, description="Seconds between an item's end and its switching off.")
+    deactivate_grace: float = Field(
+        0, ge=0, le=TEN_YEARS, description="Seconds between an item's end and its switching off."
+    )
     deactivate_only_after_notice: bool = Field(
         False, description="true: an item stays on while no channel has accepted a warning of its end."
     )
     deactivate_hold_limit: float = Field(
-        259_200, ge=0, description="Seconds after its end that DEACTIVATE_ONLY_AFTER_NOTICE holds an item, at the most."
+        259_200,
+        ge=0,
+        le=TEN_YEARS,
+        description="Seconds after its end that DEACTIVATE_ONLY_AFTER_NOTICE holds an item, at the most.",
     )
     notify_on_expired: bool = Field(True, description="false: a company is not told that an item was switched off.")
 
@@ -157,27 +163,27 @@ class Settings(BaseSettings):
         20, description="Connections a worker keeps to the mail server, at the most. Postfix allows a client 50."
     )
     smtp_messages_per_connection: PositiveInt = Field(100, description="Messages over one connection, at the most.")
-    smtp_idle_timeout: PositiveFloat = Field(
+    smtp_idle_timeout: Seconds = Field(
         30, description="Seconds that a connection to the mail server waits for the next message."
     )
 
-    email_retry_initial: PositiveFloat = Field(
+    email_retry_initial: Seconds = Field(
         30, description="Seconds before the second attempt; later gaps double, to 30 minutes."
     )
-    telegram_retry_initial: PositiveFloat = Field(
+    telegram_retry_initial: Seconds = Field(
         5, description="Seconds before the second attempt; later gaps double, to 10 minutes."
     )
-    email_attempt_timeout: PositiveFloat = Field(
+    email_attempt_timeout: Seconds = Field(
         660, description="Seconds one attempt may take. RFC 5321 allows 600 for the answer to DATA's end."
     )
-    telegram_attempt_timeout: PositiveFloat = Field(60, description="Seconds one attempt may take.")
-    operator_fault_retry: PositiveFloat = Field(
+    telegram_attempt_timeout: Seconds = Field(60, description="Seconds one attempt may take.")
+    operator_fault_retry: Seconds = Field(
         300, description="Seconds between attempts while our own credentials or settings are refused."
     )
-    pause_retry: PositiveFloat = Field(
+    pause_retry: Seconds = Field(
         60, description="Seconds between looks at whether sending, paused by an operator, was resumed."
     )
-    give_up_after: PositiveFloat | None = Field(
+    give_up_after: Seconds | None = Field(
         None,
         description="Seconds after which any notification is given up. Empty: expiring at the item's end, "
         "expired after 7 days, test after 15 minutes, alert after a day. Quiet hours hold nothing into its last hour.",
@@ -196,7 +202,9 @@ class Settings(BaseSettings):
     )
     unsubscribe_secret_file: Path | None = Field(None, description="A file that holds UNSUBSCRIBE_SECRET.")
 
-    health_check_interval: PositiveInt = Field(300, description="Seconds between checks of the system's health.")
+    health_check_interval: int = Field(
+        300, ge=1, le=TEN_YEARS, description="Seconds between checks of the system's health."
+    )
     health_api_url: HttpUrl | None = Field(
         None, description="The API as the worker reaches it, for the health check. Empty: API_URL."
     )
@@ -204,11 +212,9 @@ class Settings(BaseSettings):
         None, description="Called after each health check that found nothing wrong, for a watch outside."
     )
     queue_backlog_limit: PositiveInt = Field(100, description="Tasks that wait in a task queue before it is a problem.")
-    queue_age_limit: PositiveFloat = Field(900, description="Seconds that the oldest of them may wait.")
-    scan_late_after: PositiveFloat = Field(
-        3600, description="Seconds after its scheduled time that a scan must have ended."
-    )
-    untold_within: PositiveFloat = Field(
+    queue_age_limit: Seconds = Field(900, description="Seconds that the oldest of them may wait.")
+    scan_late_after: Seconds = Field(3600, description="Seconds after its scheduled time that a scan must have ended.")
+    untold_within: Seconds = Field(
         259_200, description="Seconds before its end from which on it is a problem that a company could not be told."
     )
     disk_limit: float = Field(90, gt=0, le=100, description="Percent of a worker's disk that may be used.")
@@ -286,6 +292,10 @@ class Settings(BaseSettings):
             raise ValueError("SMTP_FROM_EMAIL: needed when SMTP_HOST is set")
         if self.smtp_username and not self.secret("smtp_password"):
             raise ValueError("SMTP_PASSWORD: needed when SMTP_USERNAME is set")
+        if self.public_url and (self.public_url.query or self.public_url.fragment):
+            raise ValueError("PUBLIC_URL: without ? and #, since paths are added to it")
+        if self.public_url and self.public_url.scheme != "https" and self.public_url.host not in _LOOPBACK:
+            raise ValueError("PUBLIC_URL: must begin with https://, or mail programs show no button (RFC 8058)")
         if self.public_url and not self.secret("unsubscribe_secret"):
             raise ValueError("UNSUBSCRIBE_SECRET: needed when PUBLIC_URL is set, for the links to unsubscribe")
         if self.smtp_username and self.smtp_tls is SmtpTls.NONE and self.smtp_host not in _LOOPBACK:

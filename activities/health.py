@@ -18,6 +18,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from activities import deactivation, due_items
 from activities.alerts import Alerts
 from activities.email import mail_server
 from activities.probes import servers
@@ -39,6 +40,9 @@ DATABASE = "database"
 """The problem's code. It never stands in the table of problems, which is away then."""
 
 Look = Callable[[], Awaitable[Findings]]
+
+RAISED_ELSEWHERE = frozenset({due_items.TOO_MANY, deactivation.TOO_MANY, deactivation.AUTO_RENEW_ENDED})
+"""No probe looks for these: they last until the scan or the deactivation that raised them says that they are over."""
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +132,7 @@ class HealthActivities:
         ]
         over = [code for code in lasting if is_over(code, problems, examined) and await self._alerts.end_problem(code)]
         await self._alerts.start_unstarted()
-        return HealthReport(sorted(problems), sorted(raised), sorted(over))
+        return HealthReport(sorted({*problems, *RAISED_ELSEWHERE.intersection(lasting)}), sorted(raised), sorted(over))
 
     @activity.defn
     async def ping(self) -> None:

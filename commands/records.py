@@ -13,6 +13,7 @@ _NOTIFICATION_COLUMNS = {
     "id": "id",
     "type": "notification_type",
     "status": "status",
+    "subject": "subject",
     "company": "company_slug",
     "project": "project_slug",
     "AR content": "ar_content_slug",

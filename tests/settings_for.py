@@ -16,7 +16,7 @@ UNLIMITED: dict[str, object] = {
 """For what is not about rate limits."""
 
 AT_EASE: dict[str, object] = {
-    "health_check_interval": 50 * 365 * 86_400,
+    "health_check_interval": 10 * 365 * 86_400,
     "disk_limit": 100,
     "memory_limit": 100,
     "cpu_limit": 100_000,

@@ -74,9 +74,10 @@ async def _untold(connection: AsyncConnection, settings: Settings) -> Problem | 
     more = f"\n... and {count - len(items)} more" if count > len(items) else ""
     return Problem(
         "untold_items",
-        f"{count} {'item ends' if count == 1 else 'items end'} and nobody was told",
+        f"{count} {'item ends or has' if count == 1 else 'items end or have'} ended, and nobody was told",
         f"{named}{more}\n\n`cli.py untold` lists them with the reasons. What was refused: correct the address, then "
-        "`cli.py resend`. What has no notice: `cli.py scan --wait`.\n",
+        "`cli.py resend`. What has no notice: `cli.py scan --wait`. What has ended and is still on: `cli.py "
+        "deactivate --wait`.\n",
     )
 
 

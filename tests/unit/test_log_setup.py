@@ -28,3 +28,8 @@ def test_a_token_in_a_url_is_masked() -> None:
 def test_times_and_keys_stay_readable() -> None:
     line = '{"timestamp": "2026-11-22T22:29:24.863924Z", "workflow_id": "expiring.project-42.20261201T000000Z.7d"}'
     assert scrub(line) == line
+
+
+def test_a_link_to_unsubscribe_is_masked() -> None:
+    line = '"GET /unsubscribe/WzEsImdnZ09vYVhzMzlZeCJd.Z5XNvoQL15mN_KFOIfDbxPcRf HTTP/1.1" 200'
+    assert scrub(line) == '"GET /unsubscribe/*** HTTP/1.1" 200'

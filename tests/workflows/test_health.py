@@ -254,3 +254,11 @@ async def test_no_history_holds_a_secret_or_an_address(health: HealthScene) -> N
     assert "telegram_404" in said
     for secret in (health.scene.telegram.token, "a-secret-of-ours", ADMIN, str(ADMIN_CHAT), health.pages.url):
         assert secret not in said
+
+
+async def test_a_brake_that_holds_is_something_wrong_though_no_probe_looks_for_it(health: HealthScene) -> None:
+    await health.scene.platform.execute("INSERT INTO problems (code, subject) VALUES ('scan_too_many', 'x')")
+    async with health.worker():
+        report = await health.check()
+    assert (report.problems, report.over) == (["scan_too_many"], [])
+    assert health.pages.count(PING_PATH) == 0
