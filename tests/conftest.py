@@ -28,6 +28,7 @@ from stand_ins.telegram_api import TelegramApi
 from temporal_connection import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform
 from tests.replay.replaying import replay_namespace
+from tests.reserved import ReservedPort
 from tests.settings_for import settings_for
 from worker import run_worker as serve
 
@@ -110,14 +111,28 @@ async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def smtp_sink() -> AsyncIterator[SmtpSink]:
-    async with SmtpSink() as sink:
+def reserved_port() -> Iterator[Callable[[], int]]:
+    """Gives ports that nobody else gets until the test has ended, also while the test's server is stopped."""
+    reserved: list[ReservedPort] = []
+
+    def reserve() -> int:
+        reserved.append(ReservedPort())
+        return reserved[-1].number
+
+    yield reserve
+    for each in reserved:
+        each.release()
+
+
+@pytest.fixture
+async def smtp_sink(reserved_port: Callable[[], int]) -> AsyncIterator[SmtpSink]:
+    async with SmtpSink(port=reserved_port()) as sink:
         yield sink
 
 
 @pytest.fixture
-async def telegram_api() -> AsyncIterator[TelegramApi]:
-    async with TelegramApi() as api:
+async def telegram_api(reserved_port: Callable[[], int]) -> AsyncIterator[TelegramApi]:
+    async with TelegramApi(port=reserved_port()) as api:
         yield api
 
 

@@ -13,7 +13,7 @@ from embedded.postgres_install import open_way
 from embedded.process import ServerProcess
 from tests.mta.guarded import guarded
 from tests.mta.postfix import ENVIRONMENT, PATH, POLL_SECONDS
-from tests.mta.reserved import HOST, ReservedPort
+from tests.reserved import HOST, ReservedPort
 from tests.workflows.scene import PATIENCE
 
 DELAY = 2

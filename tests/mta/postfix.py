@@ -21,7 +21,7 @@ from embedded.process import ServerProcess
 from settings import SmtpTls
 from tests.mta.guarded import guarded
 from tests.mta.postfix_config import NOBODY_UID, main_cf, master_cf
-from tests.mta.reserved import HOST, ReservedPort
+from tests.reserved import HOST, ReservedPort
 from tests.workflows.scene import PATIENCE
 
 MASTER = Path("/usr/lib/postfix/sbin/master")

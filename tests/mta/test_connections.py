@@ -10,7 +10,7 @@ import pytest
 from tests.mta.conftest import StartAttempts, StartPostfix
 from tests.mta.postfix import CONNECTED, DISCONNECTED, Postfix
 from tests.mta.postfix_config import NOBODY
-from tests.mta.reserved import HOST
+from tests.reserved import HOST
 from tests.workflows.scene import EMAIL, Scene
 
 pytestmark = pytest.mark.mta
