@@ -50,6 +50,7 @@ class CheckHealthWorkflow:
         return await workflow.execute_activity_method(
             HealthActivities.check_health,
             start_to_close_timeout=CHECK_TIMEOUT,
+            heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,
             summary="Look at everything" if outage is None else "Look whether the database is back",
         )
@@ -69,6 +70,7 @@ class CheckHealthWorkflow:
                 OutageActivities.alert_directly,
                 alert,
                 start_to_close_timeout=DIRECT_ALERT_TIMEOUT,
+                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DIRECT_ALERT,
                 summary=f"Alert by {alert.channel}, without the database",
             )
@@ -80,6 +82,7 @@ class CheckHealthWorkflow:
             OutageActivities.record_outage,
             OutageOver(outage.since, workflow.now()),
             start_to_close_timeout=CHECK_TIMEOUT,
+            heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,
             summary="Record that the database was away",
         )
