@@ -55,14 +55,15 @@ _POLICY = EmailPolicy(header_factory=_HEADERS)
 
 def compose(
     settings: Settings,
-    notification_id: int,
+    notification_id: int | None,
     dedupe_key: str,
     recipient: str,
     rendered: RenderedEmail,
     unsubscribe_url: str | None = None,
 ) -> EmailMessage:
     """The message as RFC 5322 wants it. Its Message-ID depends on the notification alone, so that a second copy
-    is recognised as one; Auto-Submitted (RFC 3834) keeps autoresponders quiet."""
+    is recognised as one; Auto-Submitted (RFC 3834) keeps autoresponders quiet. Without a notification it is not in the
+    record; `dedupe_key` makes its Message-ID all the same."""
     domain = settings.sender.rpartition("@")[2]
     message = EmailMessage(_POLICY)
     name = settings.smtp_from_name
@@ -73,7 +74,8 @@ def compose(
     message["Message-ID"] = f"<{dedupe_key}@{domain}>"
     message["Reply-To"] = settings.support_email
     message["Auto-Submitted"] = "auto-generated"
-    message["X-Notification-Id"] = str(notification_id)
+    if notification_id is not None:
+        message["X-Notification-Id"] = str(notification_id)
     if unsubscribe_url is not None:
         message["List-Unsubscribe"] = f"<{unsubscribe_url}>"  # RFC 2369
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058

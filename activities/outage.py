@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import html
 import ssl
-from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.utils import format_datetime, formataddr
 from functools import partial
 from socket import getfqdn
 
@@ -18,12 +15,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.alerts import Alerts
 from activities.attempt import current_secret
+from activities.composing import compose
 from activities.email import mail_server
 from activities.health import DATABASE
 from channels import smtp, telegram
 from channels.results import InDoubt, NotHandedOver, TryAgain
 from channels.smtp_pool import PoolLimits, SmtpPool
 from contracts import Channel, DirectAlert, OutageOver, key_of_alert
+from rendering import RenderedEmail
 from settings import Settings
 
 ALERT_WITHIN = 60.0
@@ -66,14 +65,7 @@ class OutageActivities:
         settings = self._settings
         if not settings.email_configured or settings.admin_email is None:
             return False
-        mail = EmailMessage()
-        mail["From"] = formataddr((settings.smtp_from_name, settings.sender))
-        mail["To"] = settings.admin_email
-        mail["Subject"] = subject
-        mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Message-ID"] = f"<{key}@{settings.sender.rpartition('@')[2]}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message)
+        mail = compose(settings, None, key, settings.admin_email, RenderedEmail(subject, message, None))
         server = partial(mail_server, settings, self._tls, self._local_hostname)
         connections = SmtpPool(lambda: smtp.connect(server()), PoolLimits(connections=1, messages=1, idle=1))
         await smtp.send(connections, mail, settings.sender, settings.admin_email, _unrecorded)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.items import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 NO_NOTICE = "no notice"
@@ -33,7 +34,7 @@ class UntoldItem:
 
 
 # The indexes on the ends carry the range; all else is looked up for the few items in it.
-_UNTOLD = text("""
+_STATEMENT = """
 WITH items AS (
     SELECT p.id AS project_id, NULL::bigint AS ar_content_id, p.company_id, p.slug, p.expires_at AS ends_at,
            p.notify_before_expiry_days AS own_thresholds
@@ -45,8 +46,7 @@ WITH items AS (
     JOIN projects p ON p.id = a.project_id
     JOIN companies c ON c.id = p.company_id
     WHERE a.is_active AND a.expires_at IS NOT NULL AND a.expires_at < now() + :within AND p.status = 'active'
-      AND (p.auto_renew
-           OR (a.expires_at AT TIME ZONE c.timezone)::date < (p.expires_at AT TIME ZONE c.timezone)::date)
+      AND NOT {told_with_its_project}
 ), untold AS (
     SELECT items.project_id, items.ar_content_id, c.slug AS company, c.timezone, items.slug AS item, items.ends_at,
            newest.status IN ('undelivered', 'in_doubt') AS tried, newest.id IS NULL AS never_tried,
@@ -81,7 +81,8 @@ WHERE NOT :only_problems
    OR (why <> 'never to be told' AND (tried OR (never_tried AND ends_at < :last_chance_before)))
 ORDER BY ends_at, company, item
 LIMIT :limit
-""").bindparams(
+"""
+_UNTOLD = text(_STATEMENT.format(told_with_its_project=TOLD_WITH_ITS_PROJECT)).bindparams(
     bindparam("within", type_=Interval),
     bindparam("only_problems", type_=Boolean),
     bindparam("last_chance_before", type_=TIMESTAMPTZ),
