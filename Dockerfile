@@ -24,14 +24,15 @@ COPY activities activities
 COPY api api
 COPY channels channels
 COPY commands commands
+COPY contracts contracts
 COPY csv_import csv_import
 COPY db db
-COPY rendering rendering
-COPY templates templates
+COPY runtime runtime
+COPY temporal temporal
+COPY texts texts
 COPY workflows workflows
 COPY deploy/__init__.py deploy/check_worker.py deploy/
-COPY cli.py contracts.py log_setup.py process.py rate_limits.py schedules.py settings.py starting.py \
-    temporal_connection.py unsubscribe_links.py worker.py ./
+COPY cli.py settings.py worker.py ./
 # The processes may not write here, and the health check starts one every half minute.
 RUN python -m compileall -q .
 

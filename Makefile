@@ -72,11 +72,11 @@ test-mta: $(ENV) ## Run the SMTP tests against a real Postfix (as root; Debian: 
 
 .PHONY: demo
 demo: $(ENV) ## Run everything on this machine (ONCE=1 to end after one scan, DATA=folder for your own data)
-	$(PY) -m demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")
+	$(PY) -m local.demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")
 
 .PHONY: demo-clean
 demo-clean: $(ENV) ## Forget what the demo has stored
-	@$(PY) -m embedded.locks .demo
+	@$(PY) -m local.embedded.locks .demo
 	rm -rf .demo
 
 .PHONY: histories

@@ -10,7 +10,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-import process
 from commands import (
     bounces,
     deactivating,
@@ -27,9 +26,12 @@ from commands import (
     upkeep,
 )
 from commands.running import FAILED, OK, run
-from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
+from contracts.keys import NotificationType
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, NotificationStatus
 from csv_import.fields import parse_time
-from db.notifications import NotificationFilter
+from db.record.list import NotificationFilter
+from runtime import leaving
 
 app = typer.Typer(
     help=__doc__,
@@ -136,7 +138,7 @@ def notifications(
 ) -> None:
     """List notifications and what became of them."""
     wanted = NotificationFilter(notification_type, status, company, project)
-    run(records.list_notifications(wanted, limit, as_json=as_json))
+    run(records.show_notifications(wanted, limit, as_json=as_json))
 
 
 @app.command()
@@ -149,7 +151,7 @@ def deliveries(
 ) -> None:
     """List deliveries: each channel of each notification, with the provider's answer."""
     run(
-        records.list_deliveries(
+        records.show_deliveries(
             status=status, channel=channel, notification_id=notification_id, limit=limit, as_json=as_json
         )
     )
@@ -360,7 +362,7 @@ def main() -> NoReturn:
         status = left.code if isinstance(left.code, int) else OK if left.code is None else FAILED
     except BaseException:
         traceback.print_exc()
-    process.leave(status)
+    leaving.leave(status)
 
 
 if __name__ == "__main__":

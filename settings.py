@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contracts import SendOptions
+from contracts.sending import SendOptions
 
 
 class SettingsError(Exception):

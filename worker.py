@@ -15,30 +15,30 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
-import process
-import rate_limits
-import schedules
 from activities.alerts import Alerts
 from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
 from activities.email import EmailActivities
-from activities.health import HealthActivities
+from activities.health.check import HealthActivities
+from activities.health.outage import OutageActivities
 from activities.interceptor import ActivityObserver
-from activities.outage import OutageActivities
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from activities.telegram import TelegramActivities
-from channels import telegram
-from contracts import TaskQueue, task_queues
+from channels.telegram import bot_api
+from contracts.queues import TaskQueue, task_queues
 from db.engine import create_engine
-from log_setup import configure_logging
-from rendering import Renderer
-from rendering.languages import LanguageError
+from runtime import leaving, signals
+from runtime.logs import configure_logging
 from settings import Settings, SettingsError
-from starting import start_notification
-from temporal_connection import connect, register_search_attributes
+from temporal import rate_limits, schedules
+from temporal.client import connect, register_search_attributes
+from temporal.runners import UNSANDBOXED
+from temporal.start import start_notification
+from texts.languages import LanguageError
+from texts.renderer import Renderer
 from workflows.check_health import CheckHealthWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -58,7 +58,13 @@ WORKFLOWS: list[type] = [
 log = structlog.get_logger(__name__)
 
 
-async def run_worker(settings: Settings, client: Client, queues: Sequence[TaskQueue], stop: asyncio.Event) -> None:
+async def run_worker(
+    settings: Settings,
+    client: Client,
+    queues: Sequence[TaskQueue],
+    stop: asyncio.Event,
+    runner: WorkflowRunner = UNSANDBOXED,
+) -> None:
     """Serves the queues until `stop` is set, then lets what runs end, for 30 seconds at most.
 
     Raises `SettingsError` where nothing could be sent at all.
@@ -68,7 +74,7 @@ async def run_worker(settings: Settings, client: Client, queues: Sequence[TaskQu
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
         await rate_limits.apply(client, settings, queues)
-        workers = await build_workers(settings, client, engine, queues, stack)
+        workers = await build_workers(settings, client, engine, queues, stack, runner)
         async with _running(workers):
             log.info("worker_ready", queues=[queue.value for queue in queues], namespace=client.namespace)
             await stop.wait()
@@ -94,6 +100,7 @@ async def build_workers(
     engine: AsyncEngine,
     queues: Sequence[TaskQueue],
     stack: AsyncExitStack,
+    runner: WorkflowRunner,
 ) -> list[Worker]:
     """A worker for each task queue; a channel has a second one for what is urgent, with the same activities."""
     renderer = Renderer(settings.renew_url_template, settings.support_email)
@@ -108,6 +115,7 @@ async def build_workers(
                     task_queue=name,
                     workflows=workflows,
                     activities=activities,
+                    workflow_runner=runner,
                     interceptors=[ActivityObserver()],
                     max_concurrent_activities=settings.worker_concurrency,
                     max_concurrent_local_activities=settings.worker_concurrency,
@@ -137,7 +145,7 @@ async def build_workers(
                 stack.push_async_callback(email.close)
                 serve(queue, [email.send_email])
             case TaskQueue.TELEGRAM:
-                http = await stack.enter_async_context(telegram.new_client(settings.worker_concurrency))
+                http = await stack.enter_async_context(bot_api.new_client(settings.worker_concurrency))
                 serve(queue, [TelegramActivities(engine, settings, renderer, http, alerts).send_telegram])
     return workers
 
@@ -147,7 +155,7 @@ async def _health_activities(settings: Settings, client: Client, stack: AsyncExi
     engine = create_engine(settings, "health", pooled=False)
     stack.push_async_callback(engine.dispose)
     alerts = Alerts(engine, settings, partial(start_notification, client, settings))
-    http = await stack.enter_async_context(telegram.new_client(HEALTH_CONNECTIONS))
+    http = await stack.enter_async_context(bot_api.new_client(HEALTH_CONNECTIONS))
     check = HealthActivities(engine, settings, client, http, alerts, schedules.watched(settings))
     outage = OutageActivities(settings, http, alerts)
     return [check.check_health, check.ping, outage.alert_directly, outage.record_outage]
@@ -164,7 +172,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         help="comma-separated: " + ",".join(TaskQueue) + " (default: all)",
     )
     options = parser.parse_args(arguments)
-    stop = process.stop_on_signals()
+    stop = signals.stop_on_signals()
     try:
         settings = Settings.load()
         configure_logging(settings.log_format, settings.log_level)
@@ -205,4 +213,4 @@ async def _check_database(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    process.run(main)
+    leaving.run(main)

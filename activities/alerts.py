@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from contracts import Channel, NotificationType, StartableNotification, give_up_at, key_of_alert
-from db import alerts, fan_out
+from contracts.keys import NotificationType, give_up_at, key_of_alert
+from contracts.queues import Channel
+from contracts.sending import StartableNotification
 from db.engine import autocommit
-from db.notifications import AddressedNotification, open_addressed
-from rate_limits import chat_fairness
+from db.operators import problems
+from db.record import startable
+from db.record.open import AddressedNotification, open_addressed
 from settings import Settings
+from temporal.rate_limits import chat_fairness
 
 StartNotification = Callable[[StartableNotification], Awaitable[None]]
 
@@ -66,10 +69,10 @@ class Alerts:
         """As `alert`. Whether an alert was opened."""
         cooldown = timedelta(seconds=self._settings.alert_cooldown)
         async with autocommit(self._engine).connect() as connection:
-            if await alerts.was_alerted(connection, problem, cooldown):
+            if await problems.was_alerted(connection, problem, cooldown):
                 return False
         async with self._engine.begin() as connection:
-            raised = await alerts.raise_problem(connection, problem, subject, cooldown)
+            raised = await problems.raise_problem(connection, problem, subject, cooldown)
             if raised is None:
                 return False
             if raised.again:
@@ -85,7 +88,7 @@ class Alerts:
         """As `over`. Whether an alert was opened."""
         now = datetime.now(UTC)
         async with self._engine.begin() as connection:
-            ended = await alerts.end_problem(connection, problem)
+            ended = await problems.end_problem(connection, problem)
             if ended is None:
                 return False
             opened = await self._open(connection, self._over(problem, ended.subject, ended.since, now))
@@ -106,7 +109,7 @@ class Alerts:
     async def start_unstarted(self) -> None:
         """Starts the workflows of alerts that could not be started when they were opened."""
         async with autocommit(self._engine).connect() as connection:
-            unstarted = await alerts.find_unstarted(connection)
+            unstarted = await problems.find_unstarted(connection)
         for each in unstarted:
             await self._started(self._startable(each.notification_id, each.workflow_id, each.give_up_at, each.chat))
 
@@ -152,7 +155,7 @@ class Alerts:
             log.error("alert_left_to_the_next_check", alert_id=alert.notification_id, error=type(error).__name__)
             return
         async with autocommit(self._engine).connect() as connection:
-            await fan_out.mark_started(connection, [alert.notification_id])
+            await startable.mark_started(connection, [alert.notification_id])
 
 
 def operator_fault_text(settings: Settings, channel: Channel, reason: str) -> tuple[str, str]:

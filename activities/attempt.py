@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.alerts import Alerts
-from channels.results import (
+from channels.base import (
     InDoubt,
     NotHandedOver,
     OperatorFault,
@@ -24,11 +24,14 @@ from channels.results import (
     Rejected,
     TryAgain,
 )
-from contracts import Channel, DeliveryStatus, Evidence, Reason, SendInput, SendResult
-from db import deliveries, suppressions
-from db.deliveries import Claim, SentText
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, Evidence, Reason, SendInput, SendResult
 from db.engine import autocommit
-from log_setup import mask, scrub
+from db.operators import suppressions
+from db.record import attempt
+from db.record.attempt import SentText
+from db.record.claim import Claim, claim_delivery
+from runtime.logs import mask, scrub
 from settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -84,7 +87,7 @@ class DeliveryAttempts:
             nonlocal in_flight
             try:
                 async with self._engine.connect() as connection:
-                    held = await deliveries.mark_sending(connection, claim, sent)
+                    held = await attempt.mark_sending(connection, claim, sent)
             except (SQLAlchemyError, OSError):
                 _tell_next_attempt_nothing_went_out(claim.claim_seq)
                 raise
@@ -113,7 +116,7 @@ class DeliveryAttempts:
         refused_claim = _claim_without_handover(info)
         try:
             async with self._engine.connect() as connection:
-                return await deliveries.claim(
+                return await claim_delivery(
                     connection,
                     notification_id,
                     self._channel,
@@ -143,7 +146,7 @@ class DeliveryAttempts:
     async def _accepted(self, claim: Claim, receipt: Receipt) -> SendResult:
         try:
             async with self._engine.connect() as connection:
-                await deliveries.accept(connection, claim, receipt.provider_id, receipt.reply)
+                await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
         except (SQLAlchemyError, OSError) as error:
             # The workflow keeps the evidence and records it: a retry would be a second message.
             log.warning("acceptance_left_to_the_record", error=type(error).__name__)
@@ -179,15 +182,15 @@ class DeliveryAttempts:
     async def _write_refusal(self, claim: Claim, refusal: NotHandedOver) -> None:
         async with self._engine.connect() as connection:
             if isinstance(refusal, RecipientMoved):
-                await deliveries.move_chat(connection, claim, refusal.new_chat_id)
+                await attempt.move_chat(connection, claim, refusal.new_chat_id)
             if isinstance(refusal, RecipientGone):
                 await suppressions.suppress(
                     connection, claim.delivery_id, claim.recipient, refusal.reason, refusal.reply
                 )
             if isinstance(refusal, Rejected):
-                await deliveries.reject(connection, claim, refusal.reason, refusal.reply)
+                await attempt.reject(connection, claim, refusal.reason, refusal.reply)
             else:
-                await deliveries.release(connection, claim, refusal.reason, refusal.reply)
+                await attempt.release(connection, claim, refusal.reason, refusal.reply)
 
     def _next_retry_delay(self, refusal: NotHandedOver) -> timedelta | None:
         if isinstance(refusal, OperatorFault):

@@ -10,18 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
-from contracts import (
-    DeactivateEndedInput,
-    DeactivateEndedResult,
-    NotificationType,
-    give_up_at,
-    item_name,
-    notification_key,
-)
-from db import deactivation, ended
-from db.deactivation import SwitchedOff
-from db.ended import DeactivationRules, EndedItem
-from db.opening import NewNotification, open_notifications
+from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
+from contracts.keys import NotificationType, give_up_at, item_name, notification_key
+from db.items import deactivate, ended
+from db.items.deactivate import SwitchedOff
+from db.items.ended import DeactivationRules, EndedItem
+from db.record.open import NewNotification, open_notifications
 from settings import Settings
 
 NAMED = 20
@@ -86,7 +80,7 @@ class DeactivationActivities:
             await self._alerts.over(TOO_MANY)
         await self._alert_of_untold([item for item in page if not item.told])
         async with self._engine.begin() as connection:
-            switched_off = await deactivation.switch_off(connection, rules, page)
+            switched_off = await deactivate.switch_off(connection, rules, page)
             opened = await self._open_notices(connection, switched_off.to_be_told, rules.now)
         return DeactivateEndedResult(len(page), switched_off.projects, switched_off.contents, opened, more=full)
 

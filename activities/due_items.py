@@ -11,20 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
-from contracts import (
-    NotificationType,
-    OpenDueInput,
-    OpenDueResult,
-    TakeStartableInput,
-    TakeStartableResult,
-    give_up_at,
-    item_name,
-    notification_key,
-)
-from db import due, fan_out
-from db.opening import NewNotification, open_notifications
-from rate_limits import chat_fairness
+from contracts.keys import NotificationType, give_up_at, item_name, notification_key
+from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
+from db.items import due
+from db.record import startable
+from db.record.open import NewNotification, open_notifications
 from settings import Settings
+from temporal.rate_limits import chat_fairness
 
 LAST_CHANCE_MARGIN = timedelta(hours=1)
 """A scan takes its time: an item that ends within this after the next scan cannot wait for it."""
@@ -103,8 +96,8 @@ class DueItemActivities:
         """Writes down what was started and returns what is to be started next, as far as there is room."""
         async with self._engine.begin() as connection:
             if input.started:
-                await fan_out.mark_started(connection, input.started)
-            return await fan_out.find_startable(
+                await startable.mark_started(connection, input.started)
+            return await startable.find_startable(
                 connection,
                 input.limit,
                 in_all=self._settings.scan_max_in_flight,

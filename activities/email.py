@@ -10,16 +10,19 @@ from temporalio import activity
 
 from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts, MarkSending, current_secret
-from activities.composing import compose
-from channels import smtp
-from channels.results import Receipt
-from channels.smtp import SmtpServer
-from channels.smtp_pool import PoolLimits, SmtpPool
-from contracts import Channel, NotificationType, SendInput, SendResult
-from db.deliveries import Claim, SentText
-from rendering import Renderer
+from channels.base import Receipt
+from channels.email import smtp
+from channels.email.composing import compose
+from channels.email.smtp import SmtpServer
+from channels.email.smtp_pool import PoolLimits, SmtpPool
+from channels.email.unsubscribe_links import UnsubscribeLinks
+from contracts.keys import NotificationType
+from contracts.queues import Channel
+from contracts.sending import SendInput, SendResult
+from db.record.attempt import SentText
+from db.record.claim import Claim
 from settings import Settings, SmtpTls
-from unsubscribe_links import UnsubscribeLinks
+from texts.renderer import Renderer
 
 
 class EmailActivities:

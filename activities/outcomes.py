@@ -5,15 +5,9 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from contracts import (
-    DeliveryStatus,
-    NotificationStatus,
-    Reason,
-    RecordOutcomeInput,
-    SendNotificationResult,
-)
-from db import outcomes
+from contracts.sending import DeliveryStatus, NotificationStatus, Reason, RecordOutcomeInput, SendNotificationResult
 from db.engine import autocommit
+from db.record import settle
 
 WITHDRAWN = SendNotificationResult(
     NotificationStatus.UNDELIVERED,
@@ -35,5 +29,5 @@ class OutcomeActivities:
     async def record_outcome(self, input: RecordOutcomeInput) -> SendNotificationResult:
         """Settles the notification in one statement. May run twice: it writes no counters."""
         async with self._engine.connect() as connection:
-            outcome = await outcomes.record(connection, input.notification_id, input.email, input.telegram, input.at)
+            outcome = await settle.record(connection, input.notification_id, input.email, input.telegram, input.at)
         return outcome or WITHDRAWN

@@ -11,17 +11,11 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import (
-    DeliveryStatus,
-    Reason,
-    RecoverLostInput,
-    RecoverLostResult,
-    SendNotificationResult,
-    SendResult,
-)
-from db import outcomes, recovery
+from contracts.scanning import RecoverLostInput, RecoverLostResult
+from contracts.sending import DeliveryStatus, Reason, SendNotificationResult, SendResult
 from db.engine import autocommit
-from db.recovery import StartedNotification
+from db.record import recover, settle
+from db.record.recover import StartedNotification
 
 RUNNING = "WorkflowType = 'SendNotificationWorkflow' AND ExecutionStatus = 'Running'"
 AT_A_TIME = 20
@@ -52,14 +46,14 @@ class RecoveryActivities:
         """
         running = [each.id async for each in self._client.list_workflows(RUNNING, page_size=1000)]
         async with self._engine.connect() as connection:
-            page = await recovery.find_started(connection, running, input.after, input.limit)
+            page = await recover.find_started(connection, running, input.after, input.limit)
         room = asyncio.Semaphore(AT_A_TIME)
 
-        async def recover(notification: StartedNotification) -> str | None:
+        async def recover_each(notification: StartedNotification) -> str | None:
             async with room:
                 return await self._recover(notification)
 
-        done = await asyncio.gather(*(recover(each) for each in page))
+        done = await asyncio.gather(*(recover_each(each) for each in page))
         return RecoverLostResult(
             restarted=done.count("restarted"),
             settled=done.count("settled"),
@@ -91,7 +85,7 @@ class RecoveryActivities:
         else:
             email = telegram = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
         async with self._engine.connect() as connection:
-            await outcomes.record(connection, notification.notification_id, email, telegram)
+            await settle.record(connection, notification.notification_id, email, telegram)
         log.warning(
             "lost_notification_settled",
             notification_id=notification.notification_id,
@@ -105,11 +99,11 @@ class RecoveryActivities:
         """What an operator reopened after the workflow's end, or that it did not come to, is started anew."""
         since = datetime.min.replace(tzinfo=UTC) if status is WorkflowExecutionStatus.COMPLETED else closed_at
         async with self._engine.connect() as connection:
-            return await recovery.hand_back_reopened(connection, notification.notification_id, since)
+            return await recover.hand_back_reopened(connection, notification.notification_id, since)
 
     async def _start_again(self, notification: StartedNotification) -> bool:
         async with self._engine.connect() as connection:
-            started = await recovery.start_again(connection, notification.notification_id)
+            started = await recover.start_again(connection, notification.notification_id)
         if started:
             log.warning("lost_notification_restarted", notification_id=notification.notification_id)
         return started

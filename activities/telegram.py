@@ -8,12 +8,14 @@ from temporalio import activity
 
 from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts, MarkSending, current_secret
-from channels import telegram
-from channels.results import Receipt, Rejected
-from contracts import Channel, Reason, SendInput, SendResult
-from db.deliveries import Claim, SentText
-from rendering import Renderer
+from channels.base import Receipt, Rejected
+from channels.telegram import bot_api
+from contracts.queues import Channel
+from contracts.sending import Reason, SendInput, SendResult
+from db.record.attempt import SentText
+from db.record.claim import Claim
 from settings import Settings
+from texts.renderer import Renderer
 
 
 class TelegramActivities:
@@ -48,7 +50,7 @@ class TelegramActivities:
             except ValueError:
                 raise Rejected(Reason.INVALID_ADDRESS) from None
             text = self._renderer.telegram(claim)
-            return await telegram.send(
+            return await bot_api.send(
                 self._client,
                 str(self._settings.telegram_api_url),
                 token,

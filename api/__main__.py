@@ -13,13 +13,13 @@ import uvicorn
 from temporalio.client import Client
 from temporalio.service import RetryConfig
 
-import process
 from api.app import create_app
 from api.authentication import require_keys
 from db.engine import create_engine
-from log_setup import configure_logging
+from runtime import leaving, signals
+from runtime.logs import configure_logging
 from settings import Settings, SettingsError
-from temporal_connection import connect
+from temporal.client import connect
 
 DRAIN_SECONDS = 20
 """What a request may still take after SIGTERM."""
@@ -47,7 +47,7 @@ class _Server(uvicorn.Server):
 async def main() -> int:
     """Exit status: 0 after a stop on SIGTERM or SIGINT, 2 for a wrong setting. A server that is away hinders
     nothing: `/readyz` says so."""
-    stop = process.stop_on_signals()
+    stop = signals.stop_on_signals()
     try:
         settings = Settings.load()
         configure_logging(settings.log_format, settings.log_level)
@@ -106,4 +106,4 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 if __name__ == "__main__":
-    process.run(main)
+    leaving.run(main)

@@ -11,8 +11,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import unsubscribe_links
 from api.problems import problem
+from channels.email import unsubscribe_links
 from settings import Settings, SettingsError
 
 HEADER = "X-API-Key"

@@ -17,7 +17,7 @@ from api.problems import documented
 from api.requests import MAX_BIGINT, NewTestNotification, NotificationQuery, encode_cursor
 from api.schemas import Notification, NotificationDetail, NotificationPage, StartedTest
 from api.starting import TestStarter
-from db.notifications import NotificationFilter, list_flat, read_flat
+from db.record.list import NotificationFilter, list_flat, read_flat
 from settings import Settings
 
 

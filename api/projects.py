@@ -13,8 +13,7 @@ from api.database import transaction_on
 from api.problems import documented
 from api.requests import NewEnd, Slug
 from api.schemas import RenewedProject
-from db import renewal
-from db.renewal import NoSuchProject, NotRenewable
+from db.items.renew import NoSuchProject, NotRenewable, renew_project
 
 OPERATOR = "api"
 """Who renews, in the table `interventions`."""
@@ -48,7 +47,7 @@ def project_routes(engine: AsyncEngine) -> APIRouter:
         now = datetime.now(UTC)
         try:
             async with transaction_on(engine) as connection:
-                renewed = await renewal.renew(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
+                renewed = await renew_project(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
         except NoSuchProject as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
         except NotRenewable as error:

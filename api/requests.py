@@ -9,7 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
 
-from contracts import NotificationStatus, NotificationType
+from contracts.keys import NotificationType
+from contracts.sending import NotificationStatus
 from csv_import.fields import parse_time
 
 MAX_BIGINT = 2**63 - 1

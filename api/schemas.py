@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
+from contracts.keys import NotificationType
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, NotificationStatus
 
 
 class FieldError(BaseModel):

@@ -16,13 +16,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.database import connection_to
 from api.problems import Unavailable
 from api.requests import NewTestNotification
-from contracts import NotificationType, StartableNotification, give_up_at, key_of_test
-from db.fan_out import mark_started
-from db.notifications import AddressedNotification, open_addressed, withdraw
-from rate_limits import chat_fairness
+from contracts.keys import NotificationType, give_up_at, key_of_test
+from contracts.sending import StartableNotification
+from db.record.open import AddressedNotification, open_addressed, withdraw
+from db.record.startable import mark_started
 from settings import Settings
-from starting import start_notification
-from temporal_connection import register_search_attributes
+from temporal.client import register_search_attributes
+from temporal.rate_limits import chat_fairness
+from temporal.start import start_notification
 
 START_TIMEOUT = timedelta(seconds=5)
 """For the start with all the client's retries."""

@@ -8,15 +8,15 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import unsubscribe_links
 from api.database import connection_to
 from api.pages import HEADERS, Page, unsubscribing
 from api.problems import Unavailable, problem
-from contracts import Reason
-from db import suppressions
-from db.suppressions import Addressee
+from channels.email import unsubscribe_links
+from channels.email.unsubscribe_links import InvalidLink, UnsubscribeLinks
+from contracts.sending import Reason
+from db.operators import suppressions
+from db.operators.suppressions import Addressee
 from settings import Settings
-from unsubscribe_links import InvalidLink, UnsubscribeLinks
 
 log = structlog.get_logger(__name__)
 

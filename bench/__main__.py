@@ -18,15 +18,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-import process
 from bench.floor import measure_floor
 from bench.job import measure_job, prepare
 from bench.measure import Measured
 from bench.programs import BenchError
 from bench.report import Round, summary, table
-from embedded.postgres import EmbeddedPostgres
-from embedded.process import EmbeddedServerError
-from embedded.temporal import EmbeddedTemporal
+from local.embedded.postgres import EmbeddedPostgres
+from local.embedded.process import EmbeddedServerError
+from local.embedded.temporal import EmbeddedTemporal
+from runtime import leaving, signals
 from settings import Settings
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -102,7 +102,7 @@ def _forget_environment() -> None:
 async def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     _forget_environment()
-    stop = asyncio.create_task(process.stop_on_signals().wait())
+    stop = asyncio.create_task(signals.stop_on_signals().wait())
     with tempfile.TemporaryDirectory(prefix="expiry-bench-", ignore_cleanup_errors=True) as folder:
         work = asyncio.create_task(measure(Path(folder), options.notices, options.rounds))
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,4 +122,4 @@ async def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    process.run(main)
+    leaving.run(main)

@@ -13,7 +13,7 @@ from bench.floor_parent import FloorParentWorkflow
 from bench.floor_worker import READY
 from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
 from bench.programs import logged, program
-from embedded.temporal import EmbeddedTemporal
+from local.embedded.temporal import EmbeddedTemporal
 
 CHILD = FloorChildWorkflow.__name__
 

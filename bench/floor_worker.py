@@ -9,12 +9,12 @@ from typing import Any
 
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
-import process
 from bench.floor_activities import FIRST, SECOND, WORKFLOWS, first_no_op, second_no_op
 from bench.floor_child import FloorChildWorkflow
 from bench.floor_parent import FloorParentWorkflow
+from runtime import leaving, signals
 from settings import Settings
-from temporal_connection import connect
+from temporal.client import connect
 
 READY = "floor_worker_ready"
 
@@ -27,7 +27,7 @@ QUEUES: dict[str, tuple[list[type], list[Callable[..., Any]]]] = {
 
 async def main() -> int:
     """Runs until SIGTERM or SIGINT; a line on standard output tells that it does."""
-    stop = process.stop_on_signals()
+    stop = signals.stop_on_signals()
     client = await connect()
     concurrency = Settings.load().worker_concurrency
     async with AsyncExitStack() as stack:
@@ -49,4 +49,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    process.run(main)
+    leaving.run(main)

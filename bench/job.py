@@ -11,15 +11,15 @@ from pathlib import Path
 import httpx
 from temporalio.client import Client
 
-import schedules
 from bench import data
 from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
 from bench.programs import CHECKOUT, BenchError, logged, program
-from contracts import TaskQueue, task_queue
+from contracts.queues import TaskQueue, task_queue
 from db.migrate import upgrade
-from embedded.postgres import EmbeddedPostgres
-from embedded.temporal import EmbeddedTemporal
+from local.embedded.postgres import EmbeddedPostgres
+from local.embedded.temporal import EmbeddedTemporal
 from settings import Settings
+from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
 
@@ -46,7 +46,7 @@ async def measure_job(
     database_url = postgres.database_url(database)
     log_file = folder / "worker.log"
     async with program(
-        ["-m", "stand_ins", "--dir", str(folder), "--no-record"],
+        ["-m", "local.stand_ins", "--dir", str(folder), "--no-record"],
         folder / "stand_ins.log",
         (folder / "stand_ins.json").exists,
         {},

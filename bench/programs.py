@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from embedded.process import ServerProcess
+from local.embedded.process import ServerProcess
 
 CHECKOUT = Path(__file__).parents[1]
 START_SECONDS = 60.0

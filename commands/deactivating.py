@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 
 from temporalio.common import WorkflowIDConflictPolicy
 
-import schedules
 from activities.deactivation import deactivation_rules
 from commands.following import follow, where
 from commands.output import print_json, print_line, print_table
 from commands.pausing import tell_if_paused
 from commands.running import FAILED, OK, complain, database, temporal_client, temporal_errors
-from contracts import TaskQueue, task_queue
-from db import ended
-from db.ended import DeactivationRules, EndedItem
+from contracts.queues import TaskQueue, task_queue
+from db.items import ended
+from db.items.ended import DeactivationRules, EndedItem
 from settings import Settings
+from temporal import schedules
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 
 WORKFLOW_ID = "deactivate-expired"

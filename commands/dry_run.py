@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.due_items import due_rules
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database
-from contracts import Channel
-from db import due, records
+from contracts.queues import Channel
+from db.items import due
+from db.record.list import company_time_zones
 from settings import Settings
 
 
@@ -24,7 +25,7 @@ async def dry_run(at: datetime | None, *, as_json: bool) -> int:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
             items = await all_due(connection, settings, at)
-            zones = await records.company_time_zones(connection, sorted({item.company_id for item in items}))
+            zones = await company_time_zones(connection, sorted({item.company_id for item in items}))
     found = [_shown(item, settings, ZoneInfo(zones[item.company_id])) for item in items]
     if as_json:
         print_json({"at": at, "items": found})

@@ -8,15 +8,16 @@ from zoneinfo import ZoneInfo
 
 from temporalio.common import WorkflowIDConflictPolicy
 
-import schedules
 from commands.dry_run import all_due
 from commands.following import follow, where
 from commands.output import print_json, print_line, print_table
 from commands.running import FAILED, OK, complain, database, temporal_client, temporal_errors
-from contracts import TaskQueue, task_queue
-from db import alerts, untold
-from db.untold import UntoldItem
+from contracts.queues import TaskQueue, task_queue
+from db.items import untold
+from db.items.untold import UntoldItem
+from db.operators.problems import lasting
 from settings import Settings
+from temporal import schedules
 from workflows.check_health import CheckHealthWorkflow
 
 WORKFLOW_ID = "check-health"
@@ -65,7 +66,7 @@ async def problems(*, as_json: bool) -> int:
     """Lists what is wrong now and was alerted."""
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
-        rows = await alerts.lasting(connection)
+        rows = await lasting(connection)
     if as_json:
         print_json({"items": [dict(row) for row in rows]})
     else:

@@ -10,12 +10,15 @@ from temporalio.service import RPCError
 
 from commands.output import print_json, print_line, print_page
 from commands.running import OK, CommandFailed, complain, database, temporal_client
-from contracts import Channel, DeliveryStatus, NotificationType, Reason, StartableNotification, give_up_at
-from db import fan_out, interventions, suppressions
-from db.interventions import Subject
-from rate_limits import chat_fairness
+from contracts.keys import NotificationType, give_up_at
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, Reason, StartableNotification
+from db.operators import interventions, suppressions
+from db.record import reopen, startable
+from db.record.reopen import Subject
 from settings import Settings
-from starting import start_notification
+from temporal.rate_limits import chat_fairness
+from temporal.start import start_notification
 
 Check = Callable[[Subject], str | None]
 """Why it cannot be done; None: it can."""
@@ -36,9 +39,9 @@ async def confirm(delivery_id: int, operator: str, why: str, *, as_json: bool) -
     """Takes a delivery in doubt for accepted."""
     settings = Settings.load()
     async with database(settings) as engine, engine.begin() as connection:
-        subject = _existing(await interventions.read(connection, delivery_id), delivery_id)
+        subject = _existing(await reopen.read(connection, delivery_id), delivery_id)
         _refuse_unless(subject, _in_doubt)
-        await interventions.confirm(connection, subject)
+        await reopen.confirm(connection, subject)
         await interventions.note(connection, subject, "resolve-accepted", operator, why)
     _print(subject, "accepted", as_json)
     return OK
@@ -54,14 +57,14 @@ async def send_again(
     now = datetime.now(UTC)
     async with database(settings) as engine:
         async with engine.begin() as connection:
-            subject = _existing(await interventions.read(connection, delivery_id), delivery_id)
+            subject = _existing(await reopen.read(connection, delivery_id), delivery_id)
             deadline = give_up_at(subject.notification_type, now, subject.item_ends_at, settings.give_up_after)
             _refuse_unless(
                 subject,
                 _in_doubt if action == "resolve-resend" else _ended_without_doubt,
                 lambda subject: _reachable(subject, deadline, now),
             )
-            await interventions.reopen(connection, subject, deadline)
+            await reopen.reopen(connection, subject, deadline)
             await interventions.note(connection, subject, action, operator, why)
         try:
             await start_notification(
@@ -71,7 +74,7 @@ async def send_again(
             complain(f"Temporal: {error.message}. The delivery is reopened: the next scan sends it.")
         else:
             async with engine.begin() as connection:
-                await fan_out.mark_started(connection, [subject.notification_id])
+                await startable.mark_started(connection, [subject.notification_id])
     _print(subject, "pending", as_json)
     return OK
 

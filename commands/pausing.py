@@ -7,13 +7,13 @@ from dataclasses import asdict
 
 from temporalio.client import Client
 
-import schedules
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
-from db import pauses
-from db.pauses import Pause
+from db.operators import pauses
+from db.operators.pauses import Pause
 from settings import Settings, SettingsError
-from starting import start_held_now
+from temporal import schedules
+from temporal.start import start_held_now
 
 
 async def pause(operator: str, why: str, *, as_json: bool) -> int:

@@ -12,11 +12,13 @@ from jinja2 import TemplateError
 
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed
-from contracts import Channel, DeliveryStatus, NotificationType
-from db.deliveries import Claim
-from rendering import Renderer
-from rendering.languages import LanguageError, match
+from contracts.keys import NotificationType
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus
+from db.record.claim import Claim
 from settings import Settings, SettingsError
+from texts.languages import LanguageError, match
+from texts.renderer import Renderer
 
 
 class Item(StrEnum):

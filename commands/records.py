@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from commands.output import print_page
 from commands.running import OK, database
-from contracts import Channel, DeliveryStatus
-from db import notifications, records
-from db.notifications import NotificationFilter
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus
+from db.record.list import NotificationFilter, list_deliveries, list_flat
 from settings import Settings
 
 _NOTIFICATION_COLUMNS = {
@@ -41,15 +41,15 @@ _DELIVERY_COLUMNS = {
 }
 
 
-async def list_notifications(wanted: NotificationFilter, limit: int, *, as_json: bool) -> int:
+async def show_notifications(wanted: NotificationFilter, limit: int, *, as_json: bool) -> int:
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
-        rows = await notifications.list_flat(connection, wanted, limit + 1)
+        rows = await list_flat(connection, wanted, limit + 1)
     print_page(rows, limit, _NOTIFICATION_COLUMNS, as_json)
     return OK
 
 
-async def list_deliveries(
+async def show_deliveries(
     *,
     status: DeliveryStatus | None,
     channel: Channel | None,
@@ -59,7 +59,7 @@ async def list_deliveries(
 ) -> int:
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
-        rows = await records.list_deliveries(
+        rows = await list_deliveries(
             connection, limit + 1, status=status, channel=channel, notification_id=notification_id
         )
     print_page(rows, limit, _DELIVERY_COLUMNS, as_json)

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed, database
-from db import renewal
-from db.renewal import NotRenewable, Renewal
+from db.items.renew import NotRenewable, Renewal, renew_project
 from settings import Settings
 
 
@@ -18,7 +17,7 @@ async def renew(slug: str, until: datetime, operator: str, why: str, *, as_json:
     async with database(settings) as engine:
         try:
             async with engine.begin() as connection:
-                renewed = await renewal.renew(connection, slug, until, datetime.now(UTC), operator, why)
+                renewed = await renew_project(connection, slug, until, datetime.now(UTC), operator, why)
         except NotRenewable as error:
             raise CommandFailed(str(error)) from None
     if as_json:

@@ -17,9 +17,9 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from db.engine import create_engine
-from log_setup import configure_logging
+from runtime.logs import configure_logging
 from settings import Settings, SettingsError
-from temporal_connection import connect
+from temporal.client import connect
 
 OK, FAILED, WRONG_ARGUMENT = 0, 1, 2
 """The exit statuses; one that was cut off by Ctrl-C has 130."""

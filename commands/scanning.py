@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 from temporalio.common import WorkflowIDConflictPolicy
 
-import schedules
 from commands.following import follow, where
 from commands.output import print_json, print_line
 from commands.pausing import tell_if_paused
 from commands.running import FAILED, OK, complain, temporal_client, temporal_errors
-from contracts import TaskQueue, task_queue
+from contracts.queues import TaskQueue, task_queue
 from settings import Settings
+from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 WORKFLOW_ID = "scan-expiring"

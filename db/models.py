@@ -23,7 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from contracts import Channel, DeliveryStatus, NotificationStatus, NotificationType
+from contracts.keys import NotificationType
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, NotificationStatus
 
 TIMESTAMPTZ = DateTime(timezone=True)
 

@@ -18,10 +18,10 @@ from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-import process
-from contracts import TaskQueue, task_queues
+from contracts.queues import TaskQueue, task_queues
+from runtime import leaving
 from settings import Settings, SettingsError
-from temporal_connection import connect
+from temporal.client import connect
 
 RECENT = timedelta(minutes=3)
 """A poll waits for a minute at the most. A worker whose slots are all taken polls less: it has a little longer."""
@@ -86,4 +86,4 @@ async def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    process.run(main)
+    leaving.run(main)

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from channels import smtp_replies, telegram_replies
-from channels.results import (
+from channels.base import (
     InDoubt,
     NotHandedOver,
     OperatorFault,
@@ -17,6 +16,8 @@ from channels.results import (
     Rejected,
     TryAgain,
 )
+from channels.email import smtp_replies
+from channels.telegram import replies
 
 FILE = Path(__file__).parent.parent / "docs" / "provider-answers.md"
 
@@ -49,8 +50,8 @@ OUTCOMES: dict[type[Receipt | NotHandedOver | InDoubt], tuple[str, str]] = {
 HEADER = """\
 # What the providers' answers mean
 
-`python -m deploy.provider_answers` writes this page from `channels/smtp_replies.py` and `channels/telegram_replies.py`:
-change it there. In each table the first row that fits counts. A delivery's `reason` is `smtp_<stage>_<code>` or
+`python -m deploy.provider_answers` writes this page from `channels/email/smtp_replies.py` and
+`channels/telegram/replies.py`: change it there. In each table the first row that fits counts. A delivery's `reason` is `smtp_<stage>_<code>` or
 `telegram_<status>`, or the code in brackets.
 
 | Outcome | What happens |
@@ -80,7 +81,7 @@ def _smtp() -> Iterable[Sequence[str]]:
 
 
 def _telegram() -> Iterable[Sequence[str]]:
-    for row in telegram_replies.TABLE:
+    for row in replies.TABLE:
         answer = _answer(row.answer)
         if row.description is not None:
             answer += f" “{row.description}”"
@@ -103,4 +104,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(provider_answers(), encoding="utf-8")
-    sys.stdout.write(f"docs/{FILE.name}: {len(smtp_replies.TABLE) + len(telegram_replies.TABLE)} answers\n")
+    sys.stdout.write(f"docs/{FILE.name}: {len(smtp_replies.TABLE) + len(replies.TABLE)} answers\n")

@@ -1,4 +1,4 @@
-"""Runs pytest as `python -m tests [arguments]`: in a temporary folder of its own, and leaving by `process.leave`.
+"""Runs pytest as `python -m tests [arguments]`: in a temporary folder of its own, and leaving by `runtime.leaving`.
 
 The interpreter's own exit sometimes aborts in a process that used the Temporal client, after all has passed.
 """
@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-import process
+from runtime import leaving
 
 
 def main() -> int:
@@ -29,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    process.leave(main())
+    leaving.leave(main())

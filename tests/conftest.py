@@ -17,15 +17,16 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from contracts import TaskQueue
+from contracts.queues import TaskQueue
 from db.engine import create_engine
 from db.migrate import upgrade
-from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
-from embedded.temporal import EmbeddedTemporal
+from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from local.embedded.temporal import EmbeddedTemporal
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
-from temporal_connection import DATA_CONVERTER, register_search_attributes
+from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.runners import SANDBOXED
 from tests.data import Platform
 from tests.replay.replaying import replay_namespace
 from tests.reserved import ReservedPort
@@ -167,7 +168,7 @@ def run_worker(temporal: Client) -> RunWorker:
     @asynccontextmanager
     async def run(settings: Settings, queues: tuple[TaskQueue, ...] = tuple(TaskQueue)) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        serving = asyncio.create_task(serve(settings, temporal, queues, stop))
+        serving = asyncio.create_task(serve(settings, temporal, queues, stop, SANDBOXED))
         try:
             yield
         finally:

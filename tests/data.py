@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import Channel
+from contracts.queues import Channel
 from db.models import ArContent, Company, Delivery, Notification, Project
 
 

@@ -7,14 +7,9 @@ from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
 
-from contracts import (
-    DeactivateExpiredInput,
-    DeactivateExpiredResult,
-    ScanExpiringInput,
-    ScanExpiringResult,
-    TaskQueue,
-    task_queue,
-)
+from contracts.deactivating import DeactivateExpiredInput, DeactivateExpiredResult
+from contracts.queues import TaskQueue, task_queue
+from contracts.scanning import ScanExpiringInput, ScanExpiringResult
 from settings import Settings
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
 
 UNLIMITED: dict[str, object] = {
     "email_rate": 10_000,

@@ -10,9 +10,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.health import HealthActivities
-    from activities.outage import OutageActivities
-    from contracts import Channel, CheckHealthInput, DirectAlert, HealthReport, Outage, OutageOver
+    from activities.health.check import HealthActivities
+    from activities.health.outage import OutageActivities
+    from contracts.health import CheckHealthInput, DirectAlert, HealthReport, Outage, OutageOver
+    from contracts.queues import Channel
     from workflows import retry_policies
 
 CHECK_TIMEOUT = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.deactivation import DeactivationActivities
-    from contracts import (
+    from contracts.deactivating import (
         DeactivateEndedInput,
         DeactivateExpiredInput,
         DeactivateExpiredResult,

@@ -12,7 +12,8 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
-    from contracts import SendOptions, StartableNotification, TakeStartableInput, TakeStartableResult
+    from contracts.scanning import TakeStartableInput, TakeStartableResult
+    from contracts.sending import SendOptions, StartableNotification
     from workflows import retry_policies, search_attributes
     from workflows.send_notification import SendNotificationWorkflow
     from workflows.summaries import notification_details, notification_summary

@@ -11,13 +11,7 @@ from temporalio.common import SearchAttributeKey
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
     from activities.recovery import RecoveryActivities
-    from contracts import (
-        OpenDueInput,
-        RecoverLostInput,
-        ScanExpiringInput,
-        ScanExpiringResult,
-        ScanProgress,
-    )
+    from contracts.scanning import OpenDueInput, RecoverLostInput, ScanExpiringInput, ScanExpiringResult, ScanProgress
     from workflows import retry_policies
     from workflows.fan_out import PAGE_TIMEOUT, FanOut
     from workflows.start_held import start_when_its_hour_comes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from contracts import StartableNotification
+from contracts.sending import StartableNotification
 
 NOTIFICATION_TYPE = SearchAttributeKey.for_keyword("NotificationType")
 COMPANY_ID = SearchAttributeKey.for_keyword("CompanyId")

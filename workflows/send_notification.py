@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.email import EmailActivities
     from activities.outcomes import OutcomeActivities
     from activities.telegram import TelegramActivities
-    from contracts import (
-        Channel,
+    from contracts.queues import Channel, TaskQueue, task_queue
+    from contracts.sending import (
         DeliveryStatus,
         Evidence,
         Fairness,
@@ -28,8 +28,6 @@ with workflow.unsafe.imports_passed_through():
         SendNotificationInput,
         SendNotificationResult,
         SendResult,
-        TaskQueue,
-        task_queue,
     )
     from workflows import retry_policies, search_attributes
 

@@ -10,7 +10,8 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts import SendOptions, StartHeldInput, StartHeldResult
+    from contracts.scanning import StartHeldInput, StartHeldResult
+    from contracts.sending import SendOptions
     from workflows.fan_out import FanOut
 
 START_HELD = "start-held"

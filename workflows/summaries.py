@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contracts import NotificationType, StartableNotification
+from contracts.keys import NotificationType
+from contracts.sending import StartableNotification
 
 
 def notification_summary(notification: StartableNotification) -> str:

@@ -16,15 +16,15 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 from temporalio.client import Client
 
-import schedules
-from contracts import TaskQueue
+from contracts.queues import TaskQueue
 from db.engine import create_engine
-from embedded.postgres import EmbeddedPostgres
-from embedded.temporal import EmbeddedTemporal
+from local.embedded.postgres import EmbeddedPostgres
+from local.embedded.temporal import EmbeddedTemporal
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
-from temporal_connection import DATA_CONVERTER, register_search_attributes
+from temporal import schedules
+from temporal.client import DATA_CONVERTER, register_search_attributes
 from tests.browser.story import Story, tell
 from tests.conftest import TEMPLATE
 from tests.data import Platform

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow
 
-import schedules
+from local.stand_ins import telegram_answers
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.smtp_sink import ReceivedMail, SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins import telegram_answers
-from stand_ins.smtp_actions import Reply
-from stand_ins.smtp_sink import ReceivedMail, SmtpSink
-from stand_ins.telegram_api import TelegramApi
+from temporal import schedules
 from tests.data import Platform
 
 EMAIL = "anna@harbour-museum.example"

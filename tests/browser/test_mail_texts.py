@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Page, Request, expect
 
 from commands.preview import UNSUBSCRIBE_URL, Item, sample
-from contracts import NotificationType
-from db.deliveries import Claim
-from rendering import Renderer
+from contracts.keys import NotificationType
+from db.record.claim import Claim
+from texts.renderer import Renderer
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from contracts import Channel, DeliveryStatus
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus
 from tests.workflows.scene import Scene
 
 PROPERTY = "fault"

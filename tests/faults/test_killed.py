@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.service import RPCError
 
-from contracts import Channel, TaskQueue
+from contracts.queues import Channel, TaskQueue
 from tests.faults.ledger import Ledger
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from temporalio.client import Client
 
-from contracts import Channel
+from contracts.queues import Channel
 from db.migrate import upgrade
-from embedded.postgres import EmbeddedPostgres
-from embedded.temporal import EmbeddedTemporal
-from temporal_connection import DATA_CONVERTER, register_search_attributes
+from local.embedded.postgres import EmbeddedPostgres
+from local.embedded.temporal import EmbeddedTemporal
+from temporal.client import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform
 from tests.faults.ledger import Ledger
 from tests.scanning import start_scan

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from contracts import Channel
-from stand_ins.script import AcceptThenReset, Hang, Reset
-from stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply, SmtpAction, Stage
-from stand_ins.smtp_sink import SmtpSink
+from contracts.queues import Channel
+from local.stand_ins.script import AcceptThenReset, Hang, Reset
+from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply, SmtpAction, Stage
+from local.stand_ins.smtp_sink import SmtpSink
 from tests.faults.ledger import ENDED, Ledger
 from tests.workflows.scene import EMAIL, PATIENCE, Scene
 

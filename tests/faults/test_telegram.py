@@ -10,12 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from channels import telegram
-from channels.results import TryAgain
-from contracts import Channel
-from stand_ins import telegram_answers as answers
-from stand_ins.script import AcceptThenReset, Hang, Reset
-from stand_ins.telegram_answers import SlowDrip, TelegramAction
+from channels.base import TryAgain
+from channels.telegram import bot_api
+from contracts.queues import Channel
+from local.stand_ins import telegram_answers as answers
+from local.stand_ins.script import AcceptThenReset, Hang, Reset
+from local.stand_ins.telegram_answers import SlowDrip, TelegramAction
 from tests.faults.ledger import ENDED, Ledger
 from tests.workflows.scene import CHAT, PATIENCE, Scene
 
@@ -192,7 +192,7 @@ async def test_a_proxy_that_refuses_leaves_no_doubt(scene: Scene) -> None:
         port = proxy.sockets[0].getsockname()[1]
         async with httpx.AsyncClient(proxy=f"http://127.0.0.1:{port}") as client:
             with pytest.raises(TryAgain, match="telegram_proxy_error"):
-                await telegram.send(client, "https://api.telegram.example", "1:x", CHAT, "Soon", mark)
+                await bot_api.send(client, "https://api.telegram.example", "1:x", CHAT, "Soon", mark)
     assert marked == []
 
 

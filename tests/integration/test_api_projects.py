@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api import database
-from db import imports
+from db import locks
 from settings import Settings
 from tests.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
 from tests.data import Platform, in_days
@@ -163,7 +163,7 @@ async def test_while_an_import_holds_the_rows_it_is_503_and_changes_nothing(
     await platform.project(await platform.company(), slug="ship")
     before = await platform.rows("SELECT xmin::text, * FROM projects")
     async with engine.begin() as importing:
-        await imports.lock(importing)
+        await locks.lock(importing)
         response = await http.post(RENEW, json=BODY)
     assert is_problem(response, 503)
     assert response.json()["detail"] == "The database is busy: try again later."

@@ -15,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import Channel, NotificationType
-from db import deliveries
-from db.notifications import AddressedNotification, open_addressed, withdraw
-from embedded.postgres import EmbeddedPostgres
+from contracts.keys import NotificationType
+from contracts.queues import Channel
+from db.record.claim import claim_delivery
+from db.record.open import AddressedNotification, open_addressed, withdraw
+from local.embedded.postgres import EmbeddedPostgres
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
 from tests.calling_api import NOBODY_LISTENS, black_hole, calling, is_problem, temporal_at
 from tests.conftest import MakeSettings, RunWorker
 from tests.data import Platform
@@ -333,7 +334,7 @@ async def new_test(engine: AsyncEngine) -> int:
 async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, platform: Platform) -> None:
     notification_id = await new_test(engine)
     async with engine.connect() as claiming, engine.connect() as withdrawing:
-        claim = await deliveries.claim(
+        claim = await claim_delivery(
             claiming,
             notification_id,
             Channel.EMAIL,

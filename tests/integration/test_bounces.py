@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from channels.bounces import read_bounce
-from contracts import DeliveryStatus, SendResult
-from db import bounces
-from db.bounces import Result
-from db.outcomes import record
-from stand_ins.telegram_answers import server_error
+from channels.email.bounce_reports import read_bounce
+from contracts.sending import DeliveryStatus, SendResult
+from db.record.bounced import Result, apply_bounce
+from db.record.settle import record
+from local.stand_ins.telegram_answers import server_error
 from tests.bouncing import RECIPIENT, Mailbox, bounced
 from tests.calling_api import NOBODY_LISTENS
 from tests.data import Platform
@@ -66,7 +65,7 @@ class Told:
         bounce = read_bounce(await self.report(sample, **about))
         assert bounce is not None
         async with self.platform.engine.begin() as connection:
-            return await bounces.apply(connection, bounce)
+            return await apply_bounce(connection, bounce)
 
     async def deliveries_are(self, channel: str, **values: Any) -> None:
         columns = ", ".join(f"{name} = :{name}" for name in values)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from temporalio.client import Client
 
-from contracts import TaskQueue, task_queues
+from contracts.queues import TaskQueue, task_queues
 from deploy.check_worker import main, silent_queues
 from settings import Settings
 from tests.conftest import RunWorker

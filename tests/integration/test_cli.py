@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from embedded.postgres import EmbeddedPostgres
-from schedules import SCAN_EXPIRING
+from local.embedded.postgres import EmbeddedPostgres
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
+from temporal.schedules import SCAN_EXPIRING
 from tests.calling_api import NOBODY_LISTENS
 from tests.conftest import RunWorker
 from tests.data import Platform, in_days

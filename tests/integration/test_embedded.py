@@ -16,19 +16,19 @@ import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
-from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
-from embedded.process import EmbeddedServerError
-from embedded.servers import EmbeddedServers
-from embedded.temporal import EmbeddedTemporal
-from embedded.temporal_cli import find_or_get_temporal
-from embedded.test_server import find_or_get_test_server
+from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from local.embedded.process import EmbeddedServerError
+from local.embedded.servers import EmbeddedServers
+from local.embedded.temporal import EmbeddedTemporal
+from local.embedded.temporal_cli import find_or_get_temporal
+from local.embedded.test_server import find_or_get_test_server
 from tests.calling_api import NOBODY_LISTENS
 
 CHECKOUT = Path(__file__).parents[2]
 # As cli.py does, with a line on standard output when the servers run.
 RUN_SERVERS = """
 import asyncio, os, pathlib, sys
-from embedded.servers import run_until_stopped
+from local.embedded.servers import run_until_stopped
 status = 0
 try:
     asyncio.run(run_until_stopped(pathlib.Path(sys.argv[1]), progress=lambda line: print(line, flush=True)))
@@ -40,8 +40,8 @@ os._exit(status)
 
 SKIP_TIME = """
 import asyncio, pathlib, sys
-from embedded.test_server import time_skipping
-from temporal_connection import DATA_CONVERTER
+from local.embedded.test_server import time_skipping
+from temporal.client import DATA_CONVERTER
 async def main():
     async with time_skipping(sys.argv[2:], pathlib.Path(sys.argv[1]), DATA_CONVERTER):
         print("ready", flush=True)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import HttpUrl
 
-from stand_ins.http_server import Answer
+from local.stand_ins.http_server import Answer
 from tests.data import in_days
 from tests.integration.test_api_process import AWAY, Running, running
 from tests.integration.test_cli import Ended, cli

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from csv_import.lines import ArContentLine, CompanyLine, CsvLine, ProjectLine
 from csv_import.loading import FileReport, ImportReport, NothingToImport, import_folder
-from db import imports
+from db.items import imports
 from tests.data import Platform
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stand_ins.script import AcceptThenReset
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import blocked, server_error
+from local.stand_ins.script import AcceptThenReset
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import blocked, server_error
 from tests.integration.test_cli import Ended, cli
 from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
 from tests.workflows.worker_process import environment

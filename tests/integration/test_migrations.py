@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.engine import create_engine
 from db.migrate import downgrade, upgrade
 from db.models import Base
-from embedded.postgres import EmbeddedPostgres
+from local.embedded.postgres import EmbeddedPostgres
 from settings import Settings
 
 NEWEST = "0003"

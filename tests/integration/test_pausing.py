@@ -8,13 +8,14 @@ from typing import Any
 
 from temporalio.client import ScheduleState
 
-import schedules
-from contracts import NotificationType, StartableNotification
-from db import pauses
-from schedules import SCAN_EXPIRING
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import server_error
-from starting import start_notification
+from contracts.keys import NotificationType
+from contracts.sending import StartableNotification
+from db.operators import pauses
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import server_error
+from temporal import schedules
+from temporal.schedules import SCAN_EXPIRING
+from temporal.start import start_notification
 from tests.calling_api import NOBODY_LISTENS
 from tests.integration.test_cli import Ended, cli
 from tests.scanning import finished

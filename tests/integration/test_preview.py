@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import NotificationType
-from stand_ins.telegram_entities import plain_text
+from contracts.keys import NotificationType
+from local.stand_ins.telegram_entities import plain_text
 from tests.integration.test_cli import cli
 
 LINKS = {"RENEW_URL_TEMPLATE": "https://platform.example/{slug}/renew", "SUPPORT_EMAIL": "help@platform.example"}

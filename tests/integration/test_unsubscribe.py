@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from api.body_limit import MAX_BODY_BYTES
+from channels.email.unsubscribe_links import UnsubscribeLinks
 from db.engine import create_engine
 from settings import Settings
 from tests.calling_api import NOBODY_LISTENS, calling, is_problem, temporal_at
@@ -21,7 +22,6 @@ from tests.conftest import MakeSettings
 from tests.data import Platform
 from tests.integration.test_interventions import WHY, delivery_id, operate
 from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
-from unsubscribe_links import UnsubscribeLinks
 
 PUBLIC_URL = "https://notices.platform.example/here/"
 KEY = "not-for-production"

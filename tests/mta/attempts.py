@@ -11,10 +11,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.alerts import Alerts
 from activities.email import EmailActivities
-from contracts import DeliveryStatus, SendInput, StartableNotification
-from rendering import Renderer
+from contracts.sending import DeliveryStatus, SendInput, StartableNotification
 from settings import Settings
 from tests.data import Platform, in_days
+from texts.renderer import Renderer
 
 
 class Attempts:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from embedded.postgres_install import open_way
-from embedded.process import ServerProcess
+from local.embedded.postgres_install import open_way
+from local.embedded.process import ServerProcess
 from tests.mta.guarded import guarded
 from tests.mta.postfix import ENVIRONMENT, PATH, POLL_SECONDS
 from tests.reserved import HOST, ReservedPort

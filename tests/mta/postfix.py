@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import psutil
 
-from embedded.postgres_install import open_way
-from embedded.process import ServerProcess
+from local.embedded.postgres_install import open_way
+from local.embedded.process import ServerProcess
 from settings import SmtpTls
 from tests.mta.guarded import guarded
 from tests.mta.postfix_config import NOBODY_UID, main_cf, master_cf

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from temporalio.client import Client, WorkflowHistory
 
-import process
 from db.engine import create_engine
 from db.migrate import upgrade
-from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
-from embedded.temporal import EmbeddedTemporal
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
-from temporal_connection import DATA_CONVERTER, register_search_attributes
+from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from local.embedded.temporal import EmbeddedTemporal
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
+from runtime import leaving
+from temporal.client import DATA_CONVERTER, register_search_attributes
 from tests.data import Platform
 from tests.replay.shapes import SHAPES
 from tests.replay.shapes.scene import Scene
@@ -83,4 +83,4 @@ def _anonymous(history: WorkflowHistory) -> str:
 
 
 if __name__ == "__main__":
-    process.run(main)
+    leaving.run(main)

@@ -7,7 +7,8 @@ import asyncio
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts import Channel, RecordOutcomeInput, SendNotificationInput, SendNotificationResult
+    from contracts.queues import Channel
+    from contracts.sending import RecordOutcomeInput, SendNotificationInput, SendNotificationResult
     from workflows.send_notification import SendNotificationWorkflow
 
 

@@ -1,4 +1,4 @@
-"""Replaying histories with what production uses: its workflows, its converter, its sandbox."""
+"""Replaying histories with production's workflows and converter, in the sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from itertools import groupby
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
-from temporal_connection import DATA_CONVERTER
+from temporal.client import DATA_CONVERTER
+from temporal.runners import SANDBOXED
 from worker import WORKFLOWS
 
 AT_MOST = 100
@@ -15,7 +16,7 @@ AT_MOST = 100
 
 
 def production_replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER)
+    return Replayer(workflows=WORKFLOWS, workflow_runner=SANDBOXED, data_converter=DATA_CONVERTER)
 
 
 async def replay(history: WorkflowHistory) -> None:

@@ -24,10 +24,10 @@ from jsonschema import Draft202012Validator
 import api.__main__
 import worker
 from api.authentication import OPEN_PATHS
-from contracts import TaskQueue
-from embedded.temporal import FAIR_QUEUES
-from rate_limits import queue_limits
+from contracts.queues import TaskQueue
+from local.embedded.temporal import FAIR_QUEUES
 from settings import SECRETS, Settings, SettingsError
+from temporal.rate_limits import queue_limits
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

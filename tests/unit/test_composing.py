@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from activities.composing import compose
-from rendering import RenderedEmail
+from channels.email.composing import compose
 from settings import Settings
+from texts.renderer import RenderedEmail
 
 WORDS = st.text(st.sampled_from("abc äöüß«» АБВ Срок 日本語 😀 .,:;()<>@?=_\"'"), min_size=1, max_size=150)
 ONE_LINE = WORDS.map(lambda text: " ".join(text.split())).filter(bool)

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from activities.health import is_over
-from activities.probes.findings import Findings, Problem, bounded, found
+from activities.health.check import is_over
+from activities.health.findings import Findings, Problem, bounded, found
 
 
 async def test_a_probe_that_raises_is_a_problem_that_tells_its_error_and_no_more() -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from rendering.languages import Language, LanguageError, match
+from texts.languages import Language, LanguageError, match
 
 TAGS = {tag: Language(tag) for tag in ("en", "en-GB", "pt", "ru", "sr-Latn", "zh-Hant")}
 MOMENT = datetime.fromisoformat("2026-12-01T00:30:00+00:00")

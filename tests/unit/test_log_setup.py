@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from log_setup import mask, scrub
+from runtime.logs import mask, scrub
 
 
 @pytest.mark.parametrize(

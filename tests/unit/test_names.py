@@ -8,22 +8,15 @@ from uuid import UUID
 import pytest
 import typer
 
-import schedules
-from activities.composing import compose
+from channels.email.composing import compose
 from cli import app
-from contracts import (
-    Channel,
-    DeliveryStatus,
-    NotificationStatus,
-    NotificationType,
-    TaskQueue,
-    key_of_test,
-    notification_key,
-    task_queue,
-)
+from contracts.keys import NotificationType, key_of_test, notification_key
+from contracts.queues import Channel, TaskQueue, task_queue
+from contracts.sending import DeliveryStatus, NotificationStatus
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, ProjectLine
-from rendering import RenderedEmail
 from settings import Settings
+from temporal import schedules
+from texts.renderer import RenderedEmail
 from workflows import search_attributes
 
 ENVIRONMENT = """

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from channels import smtp_replies, telegram_replies
-from channels.results import (
+from channels.base import (
     InDoubt,
     NotHandedOver,
     OperatorFault,
@@ -17,8 +16,10 @@ from channels.results import (
     Rejected,
     TryAgain,
 )
-from channels.smtp_replies import NoReply, Stage
-from channels.telegram_replies import NoAnswer, Parameters
+from channels.email import smtp_replies
+from channels.email.smtp_replies import NoReply, Stage
+from channels.telegram import replies
+from channels.telegram.replies import NoAnswer, Parameters
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_smtp_without_a_reply(
     ],
 )
 def test_telegram(status: int, description: str, expected: type[NotHandedOver], reason: str) -> None:
-    outcome = telegram_replies.outcome(status, description, Parameters())
+    outcome = replies.outcome(status, description, Parameters())
     assert (type(outcome), outcome.reason) == (expected, reason)
 
 
@@ -119,7 +120,7 @@ def test_telegram(status: int, description: str, expected: type[NotHandedOver], 
     [(NoAnswer.NOT_CONNECTED, TryAgain), (NoAnswer.LOST, InDoubt), (NoAnswer.UNREADABLE, InDoubt)],
 )
 def test_telegram_without_an_answer(what: NoAnswer, expected: type[NotHandedOver | InDoubt]) -> None:
-    assert type(telegram_replies.without_answer(what, "x")) is expected
+    assert type(replies.without_answer(what, "x")) is expected
 
 
 @pytest.mark.parametrize(
@@ -127,12 +128,12 @@ def test_telegram_without_an_answer(what: NoAnswer, expected: type[NotHandedOver
     [(7, timedelta(seconds=7)), (None, None), (-1, None), (10**9, None), (0, timedelta(0))],
 )
 def test_telegram_says_how_long_to_wait(retry_after: float | None, after: timedelta | None) -> None:
-    outcome = telegram_replies.outcome(429, "Too Many Requests", Parameters(retry_after=retry_after))
+    outcome = replies.outcome(429, "Too Many Requests", Parameters(retry_after=retry_after))
     assert isinstance(outcome, TryAgain)
     assert outcome.after == after
 
 
 def test_telegram_tells_the_new_id_of_a_group() -> None:
-    outcome = telegram_replies.outcome(400, "Bad Request", Parameters(migrate_to_chat_id=-1001234567890123))
+    outcome = replies.outcome(400, "Bad Request", Parameters(migrate_to_chat_id=-1001234567890123))
     assert isinstance(outcome, RecipientMoved)
     assert outcome.new_chat_id == -1001234567890123

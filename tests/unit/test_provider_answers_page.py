@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from channels import smtp_replies, telegram_replies
+from channels.email import smtp_replies
+from channels.telegram import replies
 from deploy.provider_answers import FILE, OUTCOMES, provider_answers
 
 
@@ -11,5 +12,5 @@ def test_the_page_is_what_the_tables_say() -> None:
 
 
 def test_every_outcome_is_explained_and_used() -> None:
-    used = {row.outcome for row in smtp_replies.TABLE} | {row.outcome for row in telegram_replies.TABLE}
+    used = {row.outcome for row in smtp_replies.TABLE} | {row.outcome for row in replies.TABLE}
     assert used == set(OUTCOMES)

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from contracts import DeliveryStatus
-from db.deliveries import Claim
-from rendering import Renderer
+from contracts.sending import DeliveryStatus
+from db.record.claim import Claim
+from texts.renderer import Renderer
 
 RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example")
 CLAIM = Claim(

@@ -12,15 +12,15 @@ import aiosmtplib
 import httpx
 import pytest
 
-from stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SlowDrip
-from stand_ins import telegram_answers as answers
-from stand_ins.script_file import smtp_action, telegram_action
+from local.stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SlowDrip
+from local.stand_ins import telegram_answers as answers
+from local.stand_ins.script_file import smtp_action, telegram_action
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 class StandIns:
-    """`python -m stand_ins` in a process of its own, once it listens."""
+    """`python -m local.stand_ins` in a process of its own, once it listens."""
 
     def __init__(self, process: asyncio.subprocess.Process, endpoints: dict[str, Any]) -> None:
         self.process = process
@@ -54,7 +54,7 @@ class StandIns:
 
 @asynccontextmanager
 async def stand_ins(folder: Path, *options: str) -> AsyncIterator[StandIns]:
-    arguments = ["-W", "error", "-m", "stand_ins", "--dir", str(folder), *options]
+    arguments = ["-W", "error", "-m", "local.stand_ins", "--dir", str(folder), *options]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
     )
@@ -162,7 +162,7 @@ async def test_a_wrong_script_is_a_wrong_argument(tmp_path: Path, script: str) -
         *[
             sys.executable,
             "-m",
-            "stand_ins",
+            "local.stand_ins",
             "--dir",
             str(tmp_path),
             "--script",

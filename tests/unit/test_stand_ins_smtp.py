@@ -9,7 +9,7 @@ import aiosmtplib
 import pytest
 import trustme
 
-from stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SmtpSink
+from local.stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SmtpSink
 
 ANN, BOB = "ann@company.example", "bob@company.example"
 LOGIN: dict[str, Any] = {"username": "notifier", "password": "correct horse"}

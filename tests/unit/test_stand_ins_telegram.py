@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from stand_ins import AcceptThenReset, Answer, Hang, Proceed, Reset, SlowDrip, TelegramApi
-from stand_ins import telegram_answers as answers
-from stand_ins.telegram_limits import SendingLimits
+from local.stand_ins import AcceptThenReset, Answer, Hang, Proceed, Reset, SlowDrip, TelegramApi
+from local.stand_ins import telegram_answers as answers
+from local.stand_ins.telegram_limits import SendingLimits
 
 
 @pytest.fixture

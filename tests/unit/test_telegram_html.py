@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from channels.telegram import fitting
 from commands.preview import Item, sample
-from contracts import NotificationType
-from rendering import Renderer, telegram_html
-from stand_ins.telegram_entities import plain_text
+from contracts.keys import NotificationType
+from local.stand_ins.telegram_entities import plain_text
+from texts.renderer import Renderer
 
 RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example")
 
@@ -38,7 +39,7 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def assert_is_beginning(message: str, whole: str, limit: int = telegram_html.LIMIT) -> None:
+def assert_is_beginning(message: str, whole: str, limit: int = fitting.LIMIT) -> None:
     """`whole` is plain text. What the stand-in cannot parse it refuses, as Telegram does."""
     shown = plain_text(message, "HTML")
     assert units(shown) <= limit
@@ -54,8 +55,8 @@ def assert_is_beginning(message: str, whole: str, limit: int = telegram_html.LIM
 @example("&lt;&amp;&gt;", 2)
 @example("😀😀", 3)
 def test_any_html_stays_whole_and_within_any_limit(message: str, limit: int) -> None:
-    assert telegram_html.length(message) == units(plain_text(message, "HTML"))
-    assert_is_beginning(telegram_html.cut(message, limit), plain_text(message, "HTML"), limit)
+    assert fitting.length(message) == units(plain_text(message, "HTML"))
+    assert_is_beginning(fitting.cut(message, limit), plain_text(message, "HTML"), limit)
 
 
 @given(st.text(min_size=1, max_size=200), text_of_any_length)
@@ -82,7 +83,7 @@ def test_any_names_keep_the_limit(
         sample(notification_type, locale, Item.PROJECT), project_name=name, content=content, contents=contents * times
     )
     message = RENDERER.telegram(claim)
-    assert units(plain_text(message, "HTML")) <= telegram_html.LIMIT
+    assert units(plain_text(message, "HTML")) <= fitting.LIMIT
 
 
 @pytest.mark.parametrize(
@@ -101,13 +102,13 @@ def test_any_names_keep_the_limit(
     ],
 )
 def test_it_is_cut_where_a_reader_would(message: str, limit: int, kept: str) -> None:
-    assert telegram_html.cut(message, limit) == kept
+    assert fitting.cut(message, limit) == kept
 
 
 def test_a_long_list_is_shortened_before_the_link_to_renew_is_lost() -> None:
     claim = replace(sample(NotificationType.EXPIRING, "en", Item.PROJECT), contents=["Ship " + "x" * 495] * 40)
     message = RENDERER.telegram(claim)
-    assert telegram_html.fits(message)
+    assert fitting.fits(message)
     assert message.count("Ship") == 5
     assert "and 35 more" in message
     assert message.endswith("Renew it</a> or write to help@platform.example.")

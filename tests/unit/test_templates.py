@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from commands.preview import Item, sample
-from contracts import NotificationType
-from db.deliveries import Claim
-from rendering import Renderer
-from rendering.languages import Language, LanguageError
-from rendering.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES
+from contracts.keys import NotificationType
+from db.record.claim import Claim
+from texts.languages import Language, LanguageError
+from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES, Renderer
 
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
 LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")

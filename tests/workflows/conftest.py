@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from temporalio.client import Client
 
-import schedules
 from db.migrate import upgrade
-from embedded.postgres import NOT_DURABLE, EmbeddedPostgres
-from embedded.test_server import find_or_get_test_server, time_skipping
+from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
+from local.embedded.test_server import find_or_get_test_server, time_skipping
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
-from temporal_connection import DATA_CONVERTER, register_search_attributes
+from temporal import schedules
+from temporal.client import DATA_CONVERTER, register_search_attributes
 from tests.conftest import MakeSettings, RunWorker
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations

@@ -11,19 +11,14 @@ from typing import Any
 
 from temporalio import activity
 
-import process
 import worker
 from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
-from contracts import (
-    DeactivateEndedInput,
-    DeactivateEndedResult,
-    OpenDueInput,
-    OpenDueResult,
-    TakeStartableInput,
-    TakeStartableResult,
-)
-from db import deliveries, outcomes
+from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
+from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
+from db.record import claim, settle
+from db.record.claim import claim_delivery
+from runtime import leaving
 
 _stops = iter([True])
 """A trap snaps once: who was frozen and wakes up goes its way."""
@@ -84,15 +79,15 @@ def prepare(step: str) -> None:
         "page-committed": lambda: setattr(worker, "DueItemActivities", _DyingAfterThePage),
         "deactivation-committed": lambda: setattr(worker, "DeactivationActivities", _DyingAfterTheDeactivation),
         "children-not-started": lambda: setattr(worker, "DueItemActivities", _DyingBeforeTheStart),
-        "before-claim": lambda: setattr(deliveries, "claim", _before(deliveries.claim, signal.SIGKILL)),
-        "after-claim": lambda: setattr(deliveries, "claim", _after(deliveries.claim, signal.SIGKILL)),
-        "before-record": lambda: setattr(outcomes, "record", _before(outcomes.record, signal.SIGKILL)),
-        "after-record": lambda: setattr(outcomes, "record", _after(outcomes.record, signal.SIGKILL)),
-        "frozen-after-claim": lambda: setattr(deliveries, "claim", _after(deliveries.claim, signal.SIGSTOP)),
+        "before-claim": lambda: setattr(claim, "claim", _before(claim_delivery, signal.SIGKILL)),
+        "after-claim": lambda: setattr(claim, "claim", _after(claim_delivery, signal.SIGKILL)),
+        "before-record": lambda: setattr(settle, "record", _before(settle.record, signal.SIGKILL)),
+        "after-record": lambda: setattr(settle, "record", _after(settle.record, signal.SIGKILL)),
+        "frozen-after-claim": lambda: setattr(claim, "claim", _after(claim_delivery, signal.SIGSTOP)),
     }
     traps[step]()
 
 
 if __name__ == "__main__":
     prepare(sys.argv.pop())
-    process.run(worker.main)
+    leaving.run(worker.main)

@@ -8,10 +8,11 @@ from typing import Any
 
 from activities.alerts import Alerts
 from activities.deactivation import DeactivationActivities, deactivation_rules
-from contracts import DeactivateEndedInput, DeactivateEndedResult, StartableNotification
-from db import deactivation, ended
-from db.deactivation import Deactivated
-from db.ended import EndedItem
+from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
+from contracts.sending import StartableNotification
+from db.items import deactivate, ended
+from db.items.deactivate import Deactivated
+from db.items.ended import EndedItem
 from settings import Settings
 from tests.data import Platform
 
@@ -45,7 +46,7 @@ class Deactivations:
     async def switch_off(self, now: datetime, page: list[EndedItem]) -> Deactivated:
         """What it then does, after whatever has happened in between."""
         async with self.platform.engine.begin() as connection:
-            return await deactivation.switch_off(connection, deactivation_rules(self.settings, now), page)
+            return await deactivate.switch_off(connection, deactivation_rules(self.settings, now), page)
 
     async def projects(self) -> dict[str, str]:
         """Each project's status, with a star where this application has switched it off."""

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.due_items import due_rules, new_warning
-from contracts import NotificationType, PageCursor
-from db import due
-from db.due import DueItem
-from db.opening import open_notifications
+from contracts.keys import NotificationType
+from contracts.scanning import PageCursor
+from db.items import due
+from db.items.due import DueItem
+from db.record.open import open_notifications
 from settings import Settings
 
 

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from temporalio.client import WorkflowHandle
 
-import schedules
-from contracts import CheckHealthInput, HealthReport, TaskQueue, task_queue
-from stand_ins.http_server import Answer, HttpServer, Outcome, Request
+from contracts.health import CheckHealthInput, HealthReport
+from contracts.queues import TaskQueue, task_queue
+from local.stand_ins.http_server import Answer, HttpServer, Outcome, Request
+from temporal import schedules
 from tests.workflows.scene import PATIENCE, Scene
 from workflows.check_health import CheckHealthWorkflow
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db import renewal
-from db.renewal import Renewal
+from db.items.renew import Renewal, renew_project
 from tests.data import Platform
 
 
@@ -16,4 +15,4 @@ class Renewals:
 
     async def __call__(self, slug: str, until: datetime, now: datetime | None = None) -> Renewal:
         async with self.platform.engine.begin() as connection:
-            return await renewal.renew(connection, slug, until, now or datetime.now(UTC), "anna", "they paid")
+            return await renew_project(connection, slug, until, now or datetime.now(UTC), "anna", "they paid")

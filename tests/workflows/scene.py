@@ -12,10 +12,13 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
-from contracts import DeactivateExpiredResult, ScanExpiringResult, SendNotificationResult, TaskQueue
+from contracts.deactivating import DeactivateExpiredResult
+from contracts.queues import TaskQueue
+from contracts.scanning import ScanExpiringResult
+from contracts.sending import SendNotificationResult
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
 from tests.conftest import RunWorker
 from tests.data import Platform
 from tests.scanning import all_finished, deactivate, scan

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.alerts import UNHEARD_FOR, Alerts
-from contracts import StartableNotification
-from db import alerts as queries
+from contracts.sending import StartableNotification
 from db.engine import create_engine
+from db.operators import problems as queries
 from settings import Settings
 from tests.calling_api import NOBODY_LISTENS
 from tests.conftest import MakeSettings

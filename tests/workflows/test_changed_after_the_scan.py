@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from contracts import TaskQueue
-from stand_ins.smtp_actions import Reply
+from contracts.queues import TaskQueue
+from local.stand_ins.smtp_actions import Reply
 from tests.workflows.scene import PATIENCE, Scene
 
 CHANGES = {

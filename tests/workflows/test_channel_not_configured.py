@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from temporalio.service import RPCError
 
-import schedules
 from settings import SettingsError
+from temporal import schedules
 from tests.workflows.scene import Scene
 
 NO_EMAIL: dict[str, object] = {"smtp_host": None}

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import Channel
-from db import deliveries
-from db.deliveries import Claim, SentText
+from contracts.queues import Channel
+from db.record import attempt
+from db.record.attempt import SentText
+from db.record.claim import Claim, claim_delivery
 from tests.data import Platform
 
 TEXT = SentText(subject="Soon", body="It ends.", provider_id="<key@platform.example>")
@@ -27,7 +28,7 @@ class Attempts:
 
     async def claim_if_any(self, channel: Channel = Channel.EMAIL, refused_claim: int | None = None) -> Claim | None:
         async with self.engine.begin() as connection:
-            return await deliveries.claim(
+            return await claim_delivery(
                 connection,
                 self.notification_id,
                 channel,
@@ -45,7 +46,7 @@ class Attempts:
 
     async def mark_sending(self, claim: Claim) -> bool:
         async with self.engine.begin() as connection:
-            return await deliveries.mark_sending(connection, claim, TEXT)
+            return await attempt.mark_sending(connection, claim, TEXT)
 
     async def in_flight(self, channel: Channel = Channel.EMAIL) -> Claim:
         """An attempt that has begun its irrevocable step and was not heard of again."""
@@ -55,15 +56,15 @@ class Attempts:
 
     async def release(self, claim: Claim) -> None:
         async with self.engine.begin() as connection:
-            await deliveries.release(connection, claim, "smtp_rcpt_450", "450 later")
+            await attempt.release(connection, claim, "smtp_rcpt_450", "450 later")
 
     async def reject(self, claim: Claim) -> None:
         async with self.engine.begin() as connection:
-            await deliveries.reject(connection, claim, "smtp_rcpt_550", "550 no")
+            await attempt.reject(connection, claim, "smtp_rcpt_550", "550 no")
 
     async def accept(self, claim: Claim) -> None:
         async with self.engine.begin() as connection:
-            await deliveries.accept(connection, claim, None, "250 Ok")
+            await attempt.accept(connection, claim, None, "250 Ok")
 
     async def row(self, channel: Channel = Channel.EMAIL) -> Any:
         [row] = await self.platform.deliveries(channel)

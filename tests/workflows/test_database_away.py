@@ -12,11 +12,11 @@ import asyncpg
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from embedded.postgres import EmbeddedPostgres
-from stand_ins.smtp_actions import Reply
-from stand_ins.smtp_actions import Stage as SmtpStage
-from stand_ins.telegram_answers import blocked, server_error
-from stand_ins.telegram_api import Stage as TelegramStage
+from local.embedded.postgres import EmbeddedPostgres
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.smtp_actions import Stage as SmtpStage
+from local.stand_ins.telegram_answers import blocked, server_error
+from local.stand_ins.telegram_api import Stage as TelegramStage
 from tests.scanning import start_scan
 from tests.workflows.conftest import OWN_DATABASE
 from tests.workflows.scene import PATIENCE, Scene, events

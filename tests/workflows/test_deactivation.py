@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts import DeactivateEndedResult
+from contracts.deactivating import DeactivateEndedResult
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import at

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts import DeactivateEndedResult
+from contracts.deactivating import DeactivateEndedResult
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import at

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import DeactivateEndedResult
-from db import imports
+from contracts.deactivating import DeactivateEndedResult
+from db import locks
 from tests.data import Platform
 from tests.locks import somebody_waits
 from tests.workflows.deactivations import Deactivations
@@ -109,7 +109,7 @@ async def test_it_waits_for_an_import_and_looks_at_what_that_has_written(
 ) -> None:
     """The import has not come to the row yet."""
     async with engine.begin() as importing:
-        await imports.lock(importing)
+        await locks.lock(importing)
         running = asyncio.create_task(deactivations.page(NOW))
         await somebody_waits(platform)
         await importing.execute(text(CHANGES["renewed"]))

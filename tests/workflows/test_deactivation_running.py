@@ -7,9 +7,10 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from contracts import DeactivateExpiredResult, TaskQueue
-from schedules import DEACTIVATE_EXPIRED, apply
-from starting import start_held_now
+from contracts.deactivating import DeactivateExpiredResult
+from contracts.queues import TaskQueue
+from temporal.schedules import DEACTIVATE_EXPIRED, apply
+from temporal.start import start_held_now
 from tests.data import in_days
 from tests.scanning import all_finished, deactivate, start_deactivation
 from tests.workflows.deactivations import Deactivations

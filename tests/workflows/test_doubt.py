@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stand_ins.script import AcceptThenReset, Reset
-from stand_ins.smtp_actions import Reply
+from local.stand_ins.script import AcceptThenReset, Reset
+from local.stand_ins.smtp_actions import Reply
 from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
 
 

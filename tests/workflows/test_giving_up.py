@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from temporalio.api.enums.v1 import RetryState
 
-from stand_ins.script import Hang
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import server_error, too_many_requests
+from local.stand_ins.script import Hang
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import server_error, too_many_requests
 from tests.data import in_days
 from tests.workflows.scene import Scene, events
 

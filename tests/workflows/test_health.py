@@ -9,12 +9,13 @@ from collections.abc import Callable
 import pytest
 from pydantic import SecretStr
 
-from activities.probes import servers
-from contracts import HealthReport, TaskQueue
-from stand_ins.http_server import Answer
-from stand_ins.script import Hang
-from stand_ins.smtp_actions import Reply
-from stand_ins.smtp_sink import SmtpSink
+from activities.health import servers
+from contracts.health import HealthReport
+from contracts.queues import TaskQueue
+from local.stand_ins.http_server import Answer
+from local.stand_ins.script import Hang
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.smtp_sink import SmtpSink
 from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
 from tests.workflows.scene import PATIENCE
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.probes.findings import Findings
-from activities.probes.ledger import ledger
-from db import untold
+from activities.health.findings import Findings
+from activities.health.ledger import ledger
+from db.items import untold
 from settings import Settings
 from tests.data import Platform, in_days
 from tests.workflows.health_scene import HealthScene

@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleHandle
 
-import schedules
-from activities.probes.findings import Findings
-from activities.probes.schedule_runs import WatchedSchedule, schedule_runs
-from db.pauses import Pause
-from schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
+from activities.health.findings import Findings
+from activities.health.schedule_runs import WatchedSchedule, schedule_runs
+from db.operators.pauses import Pause
+from temporal import schedules
+from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.workflows.health_scene import HealthScene
 from tests.workflows.scene import PATIENCE, Scene
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
-from contracts import HealthReport
-from embedded.postgres import EmbeddedPostgres
-from stand_ins.http_server import Answer
+from contracts.health import HealthReport
+from local.embedded.postgres import EmbeddedPostgres
+from local.stand_ins.http_server import Answer
 from tests.workflows.conftest import OWN_DATABASE
 from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
 from tests.workflows.scene import PATIENCE, Scene

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.due_items import LAST_CHANCE_MARGIN
-from db.due import DueItem
+from db.items.due import DueItem
 from settings import Settings
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations

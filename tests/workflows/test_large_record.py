@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db import alerts, due, ended, health, untold
+from db.items import due, ended, untold
+from db.operators import problems
+from db.record import stuck
 from tests.data import Platform
 
 NOTICES = 20_000
@@ -51,10 +53,10 @@ DUE_RULES = due.DueRules(NOW, NOW, [30, 7, 1], NOW - timedelta(days=1))
     ("statement", "parameters"),
     [
         (ended._FIND_ENDED, ended._parameters(ended.DeactivationRules(NOW, NOW, NOW), 1000)),
-        (alerts._REFUSALS, {}),
-        (alerts._UNSTARTED, {}),
-        (health._IN_DOUBT, {}),
-        (health._STUCK, {"email": timedelta(hours=1), "telegram": timedelta(hours=1)}),
+        (problems._REFUSALS, {}),
+        (problems._UNSTARTED, {}),
+        (stuck._IN_DOUBT, {}),
+        (stuck._STUCK, {"email": timedelta(hours=1), "telegram": timedelta(hours=1)}),
         (
             untold._UNTOLD,
             {"within": timedelta(days=3), "only_problems": True, "last_chance_before": None, "limit": 10},

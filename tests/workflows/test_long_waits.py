@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from contracts import DeliveryStatus, StartHeldInput, TakeStartableInput, TakeStartableResult, TaskQueue, task_queue
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import server_error, too_many_requests
+from contracts.queues import TaskQueue, task_queue
+from contracts.scanning import StartHeldInput, TakeStartableInput, TakeStartableResult
+from contracts.sending import DeliveryStatus
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import server_error, too_many_requests
 from tests.workflows.time_skipping import SkippingScene, took
 from workflows.start_held import LONGEST_SLEEP, START_HELD, StartHeldWorkflow
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from contracts import ScanExpiringResult
+from contracts.scanning import ScanExpiringResult
 from tests.scanning import start_scan
 from tests.workflows.scene import Scene
 from tests.workflows.worker_process import worker_process

@@ -5,9 +5,9 @@ from __future__ import annotations
 from temporalio.api.enums.v1 import RetryState
 from temporalio.client import WorkflowExecutionStatus
 
-from contracts import DeliveryStatus, NotificationStatus, SendNotificationResult
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import blocked
+from contracts.sending import DeliveryStatus, NotificationStatus, SendNotificationResult
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import blocked
 from tests.workflows.scene import CHAT, EMAIL, Scene, events
 
 

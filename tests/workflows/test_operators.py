@@ -10,9 +10,11 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
-from contracts import ScanExpiringResult, SendNotificationInput, TaskQueue, task_queue
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import blocked
+from contracts.queues import TaskQueue, task_queue
+from contracts.scanning import ScanExpiringResult
+from contracts.sending import SendNotificationInput
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import blocked
 from tests.workflows.scene import PATIENCE, Scene, events
 from workflows.send_notification import SendNotificationWorkflow
 

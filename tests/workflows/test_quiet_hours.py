@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from contracts import Fairness, StartHeldResult, TakeStartableResult
-from db import fan_out
-from stand_ins.smtp_actions import Reply
-from starting import start_held_now
+from contracts.scanning import StartHeldResult, TakeStartableResult
+from contracts.sending import Fairness
+from db.record.startable import find_startable, mark_started
+from local.stand_ins.smtp_actions import Reply
+from temporal.start import start_held_now
 from tests.data import Platform, in_days
 from tests.workflows.quiet import QUIET_NOW, quiet_for
 from tests.workflows.scene import EMAIL, PATIENCE, Scene
@@ -29,7 +30,7 @@ def start_held(scene: Scene) -> WorkflowHandle[StartHeldWorkflow, StartHeldResul
 
 async def startable(engine: AsyncEngine, in_all: int = 100) -> TakeStartableResult:
     async with engine.connect() as connection:
-        return await fan_out.find_startable(connection, 100, in_all, 100, lambda chat: Fairness())
+        return await find_startable(connection, 100, in_all, 100, lambda chat: Fairness())
 
 
 async def test_a_company_in_its_quiet_hours_waits_and_another_is_told_at_once(scene: Scene) -> None:
@@ -119,11 +120,11 @@ async def test_what_is_held_neither_waits_for_room_nor_takes_it(engine: AsyncEng
     held, started = [await platform.notification(await platform.project(quiet)) for _ in range(2)]
     awake = await platform.notification(await platform.project(await platform.company()))
     async with engine.begin() as connection:
-        await fan_out.mark_started(connection, [started])
+        await mark_started(connection, [started])
     found = await startable(engine, in_all=1)
     assert ([each.notification_id for each in found.notifications], found.waiting) == ([awake], 0)
     async with engine.begin() as connection:
-        await fan_out.mark_started(connection, [awake])
+        await mark_started(connection, [awake])
     found = await startable(engine)
     assert (found.notifications, found.waiting) == ([], 0)
     assert found.next_start_at is not None

@@ -11,11 +11,11 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-import rate_limits
-from contracts import Channel, TaskQueue
+from contracts.queues import Channel, TaskQueue
+from local.stand_ins.telegram_api import TelegramApi
+from local.stand_ins.telegram_limits import SendingLimits
 from settings import Settings
-from stand_ins.telegram_api import TelegramApi
-from stand_ins.telegram_limits import SendingLimits
+from temporal import rate_limits
 from tests.workflows.scene import PATIENCE, Scene
 
 BIG, SMALL, GROUP = 100, 200, -300

@@ -7,16 +7,11 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import (
-    Channel,
-    DeliveryStatus,
-    Evidence,
-    Reason,
-    SendNotificationResult,
-    SendResult,
-)
-from db import deliveries, outcomes
-from db.deliveries import Claim, SentText
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, Evidence, Reason, SendNotificationResult, SendResult
+from db.record import attempt, settle
+from db.record.attempt import SentText
+from db.record.claim import Claim, claim_delivery
 from tests.data import Platform
 
 GAVE_UP = SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
@@ -31,7 +26,7 @@ async def record(
     engine: AsyncEngine, notification_id: int, email: SendResult = GAVE_UP, telegram: SendResult = GAVE_UP
 ) -> SendNotificationResult | None:
     async with engine.begin() as connection:
-        return await outcomes.record(connection, notification_id, email, telegram)
+        return await settle.record(connection, notification_id, email, telegram)
 
 
 async def stand(platform: Platform, email: str, telegram: str) -> None:
@@ -129,11 +124,11 @@ async def test_of_a_withdrawn_notification_there_is_nothing_to_record(
 async def in_flight(engine: AsyncEngine, notification_id: int) -> Claim:
     """An e-mail that is being handed over."""
     async with engine.begin() as connection:
-        claim = await deliveries.claim(
+        claim = await claim_delivery(
             connection, notification_id, Channel.EMAIL, run_id="run", attempt=1, configured=True, resend_in_doubt=True
         )
         assert claim is not None
-        assert await deliveries.mark_sending(connection, claim, SentText("Soon", "It ends."))
+        assert await attempt.mark_sending(connection, claim, SentText("Soon", "It ends."))
     return claim
 
 
@@ -152,10 +147,10 @@ async def test_an_acceptance_in_the_midst_of_the_record_delivers_the_notificatio
 
     async def accept() -> None:
         async with engine.begin() as connection:
-            await deliveries.accept(connection, claim, None, "250 Ok")
+            await attempt.accept(connection, claim, None, "250 Ok")
 
     async with engine.begin() as connection:
-        outcome = await outcomes.record(connection, notification_id, GAVE_UP, GAVE_UP)
+        outcome = await settle.record(connection, notification_id, GAVE_UP, GAVE_UP)
         assert outcome is not None
         assert outcome.status == "in_doubt"
         accepting = asyncio.create_task(accept())
@@ -172,7 +167,7 @@ async def test_the_record_waits_for_an_acceptance_that_is_being_written(
 ) -> None:
     claim = await in_flight(engine, notification_id)
     async with engine.begin() as connection:
-        await deliveries.accept(connection, claim, None, "250 Ok")
+        await attempt.accept(connection, claim, None, "250 Ok")
         recording = asyncio.create_task(record(engine, notification_id))
         await a_session_waits_for_a_lock(platform)
     outcome = await recording

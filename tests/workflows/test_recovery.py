@@ -10,10 +10,11 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery import RecoveryActivities
-from contracts import RecoverLostInput, ScanExpiringResult, TaskQueue
-from db.recovery import StartedNotification
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import server_error
+from contracts.queues import TaskQueue
+from contracts.scanning import RecoverLostInput, ScanExpiringResult
+from db.record.recover import StartedNotification
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import server_error
 from tests.workflows.scene import PATIENCE, Scene
 
 AS_BEFORE = """

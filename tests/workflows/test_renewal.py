@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from db.renewal import NoSuchProject, NotRenewable, Reactivated, Renewal
+from db.items.renew import NoSuchProject, NotRenewable, Reactivated, Renewal
 from tests.data import Platform
 from tests.workflows.deactivations import Deactivations
 from tests.workflows.due_scans import at

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import Channel, DeliveryStatus, Reason, SendResult
-from db import deliveries, outcomes, renewal
-from db.deliveries import Claim, SentText
+from contracts.queues import Channel
+from contracts.sending import DeliveryStatus, Reason, SendResult
+from db.items.renew import renew_project
+from db.record import attempt, settle
+from db.record.attempt import SentText
+from db.record.claim import Claim, claim_delivery
 from tests.data import Platform, in_days
 from tests.locks import somebody_waits
 from tests.workflows.renewals import Renewals
@@ -21,7 +24,7 @@ SENT = SentText(subject="Soon", body="It ends.")
 
 async def claim(platform: Platform, notification: int, channel: Channel = Channel.EMAIL) -> Claim:
     async with platform.engine.begin() as connection:
-        claimed = await deliveries.claim(
+        claimed = await claim_delivery(
             connection, notification, channel, run_id="run", attempt=1, configured=True, resend_in_doubt=True
         )
     assert claimed is not None
@@ -30,7 +33,7 @@ async def claim(platform: Platform, notification: int, channel: Channel = Channe
 
 async def mark_sending(platform: Platform, claimed: Claim) -> bool:
     async with platform.engine.begin() as connection:
-        return await deliveries.mark_sending(connection, claimed, SENT)
+        return await attempt.mark_sending(connection, claimed, SENT)
 
 
 async def ends(platform: Platform) -> list[tuple[str, str | None, bool]]:
@@ -82,7 +85,7 @@ async def test_what_is_in_flight_is_left_to_its_attempt(platform: Platform, rene
     assert [each.status for each in await platform.notifications()] == ["open"]
     assert await ends(platform) == [("sending", None, False), ("skipped", "renewed", True)]
     async with platform.engine.begin() as connection:
-        await deliveries.accept(connection, claimed, None, "250 Ok")
+        await attempt.accept(connection, claimed, None, "250 Ok")
     assert (await ends(platform))[0] == ("accepted", None, True)
 
 
@@ -92,7 +95,7 @@ async def test_what_an_earlier_attempt_may_have_sent_ends_in_doubt(
     assert await mark_sending(platform, await claim(platform, warning))
     again = await claim(platform, warning)
     async with platform.engine.begin() as connection:
-        await deliveries.release(connection, again, "smtp_rcpt_450", "450 later")
+        await attempt.release(connection, again, "smtp_rcpt_450", "450 later")
     await renew("ship", in_days(365))
     assert await ends(platform) == [("unknown", "renewed", True), ("skipped", "renewed", True)]
     assert [each.status for each in await platform.notifications()] == ["in_doubt"]
@@ -102,7 +105,7 @@ async def test_what_was_accepted_stays_told(platform: Platform, renew: Renewals,
     claimed = await claim(platform, warning)
     assert await mark_sending(platform, claimed)
     async with platform.engine.begin() as connection:
-        await deliveries.accept(connection, claimed, None, "250 Ok")
+        await attempt.accept(connection, claimed, None, "250 Ok")
     await renew("ship", in_days(365))
     assert await ends(platform) == [("accepted", None, True), ("skipped", "renewed", True)]
     assert [each.status for each in await platform.notifications()] == ["delivered"]
@@ -133,7 +136,7 @@ async def test_a_claim_that_waits_for_the_renewal_finds_it_skipped(
     platform: Platform, engine: AsyncEngine, warning: int
 ) -> None:
     async with engine.begin() as renewing:
-        await renewal.renew(renewing, "ship", in_days(365), datetime.now(UTC), "anna", "they paid")
+        await renew_project(renewing, "ship", in_days(365), datetime.now(UTC), "anna", "they paid")
         claiming = asyncio.create_task(claim(platform, warning))
         await somebody_waits(platform)
     assert (await claiming).obstacle == "settled"
@@ -152,9 +155,9 @@ async def test_renewals_and_records_at_the_same_time_do_not_lock_each_other_out(
             claimed = await claim(platform, notice, channel)
             if claimed.obstacle is None and await mark_sending(platform, claimed):
                 async with platform.engine.begin() as connection:
-                    await deliveries.accept(connection, claimed, None, "250 Ok")
+                    await attempt.accept(connection, claimed, None, "250 Ok")
         async with engine.begin() as connection:
-            await outcomes.record(connection, notice, FAILED, FAILED)
+            await settle.record(connection, notice, FAILED, FAILED)
 
     until = in_days(365)
     await asyncio.gather(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stand_ins.smtp_actions import Reply
+from local.stand_ins.smtp_actions import Reply
 from tests.data import in_days
 from tests.workflows.deactivations import Deactivations
 from tests.workflows.renewals import Renewals

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts import Fairness
-from db import fan_out
+from contracts.sending import Fairness
+from db.record.startable import find_startable, mark_started
 from tests.data import Platform, in_days
 
 
@@ -26,13 +26,13 @@ async def startable(
     engine: AsyncEngine, limit: int = 100, in_all: int = 100, per_company: int = 100
 ) -> tuple[list[int], int]:
     async with engine.connect() as connection:
-        found = await fan_out.find_startable(connection, limit, in_all, per_company, lambda chat: Fairness(str(chat)))
+        found = await find_startable(connection, limit, in_all, per_company, lambda chat: Fairness(str(chat)))
     return [each.notification_id for each in found.notifications], found.waiting
 
 
 async def start(engine: AsyncEngine, *notification_ids: int) -> None:
     async with engine.begin() as connection:
-        await fan_out.mark_started(connection, notification_ids)
+        await mark_started(connection, notification_ids)
 
 
 async def test_companies_take_turns_the_most_urgent_first(engine: AsyncEngine, platform: Platform) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from temporalio.client import Client
 
-from contracts import ScanExpiringResult
+from contracts.scanning import ScanExpiringResult
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
 from tests.conftest import RunWorker
 from tests.data import Platform, in_days
 from tests.scanning import finished, scan

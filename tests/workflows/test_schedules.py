@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleBackfill, ScheduleOverlapPolicy
 
-import schedules
-from schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
+from temporal import schedules
+from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.scanning import finished
 from tests.workflows.scene import PATIENCE, Scene
 

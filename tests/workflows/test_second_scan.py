@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from contracts import ScanExpiringResult
+from contracts.scanning import ScanExpiringResult
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import migrated, server_error, too_many_requests
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import migrated, server_error, too_many_requests
 from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene, events
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts import NotificationType, item_name, notification_key
+from contracts.keys import NotificationType, item_name, notification_key
 from tests.data import in_days
 from tests.workflows.scene import CHAT, EMAIL, Scene
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from stand_ins.telegram_answers import blocked
+from local.stand_ins.telegram_answers import blocked
 from tests.workflows.scene import PATIENCE, Scene
 from workflows import search_attributes
 from workflows.summaries import notification_details

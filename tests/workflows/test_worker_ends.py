@@ -11,7 +11,7 @@ from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import UpdateActivityOptionsRequest
 
-from contracts import ScanExpiringResult
+from contracts.scanning import ScanExpiringResult
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene
 from tests.workflows.worker_process import CRASHING_WORKER, worker_process

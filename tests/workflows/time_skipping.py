@@ -19,19 +19,14 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.outcomes import OutcomeActivities
-from contracts import (
-    NotificationType,
-    SendNotificationInput,
-    SendNotificationResult,
-    StartableNotification,
-    TakeStartableInput,
-    TakeStartableResult,
-    TaskQueue,
-    task_queue,
-)
+from contracts.keys import NotificationType
+from contracts.queues import TaskQueue, task_queue
+from contracts.scanning import TakeStartableInput, TakeStartableResult
+from contracts.sending import SendNotificationInput, SendNotificationResult, StartableNotification
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
+from temporal.runners import SANDBOXED
 from tests.data import Platform
 from tests.replay.replaying import replay
 from worker import WORKFLOWS, build_workers
@@ -61,10 +56,13 @@ class SkippingScene:
         async with AsyncExitStack() as stack:
             client = self.environment.client
             channels = await build_workers(
-                self.settings, client, self.engine, (TaskQueue.EMAIL, TaskQueue.TELEGRAM), stack
+                self.settings, client, self.engine, (TaskQueue.EMAIL, TaskQueue.TELEGRAM), stack, SANDBOXED
             )
             queue = task_queue(self.settings.task_queue_prefix, TaskQueue.WORKFLOWS)
-            for worker in (*channels, Worker(client, task_queue=queue, workflows=WORKFLOWS, activities=database)):
+            for worker in (
+                *channels,
+                Worker(client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=SANDBOXED, activities=database),
+            ):
                 await stack.enter_async_context(worker)
             yield
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pydantic import HttpUrl
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-import schedules
-from contracts import CheckHealthInput, HealthReport, TaskQueue, task_queue
-from stand_ins.http_server import Answer
+from contracts.health import CheckHealthInput, HealthReport
+from contracts.queues import TaskQueue, task_queue
+from local.stand_ins.http_server import Answer
+from temporal import schedules
 from tests.replay.shapes.scene import Scene, runs_of
 from tests.workflows.health_scene import ADMIN, PING_PATH, Pages
 from workflows.check_health import CheckHealthWorkflow

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from temporalio.client import WorkflowHistory
 
-from starting import start_held_now
+from temporal.start import start_held_now
 from tests.data import in_days
 from tests.replay.shapes.scene import Scene, runs_of, scanned
 from tests.scanning import finished, scan, start_scan

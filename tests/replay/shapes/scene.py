@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowHistory
 
-from contracts import TaskQueue
-from embedded.postgres import EmbeddedPostgres
+from contracts.queues import TaskQueue
+from local.embedded.postgres import EmbeddedPostgres
+from local.stand_ins.smtp_sink import SmtpSink
+from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from stand_ins.telegram_api import TelegramApi
 from tests.data import Platform
 from tests.scanning import finished, scan, start_scan
 from worker import run_worker

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
-from contracts import Channel
-from stand_ins.smtp_actions import Reply
-from stand_ins.telegram_answers import blocked, server_error
+from contracts.queues import Channel
+from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.telegram_answers import blocked, server_error
 from tests.data import in_days
 from tests.replay.shapes.scene import Scene
 from tests.scanning import finished, scan, start_scan

@@ -1,0 +1,87 @@
+"""The task queues: how much waits in each, how long the oldest has waited, and whether anybody takes it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import add
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from activities.health.findings import Findings, Problem, found
+from contracts.queues import TaskQueue, task_queues
+from settings import Settings
+
+RECENT = timedelta(minutes=3)
+"""A poll waits for a minute at the most. A worker whose slots are all taken polls less: it has a little longer."""
+RPC_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits in a task queue."""
+
+    tasks: int
+    oldest: timedelta
+    polled: bool
+
+    def __or__(self, other: Backlog) -> Backlog:
+        return Backlog(self.tasks + other.tasks, max(self.oldest, other.oldest), self.polled and other.polled)
+
+
+async def queues(client: Client, settings: Settings) -> Findings:
+    """Looks at all task queues of the deployment."""
+    named = [(queue, name) for queue in TaskQueue for name in task_queues(settings.task_queue_prefix, queue)]
+    backlogs = await asyncio.gather(*(_backlog(client, queue, name) for queue, name in named))
+    each = (_judged(name, backlog, settings) for (_, name), backlog in zip(named, backlogs, strict=True))
+    return reduce(add, each, Findings())
+
+
+async def _backlog(client: Client, queue: TaskQueue, name: str) -> Backlog:
+    """Both kinds of tasks together, of a queue that holds both."""
+    kinds = [TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY]
+    if queue is TaskQueue.WORKFLOWS:
+        kinds.append(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+    first, *rest = await asyncio.gather(*(_of_kind(client, name, kind) for kind in kinds))
+    return reduce(Backlog.__or__, rest, first)
+
+
+async def _of_kind(client: Client, name: str, kind: TaskQueueType.ValueType) -> Backlog:
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=QueueName(name=name), task_queue_type=kind, report_stats=True
+        ),
+        timeout=RPC_TIMEOUT,
+    )
+    since = datetime.now(UTC) - RECENT
+    return Backlog(
+        answer.stats.approximate_backlog_count,
+        answer.stats.approximate_backlog_age.ToTimedelta(),
+        any(poller.last_access_time.ToDatetime(UTC) > since for poller in answer.pollers),
+    )
+
+
+def _judged(name: str, backlog: Backlog, settings: Settings) -> Findings:
+    code = f"queue_backlog.{name}"
+    oldest = backlog.oldest.total_seconds()
+    if backlog.tasks <= settings.queue_backlog_limit and (backlog.tasks == 0 or oldest <= settings.queue_age_limit):
+        return found([code])
+    todo = (
+        "Workers take them, though not fast enough: look at their log, at the rate limits and at the host."
+        if backlog.polled
+        else "Nobody takes them: no worker has polled this queue lately. Start one."
+    )
+    return found(
+        [code],
+        Problem(
+            code,
+            f"{backlog.tasks} tasks wait in the queue {name}",
+            f"The oldest has waited for {oldest:.0f} s. QUEUE_BACKLOG_LIMIT is {settings.queue_backlog_limit}, "
+            f"QUEUE_AGE_LIMIT {settings.queue_age_limit:g} s.\n{todo}\n",
+        ),
+    )

@@ -1,0 +1,192 @@
+"""Sending one message by SMTP over pooled connections."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+
+import aiosmtplib
+from aiosmtplib import (
+    SMTPException,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+    SMTPTimeoutError,
+)
+from email_validator import EmailNotValidError, validate_email
+
+from channels.base import InDoubt, NotHandedOver, Receipt, Rejected
+from channels.email.smtp_pool import PooledConnection, SmtpPool
+from channels.email.smtp_replies import NoReply, Stage, outcome, without_reply
+from contracts.sending import Reason
+
+COMMAND_TIMEOUT = 300.0
+"""Seconds for the greeting and for the answer to each command (RFC 5321 4.5.3.2). The answer to the text may take
+longer: the caller bounds it, and all of it."""
+
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_START_INPUT = 354
+_INVALID_RESPONSE = aiosmtplib.SMTPStatus.invalid_response
+
+
+async def send(
+    pool: SmtpPool,
+    message: EmailMessage,
+    sender: str,
+    recipient: str,
+    before_handover: Callable[[], Awaitable[None]],
+) -> Receipt:
+    """Hands over one message to one recipient; `before_handover` is awaited just before the text is written.
+
+    Raises what `channels.smtp_replies` says of the server's answer. May run twice, with the same Message-ID in
+    `message`.
+    """
+    try:
+        address = validate_email(recipient, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise Rejected(Reason.INVALID_ADDRESS, str(error)) from None
+    content = message.as_bytes(policy=SMTP_POLICY.clone(utf8=address.smtputf8))
+    async with pool.connection() as connection:
+        await _begin(connection, sender, address.ascii_email or address.normalized, address.smtputf8)
+        return await _data(connection, content, before_handover)
+
+
+async def _begin(connection: PooledConnection, sender: str, recipient: str, smtputf8: bool) -> None:
+    """MAIL and RCPT. A pooled connection that the server has closed meanwhile is replaced by a fresh one, once."""
+    if smtputf8 and not connection.smtp.supports_extension("smtputf8"):
+        raise Rejected(Reason.INVALID_ADDRESS, "The mail server takes no address with other letters than ASCII's")
+    options = ["SMTPUTF8", "BODY=8BITMIME"] if smtputf8 else []
+    encoding = "utf-8" if smtputf8 else "ascii"
+    with _answers(connection, Stage.MAIL):
+        try:
+            await connection.smtp.mail(sender, options=options, encoding=encoding)
+        except (SMTPServerDisconnected, SMTPResponseException) as error:
+            closed = isinstance(error, SMTPServerDisconnected) or error.code == 421
+            if not (closed and connection.reused):
+                raise
+            await connection.reconnect()
+            await connection.smtp.mail(sender, options=options, encoding=encoding)
+    with _answers(connection, Stage.RCPT):
+        await connection.smtp.rcpt(recipient, encoding=encoding)
+
+
+async def _data(
+    connection: PooledConnection, content: bytes, before_handover: Callable[[], Awaitable[None]]
+) -> Receipt:
+    """DATA in its two steps, which aiosmtplib's own `data` does not part: a connection that breaks before the text
+    leaves no doubt, and one that breaks after it does."""
+    with _answers(connection, Stage.DATA):
+        response = await connection.smtp.execute_command(b"DATA")
+        if response.code != _START_INPUT:
+            raise SMTPResponseException(response.code, response.message)
+    await before_handover()
+    protocol = connection.smtp.protocol
+    if protocol is None or not protocol.is_connected:
+        raise without_reply(Stage.DATA, NoReply.DISCONNECTED)  # nothing has been written
+    with _answers(connection, Stage.DATA_END):
+        protocol.write(_LEADING_DOT.sub(b"..", content) + b".\r\n")  # RFC 5321 4.5.2
+        response = await protocol.read_response()
+        result = outcome(Stage.DATA_END, response.code, response.message)
+        if not isinstance(result, Receipt):
+            raise SMTPResponseException(response.code, response.message)
+    return result
+
+
+@contextmanager
+def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
+    """Raises what the table says of what the server answers inside; a connection of no more use is not kept."""
+    try:
+        yield
+    except (SMTPException, OSError) as error:
+        # After 421 the server closes; after the text the transaction is over.
+        if not isinstance(error, SMTPResponseException) or error.code in (421, _INVALID_RESPONSE):
+            connection.discard()
+        connection.transaction_open = stage is not Stage.DATA_END
+        raise _meaning(stage, error, without_reply(stage, NoReply.DISCONNECTED)) from None
+
+
+def _meaning(
+    stage: Stage, error: SMTPException | OSError, otherwise: NotHandedOver | InDoubt
+) -> NotHandedOver | InDoubt:
+    """What the table says of an error of aiosmtplib or the network; `otherwise` where it tells no more."""
+    causes = (error, error.__cause__, error.__context__)
+    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        return without_reply(stage, NoReply.CERTIFICATE_REFUSED, str(refused))
+    if isinstance(error, SMTPResponseException):
+        if error.code == _INVALID_RESPONSE:
+            return without_reply(stage, NoReply.MALFORMED, error.message)
+        result = outcome(stage, error.code, error.message)
+        # A success where none was possible is no acceptance.
+        return without_reply(Stage.DATA, NoReply.MALFORMED, result.reply) if isinstance(result, Receipt) else result
+    if isinstance(error, (SMTPTimeoutError, TimeoutError)):
+        return without_reply(stage, NoReply.TIMEOUT)
+    if isinstance(error, SMTPServerDisconnected):
+        return without_reply(stage, NoReply.DISCONNECTED)
+    return otherwise
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """The mail server and how to log in to it. Without `starttls` and `implicit_tls` all goes in the clear."""
+
+    host: str
+    port: int
+    local_hostname: str
+    tls: ssl.SSLContext
+    starttls: bool = False
+    implicit_tls: bool = False
+    username: str | None = None
+    password: str | None = None
+
+
+async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
+    """Connects, greets, secures and authenticates. Raises what `channels.smtp_replies` says of each stage."""
+    smtp = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        local_hostname=server.local_hostname,
+        use_tls=server.implicit_tls,
+        start_tls=False,  # done below, a stage of its own
+        tls_context=server.tls if server.implicit_tls else None,
+        timeout=COMMAND_TIMEOUT,
+    )
+    stage = Stage.CONNECT
+    try:
+        await smtp.connect()
+        stage = Stage.EHLO
+        await smtp.ehlo()
+        if server.starttls:
+            stage = Stage.STARTTLS
+            if not smtp.supports_extension("starttls"):
+                raise without_reply(stage, NoReply.NOT_OFFERED)
+            await smtp.starttls(tls_context=server.tls)
+            stage = Stage.EHLO
+            await smtp.ehlo()
+        if server.username is not None:
+            stage = Stage.AUTH
+            if not smtp.supported_auth_methods:
+                raise without_reply(stage, NoReply.NOT_OFFERED)
+            await smtp.login(server.username, server.password or "")
+    except BaseException as error:
+        smtp.close()
+        if isinstance(error, (SMTPException, OSError)):
+            raise _meaning(stage, error, without_reply(stage, NoReply.FAILED, str(error))) from None
+        raise
+    return smtp
+
+
+async def probe(server: SmtpServer) -> None:
+    """Connects and logs in as for a message, and leaves without one. Raises as `connect` does."""
+    smtp = await connect(server)
+    try:
+        await smtp.noop()
+        await smtp.quit()
+    except (SMTPException, OSError) as error:
+        raise _meaning(Stage.EHLO, error, without_reply(Stage.EHLO, NoReply.DISCONNECTED)) from None
+    finally:
+        smtp.close()

@@ -1,0 +1,145 @@
+"""What each answer of Telegram's Bot API means for the message: one table, read from the top.
+
+https://core.telegram.org/bots/api#making-requests, #responseparameters, and the error texts of Telegram's own
+server (https://github.com/tdlib/telegram-bot-api). A description is matched by a part of it, in lower case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from channels.base import (
+    InDoubt,
+    NotHandedOver,
+    OperatorFault,
+    Receipt,
+    RecipientGone,
+    RecipientMoved,
+    Rejected,
+    TryAgain,
+)
+
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+"""A longer retry_after is taken for a mistake of the provider's: the policy's own backoff counts then."""
+
+
+class Parameters(BaseModel):
+    """https://core.telegram.org/bots/api#responseparameters"""
+
+    retry_after: float | None = None
+    migrate_to_chat_id: int | None = None
+
+
+class NoAnswer(StrEnum):
+    """What came instead of an answer."""
+
+    NOT_CONNECTED = "not_connected"
+    """No connection, or none free: nothing was written."""
+    LOST = "lost"
+    """The connection broke or fell silent once the request may have been written."""
+    UNREADABLE = "unreadable"
+    """Status 200 and no message in it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """`outcome` for the first row that fits. None fits any answer."""
+
+    answer: range | NoAnswer | None
+    outcome: type[Receipt | NotHandedOver | InDoubt]
+    meaning: str
+    description: str | None = None
+    """Part of the answer's description, in lower case."""
+    migrates: bool = False
+    """Whether the answer must name the chat's new id."""
+    reason: str | None = None
+    """None: `telegram_<status>`."""
+
+    def fits(self, answer: int | NoAnswer, description: str, migrates: bool) -> bool:
+        if self.migrates and not migrates:
+            return False
+        if self.description is not None and self.description not in description.lower():
+            return False
+        if isinstance(self.answer, range):
+            return not isinstance(answer, NoAnswer) and answer in self.answer
+        return self.answer is None or self.answer == answer
+
+
+CLIENT_ERROR = range(400, 500)
+
+TABLE: tuple[Row, ...] = (
+    Row(range(200, 300), Receipt, "Telegram has the message, and says its message_id"),
+    Row(range(400, 401), RecipientMoved, "The group has become a supergroup: its new id is saved", migrates=True),
+    Row(range(429, 430), TryAgain, "Too many: again after retry_after, if it is an hour at most"),
+    Row(range(300, 400), OperatorFault, "TELEGRAM_API_URL points elsewhere"),
+    Row(range(401, 402), OperatorFault, "The token is wrong or revoked"),
+    Row(range(404, 405), OperatorFault, "The token is malformed, or TELEGRAM_API_URL is wrong"),
+    Row(
+        range(403, 404),
+        RecipientGone,
+        "The user has blocked the bot",
+        "bot was blocked by the user",
+        reason="telegram_blocked",
+    ),
+    Row(
+        range(403, 404),
+        RecipientGone,
+        "The user's account is gone",
+        "user is deactivated",
+        reason="telegram_deactivated",
+    ),
+    Row(range(403, 404), RecipientGone, "The bot was put out of the group", "bot was kicked", reason="telegram_kicked"),
+    Row(
+        CLIENT_ERROR,
+        RecipientGone,
+        "The group is gone",
+        "the group chat was deleted",
+        reason="telegram_chat_deleted",
+    ),
+    Row(
+        range(400, 401),
+        RecipientGone,
+        "No such chat, or the bot has never met it",
+        "chat not found",
+        reason="telegram_chat_not_found",
+    ),
+    Row(CLIENT_ERROR, Rejected, "Refused for a reason that the table does not know"),
+    Row(NoAnswer.NOT_CONNECTED, TryAgain, "No connection: nothing was written"),
+    Row(NoAnswer.LOST, InDoubt, "The request may have been written, and no answer came"),
+    Row(NoAnswer.UNREADABLE, InDoubt, "Status 200 without a readable message: it may be there"),
+    Row(None, TryAgain, "500, 502 and their like: the message is not there"),
+)
+
+
+def outcome(status: int, description: str, parameters: Parameters) -> NotHandedOver:
+    """What an answer other than success stands for. Its reason is the row's, else `telegram_<status>`."""
+    row = _row(status, description, parameters.migrate_to_chat_id is not None)
+    reason, reply = row.reason or f"telegram_{status}", f"{status} {description}".strip()
+    if issubclass(row.outcome, RecipientMoved) and parameters.migrate_to_chat_id is not None:
+        return RecipientMoved(parameters.migrate_to_chat_id, reply)
+    if issubclass(row.outcome, TryAgain):
+        return TryAgain(reason, reply, _wait(parameters.retry_after))
+    if issubclass(row.outcome, NotHandedOver):
+        return row.outcome(reason, reply)
+    return TryAgain(reason, reply)  # a status of success on what says that it is none
+
+
+def without_answer(what: NoAnswer, detail: str) -> NotHandedOver | InDoubt:
+    """What a missing answer stands for, with reason `telegram_<detail>`."""
+    row = _row(what, "", False)
+    reason = f"telegram_{detail}"
+    return InDoubt(reason) if issubclass(row.outcome, InDoubt) else TryAgain(reason)
+
+
+def _row(answer: int | NoAnswer, description: str, migrates: bool) -> Row:
+    return next(row for row in TABLE if row.fits(answer, description, migrates))
+
+
+def _wait(seconds: float | None) -> timedelta | None:
+    if seconds is None or not 0 <= seconds <= LONGEST_RETRY_AFTER.total_seconds():
+        return None
+    return timedelta(seconds=seconds)

@@ -1,0 +1,65 @@
+"""The names of notifications, and how long one is of use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+
+class NotificationType(StrEnum):
+    """Why a company is told something."""
+
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    TEST = "test"
+    ALERT = "alert"
+
+
+def item_name(project_id: int, ar_content_id: int | None = None) -> str:
+    """How keys name what ends: `project-<id>`, or `content-<id>` for AR content with an end of its own."""
+    return f"project-{project_id}" if ar_content_id is None else f"content-{ar_content_id}"
+
+
+def notification_key(
+    notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int | None = None
+) -> str:
+    """The name of one notice: unique key in the database, workflow ID, stem of the e-mail's Message-ID.
+
+    `item` is an `item_name`, `ends_at` any aware time, e.g. `expiring.project-42.20261201T000000Z.7d`; without a
+    threshold `expired.project-42.20261201T000000Z`. The form is fixed: with another one everybody would be told again.
+    """
+    if ends_at.tzinfo is None:
+        raise ValueError(f"ends_at needs a time zone: {ends_at.isoformat()}")
+    key = f"{notification_type}.{item}.{ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return key if threshold_days is None else f"{key}.{threshold_days}d"
+
+
+def key_of_test(request_id: UUID) -> str:
+    """The key of a notice somebody asked for; `request_id` makes it unique."""
+    return f"{NotificationType.TEST}.{request_id.hex}"
+
+
+def key_of_alert(problem: str, raised_at: datetime) -> str:
+    """The key of an alert; `problem` is a stable code. To the microsecond: what is raised, over and raised again within
+    a second is three alerts."""
+    return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
+
+
+_GIVE_UP_AFTER = {
+    NotificationType.EXPIRED: timedelta(days=7),
+    NotificationType.TEST: timedelta(minutes=15),
+    NotificationType.ALERT: timedelta(days=1),
+}
+
+
+def give_up_at(
+    notification_type: NotificationType, now: datetime, item_ends_at: datetime | None, limit: float | None
+) -> datetime:
+    """When a notice that is opened or sent again `now` becomes pointless: a warning at its item's end.
+
+    `limit` is GIVE_UP_AFTER in seconds, which shortens all of them.
+    """
+    after = _GIVE_UP_AFTER.get(notification_type)
+    end = item_ends_at if after is None and item_ends_at is not None else now + (after or timedelta(0))
+    return end if limit is None else min(end, now + timedelta(seconds=limit))

@@ -1,0 +1,130 @@
+"""Switching off what has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ARRAY, BigInteger, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import locks
+from db.items.ended import DeactivationRules, EndedItem
+from db.items.rules import TOLD_WITH_ITS_PROJECT
+from db.models import TIMESTAMPTZ
+
+
+@dataclass(frozen=True)
+class SwitchedOff:
+    """An item that was switched off, and of which its company is to be told by a notice of its own."""
+
+    project_id: int
+    ar_content_id: int | None
+    company_id: int
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class Deactivated:
+    """What a page came to."""
+
+    projects: int
+    contents: int
+    """Those that went with their projects too."""
+    to_be_told: list[SwitchedOff]
+
+
+# The lock re-evaluates the conditions on the row as it is then: what was renewed after the page was read stays on.
+_SWITCH_PROJECTS_OFF = text("""
+WITH held AS (
+    SELECT p.id
+    FROM projects p
+    JOIN unnest(:ids, :ends_at) AS page (id, ends_at) ON page.id = p.id AND page.ends_at = p.expires_at
+    WHERE p.status = 'active' AND NOT p.auto_renew AND p.expires_at <= :ended_before
+    ORDER BY p.id
+    FOR NO KEY UPDATE OF p
+)
+UPDATE projects p SET status = 'expired', deactivated_at = :now
+FROM held WHERE p.id = held.id
+RETURNING p.id AS project_id, CAST(NULL AS bigint) AS ar_content_id, p.company_id, p.expires_at AS ends_at,
+          true AS told_by_itself
+""").bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("ends_at", type_=ARRAY(TIMESTAMPTZ)),
+    bindparam("ended_before", type_=TIMESTAMPTZ),
+    bindparam("now", type_=TIMESTAMPTZ),
+)
+
+# All of the projects' content goes with them, whatever its own end. `told_by_itself`: no project's notice lists it.
+_SWITCH_CONTENTS_OFF_STATEMENT = """
+WITH held AS (
+    SELECT a.id
+    FROM ar_contents a
+    WHERE a.is_active AND (
+        a.project_id = ANY(:project_ids)
+        OR a.id = ANY(:ids) AND a.expires_at <= :ended_before
+           AND (a.id, a.expires_at) IN (SELECT * FROM unnest(:ids, :ends_at))
+    )
+    ORDER BY a.id
+    FOR NO KEY UPDATE
+), switched AS (
+    UPDATE ar_contents a SET is_active = false, deactivated_at = :now
+    FROM held WHERE a.id = held.id
+    RETURNING a.id, a.project_id, a.expires_at
+)
+SELECT p.id AS project_id, a.id AS ar_content_id, p.company_id, a.expires_at AS ends_at,
+       a.expires_at IS NOT NULL AND (p.status = 'active' OR p.id = ANY(:project_ids))
+         AND NOT {told_with_its_project} AS told_by_itself
+FROM switched a
+JOIN projects p ON p.id = a.project_id
+JOIN companies c ON c.id = p.company_id
+"""
+_SWITCH_CONTENTS_OFF = text(
+    _SWITCH_CONTENTS_OFF_STATEMENT.format(told_with_its_project=TOLD_WITH_ITS_PROJECT)
+).bindparams(
+    bindparam("project_ids", type_=ARRAY(BigInteger)),
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("ends_at", type_=ARRAY(TIMESTAMPTZ)),
+    bindparam("ended_before", type_=TIMESTAMPTZ),
+    bindparam("now", type_=TIMESTAMPTZ),
+)
+
+
+async def switch_off(connection: AsyncConnection, rules: DeactivationRules, page: Sequence[EndedItem]) -> Deactivated:
+    """Switches off those of the page that are still on and still have ended, each under its row's lock.
+
+    Needs a transaction, in which it waits for an import: one may hold many rows, and in another order.
+    """
+    await locks.lock(connection)
+    ended_projects = [item for item in page if item.ar_content_id is None]
+    ended_contents = [item for item in page if item.ar_content_id is not None]
+    moment = {"ended_before": rules.ended_before, "now": rules.now}
+    projects = (
+        await connection.execute(
+            _SWITCH_PROJECTS_OFF,
+            {
+                "ids": [item.project_id for item in ended_projects],
+                "ends_at": [item.ends_at for item in ended_projects],
+                **moment,
+            },
+        )
+    ).all()
+    project_ids = [row.project_id for row in projects]
+    contents = (
+        await connection.execute(
+            _SWITCH_CONTENTS_OFF,
+            {
+                "project_ids": project_ids,
+                "ids": [item.ar_content_id for item in ended_contents],
+                "ends_at": [item.ends_at for item in ended_contents],
+                **moment,
+            },
+        )
+    ).all()
+    to_be_told = [
+        SwitchedOff(row.project_id, row.ar_content_id, row.company_id, row.ends_at)
+        for row in (*projects, *contents)
+        if row.told_by_itself
+    ]
+    return Deactivated(len(projects), len(contents), to_be_told)

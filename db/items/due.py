@@ -1,0 +1,181 @@
+"""What is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ARRAY, BigInteger, Integer, TextClause, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.scanning import PageCursor
+from db.items.rules import LEFT_UNSAID, NOTICES_OF_CONTENT, NOTICES_OF_PROJECT, TOLD_WITH_ITS_PROJECT
+from db.models import TIMESTAMPTZ
+
+FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
+"""Before every item."""
+
+
+@dataclass(frozen=True)
+class DueRules:
+    """What decides whether an item is due, beside its own row."""
+
+    now: datetime
+    last_chance_before: datetime
+    """Items that end before this have no later scan to wait for: the cooldown yields."""
+    default_thresholds: Sequence[int]
+    cooling_since: datetime
+    """Nominal time: an item with a notice accepted of a later scan than this is left alone for now."""
+
+
+@dataclass(frozen=True)
+class DueItem:
+    """A project, or AR content with an end of its own, of which its company is to be told now."""
+
+    project_id: int
+    ar_content_id: int | None
+    company_id: int
+    company_slug: str
+    project_slug: str
+    ar_content_slug: str | None
+    ends_at: datetime
+    days_left: int
+    threshold_days: int
+    email_enabled: bool
+    telegram_enabled: bool
+
+    @property
+    def cursor(self) -> PageCursor:
+        """Where the page after this item begins."""
+        return PageCursor(self.ends_at, self.project_id, self.ar_content_id or 0)
+
+
+# Days are counted on the company's calendar. The partial indexes on the ends carry the range and the order; 367 days is
+# the longest threshold there may be, and a day for any zone.
+#
+# A threshold whose day is not after the day on which the project starts is no warning but a greeting: left out. If none
+# remains, the notice goes at half the item's life, unless this end was told before. An empty list of the project's own
+# means never.
+_DUE_OF_A_KIND = """
+SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, p.company_id, c.slug AS company_slug,
+       p.slug AS project_slug, {ar_content_slug} AS ar_content_slug, {ends_at} AS ends_at,
+       remaining.days AS days_left, crossed.days AS threshold_days,
+       c.email_enabled AND c.contact_email IS NOT NULL AND NOT EXISTS (
+           SELECT FROM suppressions WHERE channel = 'email' AND address = lower(c.contact_email)
+       ) AS email_enabled,
+       c.telegram_enabled AND c.telegram_chat_id IS NOT NULL AND NOT EXISTS (
+           SELECT FROM suppressions WHERE channel = 'telegram' AND address = c.telegram_chat_id::text
+       ) AS telegram_enabled
+FROM {items}
+JOIN companies c ON c.id = p.company_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(p.notify_before_expiry_days, :default_thresholds) AS thresholds,
+           ({ends_at} AT TIME ZONE c.timezone)::date AS end_day,
+           CASE WHEN p.starts_at < {ends_at} THEN p.starts_at END AS starts_at
+) life
+CROSS JOIN LATERAL (SELECT life.end_day - (:now AT TIME ZONE c.timezone)::date AS days) remaining
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN count(*) > 0 THEN min(t) FILTER (WHERE t >= remaining.days)
+        WHEN cardinality(life.thresholds) > 0 AND :now >= life.starts_at + ({ends_at} - life.starts_at) / 2
+            THEN life.end_day
+                 - ((life.starts_at + ({ends_at} - life.starts_at) / 2) AT TIME ZONE c.timezone)::date
+    END AS days, count(*) = 0 AS is_half
+    FROM unnest(life.thresholds) AS t
+    WHERE life.starts_at IS NULL OR t < life.end_day - (life.starts_at AT TIME ZONE c.timezone)::date
+) crossed
+WHERE {is_on}
+  AND {ends_at} > :now AND {ends_at} < :now + interval '367 days'
+  AND ({order}) > ({after})
+  AND crossed.days IS NOT NULL
+  AND NOT EXISTS (
+      SELECT FROM notifications n
+      WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
+        AND (n.threshold_days <= crossed.days OR crossed.is_half)
+        AND EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
+  )
+  AND (
+      {ends_at} <= :last_chance_before
+      OR NOT EXISTS (
+          SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+          WHERE {notices} AND n.notification_type = 'expiring' AND d.status = 'accepted'
+            AND n.scan_at > :cooling_since
+      )
+  )
+ORDER BY {order}
+LIMIT :page_size
+"""
+
+_DUE_PROJECTS = _DUE_OF_A_KIND.format(
+    items="projects p",
+    ar_content_id="CAST(NULL AS bigint)",
+    ar_content_slug="CAST(NULL AS text)",
+    ends_at="p.expires_at",
+    notices=NOTICES_OF_PROJECT,
+    left_unsaid=LEFT_UNSAID,
+    is_on="p.status = 'active' AND NOT p.auto_renew",
+    order="p.expires_at, p.id",
+    after=":after_ends_at, :after_project_id",
+)
+_DUE_CONTENTS = _DUE_OF_A_KIND.format(
+    items="ar_contents a JOIN projects p ON p.id = a.project_id",
+    ar_content_id="a.id",
+    ar_content_slug="a.slug",
+    ends_at="a.expires_at",
+    notices=NOTICES_OF_CONTENT,
+    left_unsaid=LEFT_UNSAID,
+    is_on=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
+    order="a.expires_at, a.project_id, a.id",
+    after=":after_ends_at, :after_project_id, :after_ar_content_id",
+)
+_DUE = f"""
+({_DUE_PROJECTS}) UNION ALL ({_DUE_CONTENTS})
+ORDER BY ends_at, project_id, ar_content_id NULLS FIRST
+LIMIT :page_size
+"""
+
+_COUNT = "SELECT count(*) FROM ({}) AS due"
+
+
+def _with_types(statement: str) -> TextClause:
+    return text(statement).bindparams(
+        bindparam("now", type_=TIMESTAMPTZ),
+        bindparam("cooling_since", type_=TIMESTAMPTZ),
+        bindparam("last_chance_before", type_=TIMESTAMPTZ),
+        bindparam("after_ends_at", type_=TIMESTAMPTZ),
+        bindparam("after_project_id", type_=BigInteger),
+        bindparam("after_ar_content_id", type_=BigInteger),
+        bindparam("page_size", type_=BigInteger),
+        bindparam("default_thresholds", type_=ARRAY(Integer)),
+    )
+
+
+_FIND_DUE = _with_types(_DUE)
+_COUNT_DUE = _with_types(_COUNT.format(_DUE))
+
+
+def _parameters(rules: DueRules, limit: int, after: PageCursor) -> dict[str, object]:
+    return {
+        "now": rules.now,
+        "last_chance_before": rules.last_chance_before,
+        "default_thresholds": list(rules.default_thresholds),
+        "cooling_since": rules.cooling_since,
+        "after_ends_at": after.ends_at,
+        "after_project_id": after.project_id,
+        "after_ar_content_id": after.ar_content_id,
+        "page_size": limit,
+    }
+
+
+async def find_due(
+    connection: AsyncConnection, rules: DueRules, page_size: int, after: PageCursor = FIRST_PAGE
+) -> list[DueItem]:
+    """The next due items in the order of their end. Reads only."""
+    rows = await connection.execute(_FIND_DUE, _parameters(rules, page_size, after))
+    return [DueItem(**row) for row in rows.mappings()]
+
+
+async def count_due(connection: AsyncConnection, rules: DueRules, limit: int) -> int:
+    """How many items are due, counted up to `limit`. Reads only."""
+    return int(await connection.scalar(_COUNT_DUE, _parameters(rules, limit, FIRST_PAGE)) or 0)

@@ -1,0 +1,132 @@
+"""What has ended and is still on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, TextClause, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.items.rules import NOTICES_OF_CONTENT, NOTICES_OF_PROJECT, TOLD_WITH_ITS_PROJECT
+from db.models import TIMESTAMPTZ
+
+
+@dataclass(frozen=True)
+class DeactivationRules:
+    """What decides whether an item is switched off, beside its own row."""
+
+    now: datetime
+    ended_before: datetime
+    """Or at this very moment: `now` less the grace."""
+    held_after: datetime
+    """An item that ended after this is held while no channel has accepted a warning of its end."""
+
+    def hold(self, item: EndedItem) -> bool:
+        """Whether the item stays on for now."""
+        return not item.told and item.ends_at > self.held_after
+
+
+@dataclass(frozen=True)
+class EndedItem:
+    """A project, or AR content past an end of its own, that is on and is to be switched off."""
+
+    project_id: int
+    ar_content_id: int | None
+    company_slug: str
+    timezone: str
+    """The company's."""
+    project_slug: str
+    ar_content_slug: str | None
+    ends_at: datetime
+    told: bool
+    """A channel has accepted a warning of this end, or none is wanted: its project is off, or has an empty list of
+    thresholds."""
+
+    @property
+    def slug(self) -> str:
+        return self.ar_content_slug or self.project_slug
+
+
+_ENDED_OF_A_KIND = """
+SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, c.slug AS company_slug, c.timezone,
+       p.slug AS project_slug, {ar_content_slug} AS ar_content_slug, {ends_at} AS ends_at, warned.told
+FROM {items}
+JOIN companies c ON c.id = p.company_id
+CROSS JOIN LATERAL (
+    SELECT p.status <> 'active' OR cardinality(p.notify_before_expiry_days) = 0 OR {is_warned} AS told
+) warned
+WHERE {is_on} AND {ends_at} <= :ended_before AND (warned.told OR {ends_at} <= :held_after)
+ORDER BY {order}
+LIMIT :limit
+"""
+_IS_WARNED = """EXISTS (
+        SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+        WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
+    )"""
+_PROJECT_IS_WARNED = _IS_WARNED.format(notices=NOTICES_OF_PROJECT, ends_at="p.expires_at")
+_CONTENT_IS_WARNED = _IS_WARNED.format(notices=NOTICES_OF_CONTENT, ends_at="a.expires_at")
+_ENDED_PROJECTS = _ENDED_OF_A_KIND.format(
+    items="projects p",
+    ar_content_id="CAST(NULL AS bigint)",
+    ar_content_slug="CAST(NULL AS text)",
+    ends_at="p.expires_at",
+    is_warned=_PROJECT_IS_WARNED,
+    is_on="p.status = 'active' AND NOT p.auto_renew",
+    order="p.expires_at, p.id",
+)
+_ENDED_CONTENTS = _ENDED_OF_A_KIND.format(
+    items="ar_contents a JOIN projects p ON p.id = a.project_id",
+    ar_content_id="a.id",
+    ar_content_slug="a.slug",
+    ends_at="a.expires_at",
+    is_warned=f"{_CONTENT_IS_WARNED} OR {TOLD_WITH_ITS_PROJECT} AND {_PROJECT_IS_WARNED}",
+    is_on="a.is_active",
+    order="a.expires_at, a.project_id, a.id",
+)
+_ENDED = f"""
+({_ENDED_PROJECTS}) UNION ALL ({_ENDED_CONTENTS})
+ORDER BY ends_at, project_id, ar_content_id NULLS FIRST
+LIMIT :limit
+"""
+_COUNT = "SELECT count(*) FROM ({}) AS ended"
+
+
+def _with_types(statement: str) -> TextClause:
+    return text(statement).bindparams(
+        bindparam("ended_before", type_=TIMESTAMPTZ),
+        bindparam("held_after", type_=TIMESTAMPTZ),
+        bindparam("limit", type_=BigInteger),
+    )
+
+
+_FIND_ENDED = _with_types(_ENDED)
+_COUNT_ENDED = _with_types(_COUNT.format(_ENDED))
+
+
+async def find_ended(connection: AsyncConnection, rules: DeactivationRules, limit: int | None) -> list[EndedItem]:
+    """The first `limit` items that are to be switched off, those that ended first before the others. Reads only.
+
+    There is no cursor: what was switched off is not found again, and what is held is never found.
+    """
+    rows = await connection.execute(_FIND_ENDED, _parameters(rules, limit))
+    return [EndedItem(**row) for row in rows.mappings()]
+
+
+async def count_ended(connection: AsyncConnection, rules: DeactivationRules) -> int:
+    """How many items are to be switched off. Reads only."""
+    return int(await connection.scalar(_COUNT_ENDED, _parameters(rules, None)) or 0)
+
+
+def _parameters(rules: DeactivationRules, limit: int | None) -> dict[str, object]:
+    return {"ended_before": rules.ended_before, "held_after": rules.held_after, "limit": limit}
+
+
+_AUTO_RENEWING = text("""
+SELECT slug FROM projects WHERE status = 'active' AND auto_renew AND expires_at <= :ended_before ORDER BY expires_at, id
+""").bindparams(bindparam("ended_before", type_=TIMESTAMPTZ))
+
+
+async def find_auto_renewing(connection: AsyncConnection, rules: DeactivationRules) -> list[str]:
+    """Slugs of the projects that renew themselves and are past their end all the same. Reads only."""
+    return list(await connection.scalars(_AUTO_RENEWING, {"ended_before": rules.ended_before}))

@@ -1,0 +1,219 @@
+"""Bulk upserts by slug: companies, projects, AR content, each a batch in one statement.
+
+A row that would stay as it is is not touched at all: an import of what is there already writes and locks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BindParameter, TextClause, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.locks import lock
+from db.models import TIMESTAMPTZ
+
+Lines = Sequence[Mapping[str, Any]]
+"""JSON objects with a column's value each, slugs not twice. Of a relative time there is `expires_in`, in seconds,
+and `expires_at` is None; the same with `starts_in`. A company's quiet hours count with `sets_quiet_hours` only."""
+
+
+@dataclass(frozen=True)
+class Upserted:
+    """What became of a batch; the lines that are in none of these were there already, unchanged."""
+
+    new: int
+    changed: int
+    unresolved: list[str] = field(default_factory=list)
+    """Slugs of the lines that refer to a row that does not exist; nothing was written for them."""
+
+
+_TIME_ZONES = text("SELECT name FROM pg_timezone_names")
+
+
+async def time_zones(connection: AsyncConnection) -> set[str]:
+    """The time zones that this PostgreSQL knows. Another one in a row would make it refuse the whole batch."""
+    return set(await connection.scalars(_TIME_ZONES))
+
+
+def _lines() -> BindParameter[Any]:
+    return bindparam("lines", type_=JSON)
+
+
+_COMPANIES = text("""
+WITH line AS (
+    SELECT * FROM json_to_recordset(:lines) AS line (
+        slug text, name text, contact_email text, telegram_chat_id bigint, locale text, timezone text,
+        email_enabled boolean, telegram_enabled boolean, sets_quiet_hours boolean, quiet_from time, quiet_until time
+    )
+), new AS (
+    SELECT line.slug, line.name, line.contact_email, line.telegram_chat_id, line.locale, line.timezone,
+           line.email_enabled, line.telegram_enabled,
+           CASE WHEN line.sets_quiet_hours THEN line.quiet_from ELSE old.quiet_from END AS quiet_from,
+           CASE WHEN line.sets_quiet_hours THEN line.quiet_until ELSE old.quiet_until END AS quiet_until
+    FROM line LEFT JOIN companies old USING (slug)
+), written AS (
+    INSERT INTO companies AS company
+        (slug, name, contact_email, telegram_chat_id, locale, timezone, email_enabled, telegram_enabled, quiet_from,
+         quiet_until)
+    SELECT new.*
+    FROM new LEFT JOIN companies old USING (slug)
+    WHERE old.id IS NULL
+       OR (old.name, old.contact_email, old.telegram_chat_id, old.locale, old.timezone, old.email_enabled,
+           old.telegram_enabled, old.quiet_from, old.quiet_until)
+          IS DISTINCT FROM
+          (new.name, new.contact_email, new.telegram_chat_id, new.locale, new.timezone, new.email_enabled,
+           new.telegram_enabled, new.quiet_from, new.quiet_until)
+    ON CONFLICT (slug) DO UPDATE
+    SET name = excluded.name, contact_email = excluded.contact_email, telegram_chat_id = excluded.telegram_chat_id,
+        locale = excluded.locale, timezone = excluded.timezone, email_enabled = excluded.email_enabled,
+        telegram_enabled = excluded.telegram_enabled, quiet_from = excluded.quiet_from,
+        quiet_until = excluded.quiet_until
+    RETURNING company.slug
+)
+SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed
+FROM written LEFT JOIN companies old USING (slug)
+""").bindparams(_lines())
+
+
+async def upsert_companies(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
+    """Creates or updates the companies. May run twice."""
+    return await _upsert(connection, _COMPANIES, {"lines": lines})
+
+
+# A relative time counts once, for a row that has no such time yet. 'expired' is what the application made of an
+# 'active' project whose end has passed: the line still says 'active', and does not bring it back. A new end does, and
+# the AR content that was switched off comes back with the project.
+_PROJECTS = text("""
+WITH line AS (
+    SELECT * FROM json_to_recordset(:lines) AS line (
+        slug text, company_slug text, name text, status text, starts_at timestamptz, starts_in double precision,
+        expires_at timestamptz, expires_in double precision, auto_renew boolean, subscription_type text,
+        notify_before_expiry_days integer[], tags text[], metadata jsonb
+    )
+), new AS (
+    SELECT line.slug, c.id AS company_id, line.name,
+           CASE WHEN old.status = 'expired' AND line.status = 'active' AND ends.at <= :now
+                THEN 'expired' ELSE line.status END AS status,
+           coalesce(line.starts_at, CASE WHEN line.starts_in IS NOT NULL THEN
+               coalesce(old.starts_at, :now + make_interval(secs => line.starts_in)) END) AS starts_at,
+           ends.at AS expires_at, line.auto_renew, line.subscription_type, line.notify_before_expiry_days,
+           line.tags, line.metadata
+    FROM line
+    LEFT JOIN companies c ON c.slug = line.company_slug
+    LEFT JOIN projects old ON old.slug = line.slug
+    CROSS JOIN LATERAL (
+        SELECT coalesce(line.expires_at, old.expires_at, :now + make_interval(secs => line.expires_in)) AS at
+    ) ends
+), written AS (
+    INSERT INTO projects AS project
+        (slug, company_id, name, status, starts_at, expires_at, auto_renew, subscription_type,
+         notify_before_expiry_days, tags, metadata)
+    SELECT new.*
+    FROM new LEFT JOIN projects old USING (slug)
+    WHERE new.company_id IS NOT NULL AND (
+        old.id IS NULL
+        OR (old.company_id, old.name, old.status, old.starts_at, old.expires_at, old.auto_renew,
+            old.subscription_type, old.notify_before_expiry_days, old.tags, old.metadata)
+           IS DISTINCT FROM
+           (new.company_id, new.name, new.status, new.starts_at, new.expires_at, new.auto_renew,
+            new.subscription_type, new.notify_before_expiry_days, new.tags, new.metadata)
+    )
+    ON CONFLICT (slug) DO UPDATE
+    SET company_id = excluded.company_id, name = excluded.name, status = excluded.status,
+        starts_at = excluded.starts_at, expires_at = excluded.expires_at, auto_renew = excluded.auto_renew,
+        subscription_type = excluded.subscription_type,
+        notify_before_expiry_days = excluded.notify_before_expiry_days, tags = excluded.tags,
+        metadata = excluded.metadata,
+        deactivated_at = CASE WHEN excluded.status = 'expired' THEN project.deactivated_at END
+    RETURNING project.id, project.slug, project.company_id, project.status
+), contents AS (
+    UPDATE ar_contents a
+    SET company_id = written.company_id,
+        is_active = a.is_active OR back.is_on,
+        deactivated_at = CASE WHEN back.is_on THEN NULL ELSE a.deactivated_at END
+    FROM written
+    JOIN projects old USING (slug)
+    JOIN ar_contents content ON content.project_id = written.id
+    CROSS JOIN LATERAL (
+        SELECT written.status = 'active' AND old.deactivated_at IS NOT NULL AND content.deactivated_at IS NOT NULL
+               AND coalesce(content.expires_at > :now, true) AS is_on
+    ) back
+    WHERE a.id = content.id AND (a.company_id <> written.company_id OR back.is_on)
+)
+SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed,
+       (SELECT coalesce(array_agg(slug), '{}') FROM new WHERE company_id IS NULL) AS unresolved
+FROM written LEFT JOIN projects old USING (slug)
+""").bindparams(_lines(), bindparam("now", type_=TIMESTAMPTZ))
+
+
+async def upsert_projects(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
+    """Creates or updates the projects; `now` is what relative times of new rows count from. May run twice.
+
+    A project that goes to another company takes its AR content with it, and one that was switched off at its end and
+    gets a new one brings back the AR content that was switched off.
+    """
+    return await _upsert(connection, _PROJECTS, {"lines": lines, "now": now})
+
+
+# As with projects: what was switched off because it, or its project, had ended is not switched on by a line that says
+# nothing new. New AR content of such a project waits for the renewal as the rest does. A line that says 'off' is the
+# platform's own decision, which a renewal does not take back.
+_AR_CONTENTS = text("""
+WITH line AS (
+    SELECT * FROM json_to_recordset(:lines) AS line (
+        slug text, project_slug text, title text, is_active boolean, expires_at timestamptz,
+        expires_in double precision
+    )
+), new AS (
+    SELECT line.slug, p.company_id, p.id AS project_id, line.title,
+           on_now.is_active, ends.at AS expires_at,
+           CASE WHEN line.is_active AND NOT on_now.is_active AND old.id IS NULL THEN p.deactivated_at
+                WHEN line.is_active AND NOT on_now.is_active THEN old.deactivated_at END AS deactivated_at
+    FROM line
+    LEFT JOIN projects p ON p.slug = line.project_slug
+    LEFT JOIN ar_contents old ON old.slug = line.slug
+    CROSS JOIN LATERAL (
+        SELECT coalesce(line.expires_at, CASE WHEN line.expires_in IS NOT NULL THEN
+            coalesce(old.expires_at, :now + make_interval(secs => line.expires_in)) END) AS at
+    ) ends
+    CROSS JOIN LATERAL (
+        SELECT line.is_active AND (
+            coalesce(old.is_active, p.deactivated_at IS NULL)
+            OR p.deactivated_at IS NULL AND coalesce(ends.at, p.expires_at) > :now
+        ) AS is_active
+    ) on_now
+), written AS (
+    INSERT INTO ar_contents AS content
+        (slug, company_id, project_id, title, is_active, expires_at, deactivated_at)
+    SELECT new.*
+    FROM new LEFT JOIN ar_contents old USING (slug)
+    WHERE new.project_id IS NOT NULL AND (
+        old.id IS NULL
+        OR (old.company_id, old.project_id, old.title, old.is_active, old.expires_at, old.deactivated_at)
+           IS DISTINCT FROM
+           (new.company_id, new.project_id, new.title, new.is_active, new.expires_at, new.deactivated_at)
+    )
+    ON CONFLICT (slug) DO UPDATE
+    SET company_id = excluded.company_id, project_id = excluded.project_id, title = excluded.title,
+        is_active = excluded.is_active, expires_at = excluded.expires_at, deactivated_at = excluded.deactivated_at
+    RETURNING content.slug
+)
+SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed,
+       (SELECT coalesce(array_agg(slug), '{}') FROM new WHERE project_id IS NULL) AS unresolved
+FROM written LEFT JOIN ar_contents old USING (slug)
+""").bindparams(_lines(), bindparam("now", type_=TIMESTAMPTZ))
+
+
+async def upsert_ar_contents(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
+    """Creates or updates the AR content; `now` is what relative times of new rows count from. May run twice."""
+    return await _upsert(connection, _AR_CONTENTS, {"lines": lines, "now": now})
+
+
+async def _upsert(connection: AsyncConnection, statement: TextClause, parameters: dict[str, Any]) -> Upserted:
+    await lock(connection)
+    row = (await connection.execute(statement, parameters)).mappings().one()
+    return Upserted(**row)

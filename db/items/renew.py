@@ -1,0 +1,161 @@
+"""Renewing a project: its new end, what comes back with it, and the notices of the old end that are pointless now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.sending import Reason
+from db import locks
+from db.models import TIMESTAMPTZ
+
+
+class NotRenewable(Exception):
+    """The project cannot be renewed so. The message says why, and what to do instead."""
+
+
+class NoSuchProject(NotRenewable):
+    """There is no project of that slug."""
+
+
+@dataclass(frozen=True)
+class Reactivated:
+    """What had been switched off by this application and is on again."""
+
+    project: bool
+    contents: int
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What became of the project."""
+
+    slug: str
+    status: str
+    """`expired` still, where this application had not made it so."""
+    expires_at: datetime
+    previous_expires_at: datetime
+    reactivated: Reactivated
+    skipped_deliveries: int
+    """Of notices of the old end: those that had not ended and were not in flight."""
+
+    @property
+    def changed(self) -> bool:
+        """False: it had this end already, and was on."""
+        return self.reactivated.project or self.expires_at != self.previous_expires_at
+
+
+# First the deliveries and then the project, as a notice's record does.
+_LOCK_DELIVERIES = text("""
+SELECT d.notification_id
+FROM deliveries d
+JOIN notifications n ON n.id = d.notification_id
+JOIN projects p ON p.id = n.project_id
+WHERE p.slug = :slug AND n.status = 'open' AND n.notification_type IN ('expiring', 'expired')
+  AND n.ar_content_id IS NULL AND n.item_ends_at <> :until
+ORDER BY d.id
+FOR UPDATE OF d
+""").bindparams(bindparam("slug", type_=Text), bindparam("until", type_=TIMESTAMPTZ))
+
+_LOCK_PROJECT = text("""
+SELECT id, status, expires_at, deactivated_at IS NOT NULL AS was_switched_off
+FROM projects WHERE slug = :slug FOR NO KEY UPDATE
+""").bindparams(bindparam("slug", type_=Text))
+
+_RENEW = text("""
+WITH contents AS (
+    UPDATE ar_contents SET is_active = true, deactivated_at = NULL
+    WHERE :was_switched_off AND project_id = :project_id AND deactivated_at IS NOT NULL
+      AND coalesce(expires_at > :now, true)
+    RETURNING id
+), renewed AS (
+    UPDATE projects
+    SET expires_at = :until, status = CASE WHEN :was_switched_off THEN 'active' ELSE status END, deactivated_at = NULL
+    WHERE id = :project_id
+    RETURNING status
+)
+SELECT renewed.status, (SELECT count(*) FROM contents) AS contents FROM renewed
+""").bindparams(
+    bindparam("project_id", type_=BigInteger),
+    bindparam("was_switched_off", type_=Boolean),
+    bindparam("now", type_=TIMESTAMPTZ),
+    bindparam("until", type_=TIMESTAMPTZ),
+)
+
+# Who holds a claim can no longer mark it as in flight: it is not pending any more. What may have been handed over
+# before ends as unknown, as it would at the next claim.
+_SKIP = text("""
+UPDATE deliveries
+SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'skipped' END, reason = :reason,
+    finished_at = now(), reopened_at = NULL
+WHERE notification_id = ANY(:notification_ids) AND status = 'pending'
+""").bindparams(bindparam("notification_ids", type_=ARRAY(BigInteger)), bindparam("reason", type_=Text))
+
+# What has a workflow is settled by it.
+_SETTLE = text("""
+WITH ended AS (
+    SELECT notification_id, bool_or(status = 'accepted') AS accepted, bool_or(status = 'unknown') AS in_doubt
+    FROM deliveries
+    WHERE notification_id = ANY(:notification_ids)
+    GROUP BY notification_id
+    HAVING bool_and(status NOT IN ('pending', 'sending'))
+)
+UPDATE notifications n
+SET status = CASE WHEN ended.accepted THEN 'delivered' WHEN ended.in_doubt THEN 'in_doubt' ELSE 'undelivered' END,
+    finished_at = now()
+FROM ended WHERE n.id = ended.notification_id AND n.status = 'open' AND n.started_at IS NULL
+""").bindparams(bindparam("notification_ids", type_=ARRAY(BigInteger)))
+
+_NOTE = text("""
+INSERT INTO interventions (action, operator, why, project_id, before)
+VALUES ('renew', :operator, :why, :project_id, :before)
+""").bindparams(
+    bindparam("operator", type_=Text),
+    bindparam("why", type_=Text),
+    bindparam("project_id", type_=BigInteger),
+    bindparam("before", type_=JSONB),
+)
+
+
+async def renew_project(
+    connection: AsyncConnection, slug: str, until: datetime, now: datetime, operator: str, why: str
+) -> Renewal:
+    """Sets the new end, which is after `now`, and brings back exactly what this application had switched off.
+
+    Needs a transaction. May run twice: the second time changes nothing. Raises `NotRenewable`.
+    """
+    await locks.lock(connection)
+    of_the_old_end = list(await connection.scalars(_LOCK_DELIVERIES, {"slug": slug, "until": until}))
+    project = (await connection.execute(_LOCK_PROJECT, {"slug": slug})).one_or_none()
+    if project is None:
+        raise NoSuchProject(f"There is no project {slug!r}.")
+    if project.status == "archived":
+        raise NotRenewable(f"The project {slug!r} is archived: an import can make it active again.")
+    if until < project.expires_at:
+        raise NotRenewable(
+            f"The project {slug!r} ends later already, at {project.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
+            "To correct its end, import it."
+        )
+    if until == project.expires_at and not project.was_switched_off:
+        return Renewal(slug, project.status, until, until, Reactivated(False, 0), 0)
+    renewed = (
+        await connection.execute(
+            _RENEW, {"project_id": project.id, "was_switched_off": project.was_switched_off, "now": now, "until": until}
+        )
+    ).one()
+    skipped = await connection.execute(_SKIP, {"notification_ids": of_the_old_end, "reason": Reason.RENEWED})
+    await connection.execute(_SETTLE, {"notification_ids": of_the_old_end})
+    before = {"expires_at": project.expires_at.isoformat(), "status": project.status}
+    await connection.execute(_NOTE, {"operator": operator, "why": why, "project_id": project.id, "before": before})
+    return Renewal(
+        slug,
+        renewed.status,
+        until,
+        project.expires_at,
+        Reactivated(project.was_switched_off, renewed.contents),
+        skipped.rowcount,
+    )

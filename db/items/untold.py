@@ -1,0 +1,131 @@
+"""Items that end, or have ended, and of whose end nobody was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, Integer, Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.items.rules import TOLD_WITH_ITS_PROJECT
+from db.models import TIMESTAMPTZ
+
+NO_NOTICE = "no notice"
+
+
+@dataclass(frozen=True)
+class UntoldItem:
+    """A project, or AR content that has a warning of its own, with no `expiring` notice of its end accepted."""
+
+    project_id: int
+    ar_content_id: int | None
+    company: str
+    timezone: str
+    item: str
+    """Its slug."""
+    ends_at: datetime
+    why: str
+    """How its newest notice stands (`open`, `undelivered`, `in_doubt`); else `no notice`, or `never to be told`."""
+    email: str | None
+    """Of the newest notice, where there is one: the reason, else the status."""
+    telegram: str | None
+
+
+# The indexes on the ends carry the range; all else is looked up for the few items in it.
+_STATEMENT = """
+WITH items AS (
+    SELECT p.id AS project_id, NULL::bigint AS ar_content_id, p.company_id, p.slug, p.expires_at AS ends_at,
+           p.notify_before_expiry_days AS own_thresholds
+    FROM projects p
+    WHERE p.status = 'active' AND NOT p.auto_renew AND p.expires_at < now() + :within
+  UNION ALL
+    SELECT p.id, a.id, p.company_id, a.slug, a.expires_at, p.notify_before_expiry_days
+    FROM ar_contents a
+    JOIN projects p ON p.id = a.project_id
+    JOIN companies c ON c.id = p.company_id
+    WHERE a.is_active AND a.expires_at IS NOT NULL AND a.expires_at < now() + :within AND p.status = 'active'
+      AND NOT {told_with_its_project}
+), untold AS (
+    SELECT items.project_id, items.ar_content_id, c.slug AS company, c.timezone, items.slug AS item, items.ends_at,
+           newest.status IN ('undelivered', 'in_doubt') AS tried, newest.id IS NULL AS never_tried,
+           CASE
+               WHEN cardinality(items.own_thresholds) = 0 THEN 'never to be told'
+               WHEN newest.id IS NOT NULL THEN newest.status
+               ELSE 'no notice'
+           END AS why,
+           (SELECT coalesce(d.reason, d.status) FROM deliveries d
+            WHERE d.notification_id = newest.id AND d.channel = 'email') AS email,
+           (SELECT coalesce(d.reason, d.status) FROM deliveries d
+            WHERE d.notification_id = newest.id AND d.channel = 'telegram') AS telegram
+    FROM items
+    JOIN companies c ON c.id = items.company_id
+    LEFT JOIN LATERAL (
+        SELECT n.id, n.status
+        FROM notifications n
+        WHERE n.project_id = items.project_id AND n.notification_type = 'expiring' AND n.item_ends_at = items.ends_at
+          AND n.ar_content_id IS NOT DISTINCT FROM items.ar_content_id
+        ORDER BY n.id DESC
+        LIMIT 1
+    ) newest ON true
+    WHERE NOT EXISTS (
+        SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+        WHERE n.project_id = items.project_id AND n.notification_type = 'expiring' AND n.item_ends_at = items.ends_at
+          AND n.ar_content_id IS NOT DISTINCT FROM items.ar_content_id AND d.status = 'accepted'
+    )
+)
+SELECT project_id, ar_content_id, company, timezone, item, ends_at, why, email, telegram, count(*) OVER () AS in_all
+FROM untold
+WHERE NOT :only_problems
+   OR (why <> 'never to be told' AND (tried OR (never_tried AND ends_at < :last_chance_before)))
+ORDER BY ends_at, company, item
+LIMIT :limit
+"""
+_UNTOLD = text(_STATEMENT.format(told_with_its_project=TOLD_WITH_ITS_PROJECT)).bindparams(
+    bindparam("within", type_=Interval),
+    bindparam("only_problems", type_=Boolean),
+    bindparam("last_chance_before", type_=TIMESTAMPTZ),
+    bindparam("limit", type_=Integer),
+)
+
+
+async def list_untold(connection: AsyncConnection, within: timedelta) -> list[UntoldItem]:
+    """All that end `within` this time or have ended and are still on, the first to end first. Reads only."""
+    return (await _find(connection, within, only_problems=False))[0]
+
+
+async def untold_problems(
+    connection: AsyncConnection,
+    within: timedelta,
+    last_chance_before: datetime,
+    limit: int,
+) -> tuple[list[UntoldItem], int]:
+    """Of these, what an operator has to see to: a notice was tried in vain, or there is none and the item ends
+    `last_chance_before`. The first `limit`, and how many there are."""
+    return await _find(
+        connection,
+        within,
+        only_problems=True,
+        last_chance_before=last_chance_before,
+        limit=limit,
+    )
+
+
+async def _find(
+    connection: AsyncConnection,
+    within: timedelta,
+    *,
+    only_problems: bool,
+    last_chance_before: datetime | None = None,
+    limit: int | None = None,
+) -> tuple[list[UntoldItem], int]:
+    parameters: dict[str, Any] = {
+        "within": within,
+        "only_problems": only_problems,
+        "last_chance_before": last_chance_before,
+        "limit": limit,
+    }
+    rows = (await connection.execute(_UNTOLD, parameters)).mappings().all()
+    items = [UntoldItem(**{name: value for name, value in row.items() if name != "in_all"}) for row in rows]
+    return items, rows[0]["in_all"] if rows else 0

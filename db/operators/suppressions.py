@@ -1,0 +1,128 @@
+"""Addresses and chats that are used no more: put there by a provider's answer or by who unsubscribed, taken off by an
+operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.queues import Channel
+from contracts.sending import Reason
+
+_SUPPRESS = text("""
+INSERT INTO suppressions (channel, address, reason, provider_reply, notification_id)
+SELECT d.channel, lower(:address), :reason, :reply, d.notification_id FROM deliveries d WHERE d.id = :delivery_id
+ON CONFLICT (channel, address) DO NOTHING
+""").bindparams(
+    bindparam("address", type_=Text),
+    bindparam("reason", type_=Text),
+    bindparam("reply", type_=Text),
+    bindparam("delivery_id", type_=BigInteger),
+)
+
+
+async def suppress(
+    connection: AsyncConnection, delivery_id: int, address: str | None, reason: str, reply: str | None
+) -> None:
+    """Uses the address that the delivery went to no more. May run twice: the first reason stays."""
+    await connection.execute(
+        _SUPPRESS, {"address": address, "reason": reason, "reply": reply, "delivery_id": delivery_id}
+    )
+
+
+_ADDRESSEE = text("""
+SELECT d.recipient, c.name AS company, coalesce(c.locale, 'en') AS locale, s.reason AS suppressed
+FROM deliveries d
+JOIN notifications n ON n.id = d.notification_id
+LEFT JOIN companies c ON c.id = n.company_id
+LEFT JOIN suppressions s ON s.channel = d.channel AND s.address = lower(d.recipient)
+WHERE d.id = :delivery_id AND d.channel = 'email' AND d.recipient IS NOT NULL
+""").bindparams(bindparam("delivery_id", type_=BigInteger))
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Whom a mail went to."""
+
+    recipient: str
+    company: str | None
+    locale: str
+    suppressed: str | None
+    """Why the address is used no more."""
+
+
+async def read_addressee(connection: AsyncConnection, delivery_id: int) -> Addressee | None:
+    """None: there is no such e-mail, or it never had a recipient."""
+    row = (await connection.execute(_ADDRESSEE, {"delivery_id": delivery_id})).mappings().one_or_none()
+    return None if row is None else Addressee(**row)
+
+
+# What people want goes before what a provider said: an operator may take the latter off without asking them.
+_UNSUBSCRIBE = text("""
+INSERT INTO suppressions AS s (channel, address, reason, notification_id)
+SELECT d.channel, lower(:recipient), :reason, d.notification_id FROM deliveries d WHERE d.id = :delivery_id
+ON CONFLICT (channel, address) DO UPDATE
+SET reason = excluded.reason, provider_reply = NULL, notification_id = excluded.notification_id, created_at = now()
+WHERE s.reason <> excluded.reason
+""").bindparams(
+    bindparam("recipient", type_=Text), bindparam("reason", type_=Text), bindparam("delivery_id", type_=BigInteger)
+)
+
+
+async def unsubscribe(connection: AsyncConnection, delivery_id: int, recipient: str) -> None:
+    """Uses the address no more, since the recipient of this delivery wants no more mails. May run twice."""
+    await connection.execute(
+        _UNSUBSCRIBE,
+        {"delivery_id": delivery_id, "recipient": recipient, "reason": Reason.UNSUBSCRIBED.value},
+    )
+
+
+_LIST = text("""
+SELECT s.channel, s.address, s.reason, s.provider_reply, s.notification_id, s.created_at,
+       ARRAY(
+           SELECT c.slug FROM companies c
+           WHERE s.address = CASE WHEN s.channel = 'email' THEN lower(c.contact_email)
+                                  ELSE c.telegram_chat_id::text END
+           ORDER BY c.slug
+       ) AS companies
+FROM suppressions s
+WHERE :channel IS NULL OR s.channel = :channel
+ORDER BY s.created_at DESC, s.channel, s.address
+LIMIT :limit
+""").bindparams(bindparam("channel", type_=Text), bindparam("limit", type_=BigInteger))
+
+
+async def list_suppressions(
+    connection: AsyncConnection, limit: int, channel: Channel | None = None
+) -> Sequence[RowMapping]:
+    """The newest first, each with the slugs of the companies it concerns today."""
+    return (await connection.execute(_LIST, {"channel": channel, "limit": limit})).mappings().all()
+
+
+_LIFT = text("""
+WITH lifted AS (
+    DELETE FROM suppressions WHERE channel = :channel AND address = lower(:address)
+    RETURNING channel, address, reason, created_at
+)
+INSERT INTO interventions (action, operator, why, channel, address, before)
+SELECT 'unsuppress', :operator, :why, channel, address,
+       jsonb_build_object('reason', reason, 'created_at', created_at)
+FROM lifted
+""").bindparams(
+    bindparam("channel", type_=Text),
+    bindparam("address", type_=Text),
+    bindparam("operator", type_=Text),
+    bindparam("why", type_=Text),
+)
+
+
+async def lift(connection: AsyncConnection, channel: Channel, address: str, operator: str, why: str) -> bool:
+    """Uses the address again, and records who wanted it and why. False: it was not suppressed."""
+    lifted = await connection.execute(
+        _LIFT, {"channel": channel.value, "address": address, "operator": operator, "why": why}
+    )
+    return lifted.rowcount == 1

@@ -1,0 +1,150 @@
+"""The life of a claimed delivery: mark in flight, release, reject or accept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.record.claim import Claim
+
+# The item is looked at once more: a claim that had to wait for its row may have read it before.
+_MARK_SENDING = text("""
+UPDATE deliveries
+SET status = 'sending', sending_at = now(), subject = :subject, body = :body, body_html = :body_html,
+    provider_id = coalesce(:provider_id, provider_id)
+WHERE id = :delivery_id AND claim_seq = :claim_seq AND status = 'pending'
+  AND NOT EXISTS (
+      SELECT FROM notifications n
+      JOIN projects p ON p.id = n.project_id
+      LEFT JOIN ar_contents a ON a.id = n.ar_content_id
+      WHERE n.id = deliveries.notification_id AND n.notification_type = 'expiring'
+        AND CASE WHEN n.ar_content_id IS NULL THEN p.expires_at ELSE a.expires_at END
+            IS DISTINCT FROM n.item_ends_at
+  )
+""").bindparams(
+    bindparam("subject", type_=Text),
+    bindparam("body", type_=Text),
+    bindparam("body_html", type_=Text),
+    bindparam("provider_id", type_=Text),
+)
+
+
+@dataclass(frozen=True)
+class SentText:
+    """The text as it is about to be sent; `provider_id` where the sender chooses it (Message-ID)."""
+
+    subject: str | None
+    body: str
+    body_html: str | None = None
+    provider_id: str | None = None
+
+
+async def mark_sending(connection: AsyncConnection, claim: Claim, sent: SentText) -> bool:
+    """To be called just before the irrevocable step. False: a newer claim exists, or the item has another end by now:
+    nothing may be sent."""
+    result = await connection.execute(
+        _MARK_SENDING,
+        {
+            "delivery_id": claim.delivery_id,
+            "claim_seq": claim.claim_seq,
+            "subject": sent.subject,
+            "body": sent.body,
+            "body_html": sent.body_html,
+            "provider_id": sent.provider_id,
+        },
+    )
+    return result.rowcount == 1
+
+
+_RELEASE = text("""
+UPDATE deliveries SET status = 'pending', reason = :reason, provider_reply = :reply
+WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
+""").bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))
+
+
+async def release(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
+    """After a known non-delivery that is worth another attempt: nothing was handed over by this claim."""
+    await connection.execute(
+        _RELEASE,
+        {"delivery_id": claim.delivery_id, "claim_seq": claim.claim_seq, "reason": reason, "reply": reply},
+    )
+
+
+# A refusal cannot take back what an earlier attempt may have handed over: then the end is unknown.
+_REJECT = text("""
+UPDATE deliveries
+SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'rejected' END, reason = :reason,
+    provider_reply = coalesce(:reply, provider_reply), finished_at = now()
+WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
+""").bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))
+
+
+async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
+    """Ends the delivery as refused for good, or in doubt if it was before. A superseded claim changes nothing."""
+    await connection.execute(
+        _REJECT,
+        {"delivery_id": claim.delivery_id, "claim_seq": claim.claim_seq, "reason": reason, "reply": reply},
+    )
+
+
+_ACCEPT = text("""
+WITH before AS (
+    SELECT id, notification_id, status, claim_seq FROM deliveries WHERE id = :delivery_id FOR UPDATE
+)
+UPDATE deliveries d
+SET status = 'accepted', reason = NULL, reopened_at = NULL,
+    possible_duplicate = d.possible_duplicate OR before.status = 'accepted' OR before.claim_seq <> :claim_seq,
+    provider_id = coalesce(:provider_id, d.provider_id), provider_reply = :reply,
+    finished_at = CASE WHEN before.status = 'accepted' THEN d.finished_at ELSE now() END
+FROM before
+WHERE d.id = before.id
+RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq <> :claim_seq AS late
+""").bindparams(bindparam("provider_id", type_=Text), bindparam("reply", type_=Text))
+
+# A statement of its own: only a new snapshot sees a record that was written while _ACCEPT waited for the row.
+_DELIVER_AFTER_ALL = text("""
+WITH delivered AS (
+    UPDATE notifications SET status = 'delivered'
+    WHERE id = :notification_id AND status IN ('undelivered', 'in_doubt')
+    RETURNING project_id
+)
+UPDATE projects p SET last_notification_sent_at = now() FROM delivered WHERE p.id = delivered.project_id
+""").bindparams(bindparam("notification_id", type_=BigInteger))
+
+
+async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | None, reply: str) -> None:
+    """Writes that the provider took it. Not fenced: a late answer overrides what was settled in its absence."""
+    accepted = (
+        await connection.execute(
+            _ACCEPT,
+            {
+                "delivery_id": claim.delivery_id,
+                "claim_seq": claim.claim_seq,
+                "provider_id": provider_id,
+                "reply": reply,
+            },
+        )
+    ).one_or_none()
+    if accepted is not None and accepted.late:
+        await connection.execute(_DELIVER_AFTER_ALL, {"notification_id": accepted.notification_id})
+
+
+# The chat may be several companies', or stand in the notification itself.
+_MOVE_CHAT = text("""
+WITH companies_moved AS (
+    UPDATE companies SET telegram_chat_id = :new_chat_id WHERE telegram_chat_id::text = :old
+)
+UPDATE notifications
+SET metadata = jsonb_set(metadata, '{telegram_recipient}', to_jsonb(CAST(:new_chat_id AS text)))
+WHERE id = (SELECT notification_id FROM deliveries WHERE id = :delivery_id)
+  AND metadata ->> 'telegram_recipient' = :old
+""").bindparams(bindparam("new_chat_id", type_=BigInteger), bindparam("delivery_id", type_=BigInteger))
+
+
+async def move_chat(connection: AsyncConnection, claim: Claim, new_chat_id: int) -> None:
+    """Saves the id a group got when it became a supergroup, unless somebody has changed the old one meanwhile."""
+    await connection.execute(
+        _MOVE_CHAT, {"new_chat_id": new_chat_id, "delivery_id": claim.delivery_id, "old": claim.recipient}
+    )

@@ -1,0 +1,140 @@
+"""Notifications one by one and by the page, and the life of a test before its workflow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Boolean, Text, bindparam, column, func, select, table, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.keys import NotificationType
+from contracts.sending import NotificationStatus
+from db.models import TIMESTAMPTZ, Company, Delivery, Notification, Project
+
+_FLAT = table(
+    "notifications_flat",
+    column("id", BigInteger),
+    column("notification_type", Text),
+    column("status", Text),
+    column("company_id", BigInteger),
+    column("company_slug", Text),
+    column("project_id", BigInteger),
+    column("project_slug", Text),
+    column("ar_content_id", BigInteger),
+    column("ar_content_slug", Text),
+    column("subject", Text),
+    column("days_left"),
+    column("item_ends_at", TIMESTAMPTZ),
+    column("created_at", TIMESTAMPTZ),
+    column("finished_at", TIMESTAMPTZ),
+    column("workflow_id", Text),
+    column("email_sent", Boolean),
+    column("email_sent_at", TIMESTAMPTZ),
+    column("email_error", Text),
+    column("telegram_sent", Boolean),
+    column("telegram_sent_at", TIMESTAMPTZ),
+    column("telegram_error", Text),
+)
+
+
+@dataclass(frozen=True)
+class NotificationFilter:
+    """Which notifications; None: all. `company` and `project` are slugs."""
+
+    notification_type: NotificationType | None = None
+    status: NotificationStatus | None = None
+    company: str | None = None
+    project: str | None = None
+
+
+async def list_flat(
+    connection: AsyncConnection, wanted: NotificationFilter, limit: int, before_id: int | None = None
+) -> Sequence[RowMapping]:
+    """The newest `limit` notifications, those older than `before_id` where it is given. One statement."""
+    # The page is chosen in the table: behind the view's joins the planner would walk through all that is newer.
+    page = select(Notification.id).order_by(Notification.id.desc()).limit(limit)
+    if before_id is not None:
+        page = page.where(Notification.id < before_id)
+    if wanted.notification_type is not None:
+        page = page.where(Notification.notification_type == wanted.notification_type.value)
+    if wanted.status is not None:
+        page = page.where(Notification.status == wanted.status.value)
+    if wanted.company is not None:
+        company = select(Company.id).where(Company.slug == wanted.company)
+        page = page.where(Notification.company_id == company.scalar_subquery())
+    if wanted.project is not None:
+        project = select(Project.id).where(Project.slug == wanted.project)
+        page = page.where(Notification.project_id == project.scalar_subquery())
+    statement = select(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
+    return (await connection.execute(statement)).mappings().all()
+
+
+async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMapping | None:
+    """One notification with its `deliveries`, a list of JSON objects. None if there is none. One statement."""
+    shown = (
+        select(
+            Delivery.channel,
+            Delivery.status,
+            Delivery.reason,
+            Delivery.attempts,
+            Delivery.recipient,
+            Delivery.subject,
+            Delivery.body,
+            Delivery.body_html,
+            Delivery.provider_id,
+            Delivery.provider_reply,
+            Delivery.possible_duplicate,
+            Delivery.claimed_at,
+            Delivery.sending_at,
+            Delivery.finished_at,
+        )
+        .where(Delivery.notification_id == notification_id)
+        .order_by(Delivery.channel)
+        .subquery("shown")
+    )
+    deliveries = select(func.jsonb_agg(shown.table_valued(), type_=JSONB())).scalar_subquery()
+    statement = select(_FLAT, deliveries.label("deliveries")).where(_FLAT.c.id == notification_id)
+    return (await connection.execute(statement)).mappings().one_or_none()
+
+
+_DELIVERIES = text("""
+SELECT d.id, d.notification_id, n.notification_type, c.slug AS company_slug, p.slug AS project_slug, d.channel,
+       d.status, d.reason, d.attempts, d.recipient, d.provider_id, d.provider_reply, d.possible_duplicate,
+       d.created_at, d.sending_at, d.finished_at
+FROM deliveries d
+JOIN notifications n ON n.id = d.notification_id
+LEFT JOIN companies c ON c.id = n.company_id
+LEFT JOIN projects p ON p.id = n.project_id
+WHERE (:status IS NULL OR d.status = :status)
+  AND (:channel IS NULL OR d.channel = :channel)
+  AND (:notification_id IS NULL OR d.notification_id = :notification_id)
+ORDER BY d.id DESC
+LIMIT :limit
+""").bindparams(
+    bindparam("status", type_=Text), bindparam("channel", type_=Text), bindparam("notification_id", type_=BigInteger)
+)
+
+
+async def list_deliveries(
+    connection: AsyncConnection,
+    limit: int,
+    *,
+    status: str | None = None,
+    channel: str | None = None,
+    notification_id: int | None = None,
+) -> Sequence[RowMapping]:
+    """The newest deliveries for which all that is given holds."""
+    parameters = {"status": status, "channel": channel, "notification_id": notification_id, "limit": limit}
+    return (await connection.execute(_DELIVERIES, parameters)).mappings().all()
+
+
+_TIME_ZONES = text("SELECT id, timezone FROM companies WHERE id = ANY(:ids)")
+
+
+async def company_time_zones(connection: AsyncConnection, company_ids: Sequence[int]) -> dict[int, str]:
+    """Each company's time zone, by its id."""
+    rows = await connection.execute(_TIME_ZONES, {"ids": list(company_ids)})
+    return {row.id: row.timezone for row in rows}

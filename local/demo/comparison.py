@@ -1,0 +1,108 @@
+"""What PostgreSQL, the sink and the stand-in hold, against what was to be expected."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from contracts.sending import DeliveryStatus
+
+COLUMNS = ["item", "type", "channel", "status"]
+
+_LEDGER = text("""
+SELECT coalesce(a.slug, p.slug, n.metadata ->> 'problem', n.notification_type) AS item, n.notification_type AS type,
+       d.channel, d.status,
+       n.id AS notification_id, n.workflow_id, d.reason, d.provider_reply, d.provider_id, d.attempts,
+       d.possible_duplicate, c.name AS company, n.days_left
+FROM notifications n
+JOIN deliveries d ON d.notification_id = n.id
+LEFT JOIN projects p ON p.id = n.project_id
+LEFT JOIN ar_contents a ON a.id = n.ar_content_id
+LEFT JOIN companies c ON c.id = n.company_id
+ORDER BY n.item_ends_at NULLS LAST, n.id, d.channel
+""")
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One delivery as PostgreSQL has it."""
+
+    item: str
+    """The slug of what the notice is about; an alert's problem; `test`."""
+    type: str
+    channel: str
+    status: str
+    notification_id: int
+    workflow_id: str
+    reason: str | None
+    provider_reply: str | None
+    provider_id: str | None
+    attempts: int
+    possible_duplicate: bool
+    company: str | None
+    days_left: int | None
+
+
+async def read_ledger(engine: AsyncEngine) -> list[LedgerRow]:
+    """Every delivery, in the order of the items' ends."""
+    async with engine.connect() as connection:
+        return [LedgerRow(**row) for row in (await connection.execute(_LEDGER)).mappings()]
+
+
+def read_received(path: Path) -> list[dict[str, object]]:
+    """What the stand-ins accepted, one entry a message."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def against_expected(ledger: Sequence[LedgerRow], expected_file: Path) -> list[str]:
+    """A line for each row that differs between the ledger and the file written by hand.
+
+    What concerns operators (tests, alerts) is compared only if the file speaks of it.
+    """
+    with expected_file.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        if reader.fieldnames != COLUMNS:
+            return [f"{expected_file}:1: the columns must be {','.join(COLUMNS)}"]
+        expected = Counter((row["item"], row["type"], row["channel"], row["status"]) for row in reader)
+    types = {"expiring", "expired"} | {kind for _, kind, _, _ in expected}
+    actual = Counter((row.item, row.type, row.channel, row.status) for row in ledger if row.type in types)
+    return [f"missing: {','.join(row)}" for row in (expected - actual).elements()] + [
+        f"not expected: {','.join(row)}" for row in (actual - expected).elements()
+    ]
+
+
+def against_received(ledger: Sequence[LedgerRow], received: Sequence[dict[str, object]]) -> list[str]:
+    """A line for each delivery of which the receiving side saw something else than the ledger says.
+
+    Accepted means received once. Unknown means at most once; anything else means never.
+    """
+    mails = Counter(entry["message_id"] for entry in received if entry["channel"] == "email")
+    messages = Counter(str(entry["message_id"]) for entry in received if entry["channel"] == "telegram")
+    differences = []
+    for row in ledger:
+        seen = (mails if row.channel == "email" else messages).pop(row.provider_id or "", 0)
+        if row.status == DeliveryStatus.UNKNOWN:
+            continue
+        if seen != (1 if row.status == DeliveryStatus.ACCEPTED else 0):
+            differences.append(f"{row.item},{row.type},{row.channel}: {row.status}, but received {seen} times")
+    unknown = sum(row.status == DeliveryStatus.UNKNOWN for row in ledger)
+    unaccounted = mails.total() + messages.total()
+    if unaccounted > unknown:
+        differences.append(f"{unaccounted} messages were received that the ledger does not account for")
+    return differences
+
+
+def summary(new: int, ledger: Sequence[LedgerRow]) -> str:
+    """The demo's last line."""
+    counts = Counter(row.status for row in ledger)
+    ends = ("accepted", "skipped", "rejected", "failed", "unknown")
+    return " ".join([f"new={new}", *(f"{end}={counts[end]}" for end in ends)])

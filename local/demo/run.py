@@ -1,0 +1,242 @@
+"""The steps of the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from socket import create_server
+from typing import NamedTuple
+from urllib.parse import quote
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleOverlapPolicy
+
+from contracts.scanning import ScanExpiringResult
+from local.demo import comparison
+from local.demo.children import Child, ChildFailedError
+from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, ROOT, STATE, environment, external
+from local.embedded.servers import EmbeddedServers
+from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
+
+SCAN_SECONDS = 60.0
+FINISH_SECONDS = 300.0
+"""Longer than GIVE_UP_AFTER and its attempts could take on a slow machine."""
+STYLES = {"accepted": "green", "rejected": "red", "failed": "red", "unknown": "yellow", "skipped": "dim"}
+
+_TESTED = text("SELECT EXISTS (SELECT FROM notifications WHERE notification_type = 'test')")
+_PROGRESS = text("SELECT count(*) AS total, count(*) FILTER (WHERE status <> 'open') AS ended FROM notifications")
+
+
+class DemoFailedError(Exception):
+    """A step of the demo did not work. The message says which and why."""
+
+
+class _Counted(NamedTuple):
+    """Notifications."""
+
+    total: int
+    ended: int
+
+
+class Demo:
+    """One run: `start`, then `run`, then `report`."""
+
+    def __init__(self, console: Console, data: Path) -> None:
+        self._console = console
+        self._data = data
+        self._children: list[Child] = []
+        self._scan_link = ""
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Brings everything up; `stack` takes it down again, in the opposite order."""
+        say = self._console.print
+        say("Starting PostgreSQL, Temporal and the stand-ins for mail and Telegram ...")
+        servers = EmbeddedServers(STATE, progress=lambda line: say(line, style="dim", markup=False))
+        await stack.enter_async_context(servers)
+        self._endpoints = servers.endpoints()
+        stand_ins = await self._start_stand_ins(stack)
+        self._api_url = f"http://127.0.0.1:{(port := _free_port())}"
+        self._environment = environment(self._endpoints, stand_ins, port)
+        self._engine: AsyncEngine = create_async_engine(self._endpoints["database_url"])
+        stack.push_async_callback(self._engine.dispose)
+        self._client = await Client.connect(
+            self._endpoints["temporal_address"], namespace=self._endpoints["temporal_namespace"]
+        )
+        await self._command("migrate")
+        say("Starting the API and the worker ...")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._command("import", str(self._data)))
+            group.create_task(self._command("schedules", "apply"))
+            group.create_task(self._child(stack, "api", ["-m", "api"], "api_ready"))
+        # Last: with the first thing it does it may look whether all the others are well.
+        await self._child(stack, "worker", [str(ROOT / "worker.py")], "worker_ready")
+
+    async def _start_stand_ins(self, stack: AsyncExitStack) -> dict[str, object]:
+        arguments = ["-m", "local.stand_ins", "--dir", str(STATE), "--mail-dir", str(MAIL)]
+        if (script := self._data / "stand_ins.json").exists():
+            arguments += ["--script", str(script)]
+        await self._child(stack, "stand_ins", arguments, '"smtp_port"')
+        stand_ins: dict[str, object] = json.loads((STATE / "stand_ins.json").read_bytes())
+        return stand_ins
+
+    async def _child(self, stack: AsyncExitStack, name: str, arguments: list[str], ready: str) -> None:
+        child = Child(name, arguments, STATE / "logs", getattr(self, "_environment", _with_root()))
+        self._children.append(await stack.enter_async_context(child))
+        try:
+            await child.start(lambda output: ready in output)
+        except ChildFailedError as error:
+            raise DemoFailedError(str(error)) from None
+
+    async def _command(self, *arguments: str) -> None:
+        """Runs one of the operator's commands, in full view."""
+        self._console.print(f"$ python cli.py {' '.join(arguments)}", style="bold", markup=False, highlight=False)
+        command = await asyncio.create_subprocess_exec(
+            sys.executable, "cli.py", *arguments, cwd=ROOT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
+        )
+        try:
+            status = await command.wait()
+        except asyncio.CancelledError:
+            command.terminate()
+            await command.wait()
+            raise
+        if status != 0:
+            raise DemoFailedError(f"python cli.py {' '.join(arguments)}: exit status {status}")
+
+    async def run(self) -> int:
+        """All that happens by itself, once: the scan, the switching off, the look at the system's health. And a test.
+
+        Each Schedule is triggered, and all that it started is waited for. Returns how many notifications are new.
+        """
+        before = await self._count()
+        await self._send_test()
+        scan, deactivation = await self._trigger(SCAN_EXPIRING), await self._trigger(DEACTIVATE_EXPIRED)
+        self._scan_link = self._workflow_link(scan)
+        self._console.print(f"Scanning: {self._scan_link}", highlight=False)
+        await self._all_ended(scan, deactivation)
+        check = await self._trigger(CHECK_HEALTH)
+        await self._all_ended(check)
+        handle = self._client.get_workflow_handle(scan, result_type=ScanExpiringResult)
+        result = await handle.result()
+        self._console.print(f"The scan found {result.found}, opened {result.opened}, started {result.started}.")
+        return (await self._count()).total - before.total
+
+    async def _send_test(self) -> None:
+        """One test notification, as an operator sends it through the API; the first time only."""
+        async with self._engine.connect() as connection:
+            if await connection.scalar(_TESTED):
+                return
+        async with httpx.AsyncClient(base_url=self._api_url, timeout=SCAN_SECONDS) as api:
+            answer = await api.post("/notifications/test", json={"email": ADMIN_EMAIL, "chat_id": int(ADMIN_CHAT)})
+            answer.raise_for_status()
+
+    async def _count(self) -> _Counted:
+        async with self._engine.connect() as connection:
+            return _Counted(*(await connection.execute(_PROGRESS)).one())
+
+    async def _all_ended(self, *workflow_ids: str) -> None:
+        """Waits for these workflows and for every notification."""
+        running = asyncio.gather(*(self._client.get_workflow_handle(each).result() for each in workflow_ids))
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                with Progress(*columns, console=self._console) as progress:
+                    task = progress.add_task("notifications ended", total=None)
+                    while True:
+                        counted = await self._count()
+                        progress.update(task, completed=counted.ended, total=counted.total or None)
+                        if running.done() and counted.ended == counted.total:
+                            break
+                        if ended := next((child.ended for child in self._children if child.ended), None):
+                            raise DemoFailedError(ended)
+                        await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise DemoFailedError(f"not all has ended after {FINISH_SECONDS:.0f} s: {self._scan_link}") from None
+        finally:
+            running.cancel()
+        await running
+
+    async def _trigger(self, schedule_id: str) -> str:
+        """The id of the workflow that the Schedule has started for this trigger."""
+        schedule = self._client.get_schedule_handle(schedule_id)
+        before = (await schedule.describe()).info.num_actions
+        await schedule.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
+        async with asyncio.timeout(SCAN_SECONDS):
+            while (info := (await schedule.describe()).info).num_actions == before:  # noqa: ASYNC110 - the server knows
+                await asyncio.sleep(0.1)
+        action = info.recent_actions[-1].action
+        if not isinstance(action, ScheduleActionExecutionStartWorkflow):
+            raise DemoFailedError(f"the Schedule {schedule_id} did not start a workflow")
+        return action.workflow_id
+
+    async def report(self, new: int) -> tuple[list[str], str]:
+        """Shows the table. Returns what differs from what was to be expected, and the counts."""
+        ledger = await comparison.read_ledger(self._engine)
+        received = comparison.read_received(STATE / "received.jsonl")
+        self._console.print(_table(ledger))
+        differences = [] if external() else comparison.against_received(ledger, received)
+        if (expected := self._data / "expected.csv").exists():
+            differences = comparison.against_expected(ledger, expected) + differences
+        return differences, comparison.summary(new, ledger)
+
+    def show_links(self) -> None:
+        children = quote('NotificationType="expiring"')
+        namespace = self._endpoints["temporal_namespace"]
+        links = {
+            "The scan": self._scan_link,
+            "Its children": f"{self._endpoints['temporal_ui_url']}/namespaces/{namespace}/workflows?query={children}",
+            "The API": f"{self._api_url}/docs",
+            "The mails": str(MAIL),
+            "The logs": str(STATE / "logs"),
+            "The servers": str(STATE / "endpoints.json"),
+        }
+        for name, link in links.items():
+            self._console.print(f"{name + ':':14}{link}", highlight=False, markup=False)
+
+    async def stay_up(self, stop: asyncio.Event) -> None:
+        """Until Ctrl-C. Raises `DemoFailedError` if a process of the demo ends by itself."""
+        self._console.print("All of this stays up until Ctrl-C.", style="bold")
+        while not stop.is_set():
+            if ended := next((child.ended for child in self._children if child.ended), None):
+                raise DemoFailedError(ended)
+            await asyncio.sleep(0.5)
+
+    def _workflow_link(self, workflow_id: str) -> str:
+        namespace = self._endpoints["temporal_namespace"]
+        return f"{self._endpoints['temporal_ui_url']}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+
+
+def _table(ledger: list[comparison.LedgerRow]) -> Table:
+    table = Table(title="Every notification, with both channels' outcome")
+    for column in ("Item", "Company", "Type", "Days left", "E-mail", "Telegram"):
+        table.add_column(column, overflow="fold")
+    for email, telegram in zip(ledger[::2], ledger[1::2], strict=True):
+        days_left = "" if email.days_left is None else str(email.days_left)
+        table.add_row(email.item, email.company or "", email.type, days_left, _outcome(email), _outcome(telegram))
+    return table
+
+
+def _outcome(row: comparison.LedgerRow) -> str:
+    status = f"[{STYLES.get(row.status, 'white')}]{row.status}[/]"
+    detail = [row.reason] if row.reason else []
+    if row.attempts > 1:
+        detail.append(f"{row.attempts} attempts")
+    return f"{status} [dim]({', '.join(detail)})[/]" if detail else status
+
+
+def _with_root() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def _free_port() -> int:
+    with create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

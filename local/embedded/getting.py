@@ -1,0 +1,115 @@
+"""Getting a server's programs onto this machine, once for all checkouts: what the ways to them have in common."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from local.embedded.locks import FileLock
+from local.embedded.process import ServerProcess
+
+Progress = Callable[[str], None]
+
+_DOWNLOAD_SILENCE_SECONDS = 30.0
+_DOWNLOAD_SECONDS = 600.0
+_RUN_SECONDS = 1800.0
+_PROGRESS_SECONDS = 30.0
+
+
+class WayFailed(Exception):
+    """One way to a program does not work here; the message says why."""
+
+
+def say_nothing(_message: str) -> None:
+    """The progress of those who do not want to hear it."""
+
+
+def on_path(name: str) -> str | None:
+    """The absolute path of a command, whatever the working directory will be."""
+    found = shutil.which(name)
+    return os.path.abspath(found) if found else None
+
+
+def cache_directory() -> Path:
+    """Where what is fetched once for all checkouts is kept; it may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "expiry-notifier"
+
+
+@asynccontextmanager
+async def sole_getter(lock_file: Path, what: str, progress: Progress) -> AsyncIterator[None]:
+    """One process at a time; the others wait."""
+    lock = FileLock(lock_file)
+    waiting = False
+    while not lock.try_acquire():
+        if not waiting:
+            progress(f"Waiting for another process ({lock.holder()}) that gets {what}.")
+            waiting = True
+        await asyncio.sleep(0.2)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def empty(folder: Path) -> None:
+    """Makes the folder, without what was in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+async def sdk_download(server: Literal["dev-server", "test-server"], workshop: Path) -> Path:
+    """The executable as the Temporal SDK downloads it. Raises WayFailed."""
+    folder = workshop / "download"
+    folder.mkdir()
+    script = Path(__file__).with_name("sdk_download.py")
+    process = _start([sys.executable, str(script), server, str(folder)], workshop, {})
+    started = time.monotonic()
+    try:
+        while not await process.wait(0.5):
+            waited = time.monotonic() - started
+            allowed = _DOWNLOAD_SECONDS if any(folder.iterdir()) else _DOWNLOAD_SILENCE_SECONDS
+            if waited > allowed:
+                raise WayFailed(f"nothing arrived within {waited:.0f} s")
+    finally:
+        process.kill()
+    if process.exit_code != 0:
+        raise WayFailed(_last_line(process))
+    downloaded = [path for path in folder.iterdir() if os.access(path, os.X_OK)]
+    if not downloaded:
+        raise WayFailed("the SDK left no executable")
+    return downloaded[0]
+
+
+async def run(command: Sequence[str], workshop: Path, environment: Mapping[str, str], progress: Progress) -> None:
+    """Run a command to its end, saying now and then that it still runs. Raises WayFailed."""
+    process = _start(command, workshop, environment)
+    started = time.monotonic()
+    try:
+        while not await process.wait(_PROGRESS_SECONDS):
+            waited = time.monotonic() - started
+            if waited > _RUN_SECONDS:
+                raise WayFailed(f"not done after {waited / 60:.0f} minutes")
+            progress(f"Still at it after {waited:.0f} s.")
+    finally:
+        process.kill()
+    if process.exit_code != 0:
+        raise WayFailed(_last_line(process))
+
+
+def _start(command: Sequence[str], workshop: Path, environment: Mapping[str, str]) -> ServerProcess:
+    return ServerProcess(
+        command,
+        log_file=workshop / "log",
+        death_signal=signal.SIGKILL,
+        environment={**os.environ, **environment},
+    )
+
+
+def _last_line(process: ServerProcess) -> str:
+    return process.log_tail(1).strip()

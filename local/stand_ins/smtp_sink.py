@@ -1,0 +1,183 @@
+"""An SMTP server that keeps what it accepts, and misbehaves where a test asks it to."""
+
+import asyncio
+import os
+import re
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP as SMTP_POLICY
+from functools import cached_property, partial
+from pathlib import Path
+from typing import get_args
+
+from aiosmtpd.smtp import Envelope
+
+from local.stand_ins import tcp
+from local.stand_ins.script import AcceptThenReset
+from local.stand_ins.smtp_actions import SmtpAction, Stage
+from local.stand_ins.smtp_protocol import ConnectionHooks, SmtpConnection
+from local.stand_ins.stand_in import StandIn
+
+HANDSHAKE_TIMEOUT = 5.0  # seconds; `stop` waits for a client that never begins its handshake
+RECIPIENT_STAGES: tuple[Stage, ...] = ("rcpt", "data", "dot", "reply")
+
+
+@dataclass(frozen=True)
+class ReceivedMail:
+    """A message for which the sink took responsibility, whether or not the client got to hear of it."""
+
+    number: int
+    sender: str
+    recipients: tuple[str, ...]
+    raw: bytes
+    accepted_at: datetime
+
+    @cached_property
+    def message(self) -> EmailMessage:
+        """The parsed message; parsed at the first use."""
+        return BytesParser(EmailMessage, policy=SMTP_POLICY).parsebytes(self.raw)
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        # Read without the e-mail parser, which would cost more than receiving the message did.
+        head = self.raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        lines = re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")
+        fields = (line.partition(":") for line in reversed(lines))
+        return {name.lower(): value.strip() for name, _, value in fields}
+
+    @property
+    def notification_id(self) -> str | None:
+        """The header X-Notification-Id."""
+        return self._headers.get("x-notification-id")
+
+    @property
+    def message_id(self) -> str | None:
+        """The header Message-ID, with its angle brackets."""
+        return self._headers.get("message-id")
+
+    @property
+    def subject(self) -> str:
+        """The decoded subject; empty when there is none."""
+        subject = self._headers.get("subject", "")
+        return str(make_header(decode_header(subject))) if "=?" in subject else subject
+
+
+class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
+    """Where SMTP_HOST and SMTP_PORT should point.
+
+    `folder` gets each accepted message as a file. `users` (name to password) turns AUTH on; with `starttls`
+    it is offered only after STARTTLS.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        folder: Path | None = None,
+        implicit_tls: ssl.SSLContext | None = None,
+        starttls: ssl.SSLContext | None = None,
+        require_starttls: bool = False,
+        users: Mapping[str, str] | None = None,
+        auth_required: bool = False,
+        size_limit: int = 10 * 2**20,
+        smtputf8: bool = True,
+        hostname: str = "mail.stand-in.test",
+        keep: bool = True,
+        on_accept: Callable[[ReceivedMail], None] | None = None,
+    ) -> None:
+        super().__init__(port, keep, on_accept)
+        self.messages_per_connection: list[int] = []
+        self._folder = folder
+        self._last_number = _last_number(folder) if folder else 0
+        self._implicit_tls = implicit_tls
+        self._connections: tcp.Connections[SmtpConnection] = tcp.Connections()
+        self._server: asyncio.Server | None = None
+        self._connection = partial(
+            SmtpConnection,
+            ConnectionHooks(self._script.arrive, self._accept, offers_auth=bool(users)),
+            users=dict(users or {}),
+            auth_required=auth_required,
+            on_made=self._connected,
+            on_lost=self._connections.discard,
+            tls_context=starttls,
+            require_starttls=require_starttls,
+            data_size_limit=size_limit,
+            enable_SMTPUTF8=smtputf8,
+            hostname=hostname,
+            ident="ESMTP",
+        )
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            self._connection,
+            self.host,
+            self.port,
+            ssl=self._implicit_tls,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._implicit_tls else None,
+            backlog=1024,
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        await self._connections.abort_all()
+        await self._server.wait_closed()
+        self._server = None
+
+    @property
+    def connections_opened(self) -> int:
+        return self._connections.opened
+
+    def to(self, recipient: str) -> list[ReceivedMail]:
+        return [mail for mail in self.messages if recipient in mail.recipients]
+
+    def _check(self, stage: Stage, recipient: str | None, actions: Iterable[SmtpAction]) -> None:
+        if stage not in get_args(Stage):
+            raise ValueError(f"no such stage: {stage}")
+        if recipient is not None and stage not in RECIPIENT_STAGES:
+            raise ValueError(f"the recipient is not known yet at stage {stage}")
+        if stage != "dot" and any(isinstance(action, AcceptThenReset) for action in actions):
+            raise ValueError("AcceptThenReset belongs to stage dot")
+
+    def _accept(self, connection: SmtpConnection, envelope: Envelope) -> int:
+        self._last_number += 1
+        mail = ReceivedMail(
+            number=self._last_number,
+            sender=envelope.mail_from or "",
+            recipients=tuple(envelope.rcpt_tos),
+            raw=envelope.original_content or b"",
+            accepted_at=datetime.now(UTC),
+        )
+        if self._folder:
+            _write_eml(self._folder, mail)
+        self.messages_per_connection[connection.number] += 1
+        self._keep(mail)
+        return mail.number
+
+    def _connected(self, connection: SmtpConnection) -> None:
+        connection.number = len(self.messages_per_connection)
+        self.messages_per_connection.append(0)
+        self._connections.add(connection)
+
+
+def _last_number(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [path.name.partition("-")[0] for path in folder.glob("*.eml")]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _write_eml(folder: Path, mail: ReceivedMail) -> None:
+    # The Message-ID begins with the notification's key, and that with its type and item.
+    item = (mail.message_id or "").strip("<>").partition("@")[0] or mail.notification_id or "mail"
+    name = f"{mail.number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', item)[:120]}.eml"
+    unfinished = folder / f".{name}.tmp"
+    unfinished.write_bytes(mail.raw)
+    os.replace(unfinished, folder / name)
