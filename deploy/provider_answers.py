@@ -51,8 +51,8 @@ HEADER = """\
 # What the providers' answers mean
 
 `python -m deploy.provider_answers` writes this page from `channels/email/smtp_replies.py` and
-`channels/telegram/replies.py`: change it there. In each table the first row that fits counts. A delivery's `reason` is `smtp_<stage>_<code>` or
-`telegram_<status>`, or the code in brackets.
+`channels/telegram/replies.py`: change it there. In each table the first row that fits counts. A
+delivery's `reason` is `smtp_<stage>_<code>` or `telegram_<status>`, or the code in brackets.
 
 | Outcome | What happens |
 | --- | --- |
