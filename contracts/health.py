@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.queues import Channel
-
 
 @dataclass(frozen=True)
 class Outage:
@@ -46,13 +44,15 @@ class HealthReport:
     """Alerted of before, and not found any more."""
     database_away: bool = False
     """Then nothing was recorded and nobody alerted."""
+    alert_channels: list[str] = field(default_factory=list)
+    """With the database away: the channels by which the workflow is to alert. Empty: a worker of 0.3.0 made it."""
 
 
 @dataclass(frozen=True)
 class DirectAlert:
     """An alert without a record, over one channel."""
 
-    channel: Channel
+    channel: str
     since: datetime
     at: datetime
     problems: list[str]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.sending import SendOptions, StartableNotification
+from contracts.keys import NotificationType
+from contracts.sending import ALWAYS_DELIVERED, DeliveryToSend, Fairness, SendNotificationInput, SendOptions
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,42 @@ class TakeStartableInput:
 
     started: list[int]
     limit: int
+
+
+@dataclass(frozen=True)
+class StartableNotification:
+    """An open notification that has no running workflow yet."""
+
+    notification_id: int
+    notification_type: NotificationType
+    workflow_id: str
+    give_up_at: datetime
+    company_id: int | None = None
+    project_id: int | None = None
+    days_left: int | None = None
+    telegram_fairness: Fairness = field(default_factory=Fairness)
+    ar_content_id: int | None = None
+    again: bool = False
+    """It had a workflow before, of which nothing is left or which has ended: an operator or the recovery wants one."""
+    reopened: list[str] = field(default_factory=list)
+    """Channels that an operator wants tried again: in payloads of 0.3.0, which know no ids."""
+    deliveries: list[DeliveryToSend] = field(default_factory=list)
+    reopened_deliveries: list[int] = field(default_factory=list)
+    """Ids of deliveries that an operator wants tried again."""
+
+    def send_input(self, options: SendOptions) -> SendNotificationInput:
+        """What its workflow starts with, whoever starts it."""
+        fairness = {each.channel: each.fairness for each in self.deliveries}
+        email, telegram = ALWAYS_DELIVERED
+        return SendNotificationInput(
+            self.notification_id,
+            self.give_up_at,
+            options,
+            urgent=self.notification_type in (NotificationType.TEST, NotificationType.ALERT),
+            email_fairness=fairness.get(email, Fairness(str(self.company_id or ""))),
+            telegram_fairness=fairness.get(telegram, self.telegram_fairness),
+            deliveries=self.deliveries,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@ payload is a frozen dataclass; a field added later has a default, so that histor
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-from contracts.keys import NotificationType
-from contracts.queues import Channel
 
 
 class DeliveryStatus(StrEnum):
@@ -83,6 +81,20 @@ class Fairness:
 
 
 @dataclass(frozen=True)
+class ChannelOptions:
+    """What the settings say of one channel's attempts. Durations are seconds."""
+
+    retry_initial: float
+    attempt_timeout: float
+
+
+ALWAYS_DELIVERED = ("email", "telegram")
+"""The channels of which every notification has a delivery, reachable or not: the flat record has their columns, and
+payloads of 0.3.0 name them. Their fields below stay filled, so that a worker of that release can finish what a newer
+one began."""
+
+
+@dataclass(frozen=True)
 class SendOptions:
     """What `SendNotificationWorkflow` needs of the settings. Durations are seconds."""
 
@@ -93,22 +105,77 @@ class SendOptions:
     telegram_attempt_timeout: float
     api_url: str = ""
     """Where the API is reached from a browser; empty: no links in the Web UI."""
+    channels: dict[str, ChannelOptions] = field(default_factory=dict)
+    """Of the channels that have no fields above, by name."""
+
+    @classmethod
+    def of(cls, queue_prefix: str, channels: Mapping[str, ChannelOptions], api_url: str = "") -> SendOptions:
+        """`channels` holds the options of every channel, by name."""
+        email, telegram = (channels[name] for name in ALWAYS_DELIVERED)
+        return cls(
+            queue_prefix,
+            email_retry_initial=email.retry_initial,
+            telegram_retry_initial=telegram.retry_initial,
+            email_attempt_timeout=email.attempt_timeout,
+            telegram_attempt_timeout=telegram.attempt_timeout,
+            api_url=api_url,
+            channels={name: options for name, options in channels.items() if name not in ALWAYS_DELIVERED},
+        )
+
+    def of_channel(self, name: str) -> ChannelOptions | None:
+        """None: whoever made these options did not know the channel."""
+        match name:
+            case "email":
+                return ChannelOptions(self.email_retry_initial, self.email_attempt_timeout)
+            case "telegram":
+                return ChannelOptions(self.telegram_retry_initial, self.telegram_attempt_timeout)
+            case _:
+                return self.channels.get(name)
+
+
+@dataclass(frozen=True)
+class DeliveryToSend:
+    """One delivery of a notification; a company may have several on one channel."""
+
+    delivery_id: int | None
+    """None: from a payload of 0.3.0, the only delivery on that channel."""
+    channel: str
+    fairness: Fairness = Fairness()
 
 
 @dataclass(frozen=True)
 class SendNotificationInput:
     notification_id: int
     give_up_at: datetime
-    """No attempt begins or goes on after this."""
+    """No attempt begins or continues after this."""
     options: SendOptions
     urgent: bool = False
     email_fairness: Fairness = Fairness()
     telegram_fairness: Fairness = Fairness()
+    deliveries: list[DeliveryToSend] = field(default_factory=list)
+
+    def to_send(self) -> list[DeliveryToSend]:
+        """The deliveries, in the order in which their activities are scheduled: e-mail and Telegram first, as in
+        histories of 0.3.0."""
+        if self.deliveries:
+            return sorted(self.deliveries, key=lambda each: _rank(each.channel))
+        fairness = (self.email_fairness, self.telegram_fairness)
+        return [DeliveryToSend(None, *each) for each in zip(ALWAYS_DELIVERED, fairness, strict=True)]
+
+
+@dataclass(frozen=True)
+class DeliveryOutcome:
+    """How one delivery stands, as the database has it; `reason` is a stable code."""
+
+    delivery_id: int
+    channel: str
+    status: DeliveryStatus
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class SendNotificationResult:
-    """How the notification and its channels ended, as the database has it."""
+    """How the notification and its deliveries ended, as the database has it."""
 
     status: NotificationStatus
     email: DeliveryStatus
@@ -117,14 +184,42 @@ class SendNotificationResult:
     telegram_reason: str | None = None
     give_up_at: datetime | None = None
     """Of what stands open: a delivery that was reopened may have got a later one."""
+    deliveries: list[DeliveryOutcome] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, status: NotificationStatus, deliveries: Sequence[DeliveryOutcome], give_up_at: datetime | None = None
+    ) -> SendNotificationResult:
+        email, telegram = (_on_channel(deliveries, name) for name in ALWAYS_DELIVERED)
+        return cls(
+            status,
+            email.status,
+            telegram.status,
+            email.reason,
+            telegram.reason,
+            give_up_at,
+            list(deliveries),
+        )
+
+    def known(self) -> list[KnownDelivery]:
+        """What a workflow that has ended knew of its deliveries."""
+        if self.deliveries:
+            return [
+                KnownDelivery(each.delivery_id, each.channel, SendResult(each.status, each.reason))
+                for each in self.deliveries
+            ]
+        results = (SendResult(self.email, self.email_reason), SendResult(self.telegram, self.telegram_reason))
+        return [KnownDelivery(None, *each) for each in zip(ALWAYS_DELIVERED, results, strict=True)]
 
 
 @dataclass(frozen=True)
 class SendInput:
-    """One channel's send activity."""
+    """The send activity of one delivery."""
 
     notification_id: int
     give_up_at: datetime
+    delivery_id: int | None = None
+    """None: the only delivery on the activity's channel."""
 
 
 @dataclass(frozen=True)
@@ -150,39 +245,46 @@ class SendResult:
 
 
 @dataclass(frozen=True)
+class KnownDelivery:
+    """What the workflow knows of one delivery."""
+
+    delivery_id: int | None
+    """None: from a payload of 0.3.0, the only delivery on that channel."""
+    channel: str
+    result: SendResult
+
+
+@dataclass(frozen=True)
 class RecordOutcomeInput:
     notification_id: int
     email: SendResult
     telegram: SendResult
     at: datetime | None = None
-    """Now, of a workflow that goes on with what an operator has reopened. None: nothing goes on after this record."""
+    """Now, of a workflow that may continue with what an operator has reopened. None: nothing follows this record."""
+    deliveries: list[KnownDelivery] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, notification_id: int, deliveries: Sequence[KnownDelivery], at: datetime | None = None
+    ) -> RecordOutcomeInput:
+        not_asked_for = SendResult(DeliveryStatus.SKIPPED, Reason.NOT_REQUESTED)
+        results = {each.channel: each.result for each in deliveries}
+        email, telegram = (results.get(name, not_asked_for) for name in ALWAYS_DELIVERED)
+        return cls(notification_id, email, telegram, at, list(deliveries))
+
+    def known(self) -> list[KnownDelivery]:
+        """What the workflow knows of each delivery."""
+        results = (self.email, self.telegram)
+        return self.deliveries or [KnownDelivery(None, *each) for each in zip(ALWAYS_DELIVERED, results, strict=True)]
 
 
-@dataclass(frozen=True)
-class StartableNotification:
-    """An open notification that has no running workflow yet."""
+def _rank(channel: str) -> tuple[bool, int]:
+    """Sorts the channels that payloads of 0.3.0 name before all others, which keep their order."""
+    known = channel in ALWAYS_DELIVERED
+    return (not known, ALWAYS_DELIVERED.index(channel) if known else 0)
 
-    notification_id: int
-    notification_type: NotificationType
-    workflow_id: str
-    give_up_at: datetime
-    company_id: int | None = None
-    project_id: int | None = None
-    days_left: int | None = None
-    telegram_fairness: Fairness = Fairness()
-    ar_content_id: int | None = None
-    again: bool = False
-    """It had a workflow before, of which nothing is left or which has ended: an operator or the recovery wants one."""
-    reopened: list[Channel] = field(default_factory=list)
-    """Channels that an operator wants tried again."""
 
-    def send_input(self, options: SendOptions) -> SendNotificationInput:
-        """What its workflow starts with, whoever starts it."""
-        return SendNotificationInput(
-            self.notification_id,
-            self.give_up_at,
-            options,
-            urgent=self.notification_type in (NotificationType.TEST, NotificationType.ALERT),
-            email_fairness=Fairness(str(self.company_id or "")),
-            telegram_fairness=self.telegram_fairness,
-        )
+def _on_channel(deliveries: Sequence[DeliveryOutcome], channel: str) -> DeliveryOutcome:
+    """The channel's first delivery; one that was never asked for, where there is none."""
+    absent = DeliveryOutcome(0, channel, DeliveryStatus.SKIPPED, Reason.NOT_REQUESTED)
+    return next((each for each in deliveries if each.channel == channel), absent)
