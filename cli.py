@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from channels.registry import names
 from commands import (
     bounces,
     deactivating,
@@ -27,8 +28,7 @@ from commands import (
 )
 from commands.running import FAILED, OK, run
 from contracts.keys import NotificationType
-from contracts.queues import Channel
-from contracts.sending import DeliveryStatus, NotificationStatus
+from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStatus
 from csv_import.fields import parse_time
 from db.record.list import NotificationFilter
 from runtime import leaving
@@ -48,6 +48,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows to show, the newest first.")]
 
 MAX_ID = 2**63 - 1
+
+
+def _channel(name: str) -> str:
+    if name not in names():
+        raise typer.BadParameter(f"{name!r} is not a channel: choose from {', '.join(names())}")
+    return name
+
+
+OneChannel = typer.Option(parser=_channel, metavar="|".join(names()))
 
 YEARS = range(1970, 3000)
 """What a dry run can be asked about."""
@@ -144,7 +153,7 @@ def notifications(
 @app.command()
 def deliveries(
     status: Annotated[DeliveryStatus | None, typer.Option()] = None,
-    channel: Annotated[Channel | None, typer.Option()] = None,
+    channel: Annotated[str | None, OneChannel] = None,
     notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID", min=1, max=MAX_ID)] = None,
     limit: Limit = 50,
     as_json: Json = False,
@@ -199,16 +208,14 @@ def resend(delivery_id: DeliveryId, why: Why, by: Operator, as_json: Json = Fals
 
 
 @app.command()
-def suppressions(
-    channel: Annotated[Channel | None, typer.Option()] = None, limit: Limit = 50, as_json: Json = False
-) -> None:
+def suppressions(channel: Annotated[str | None, OneChannel] = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the addresses and chats that are used no more: gone, as their provider said, or unsubscribed."""
     run(interventions.list_suppressions(channel, limit, as_json=as_json))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # a group's id begins with a dash
 def unsuppress(
-    channel: Annotated[Channel, typer.Argument()],
+    channel: Annotated[str, typer.Argument(parser=_channel, metavar="|".join(names()))],
     address: Annotated[str, typer.Argument(help="The address or chat id, as `suppressions` shows it.")],
     why: Why,
     by: Operator,
@@ -222,7 +229,7 @@ def unsuppress(
 def show_preview(
     notification_type: Annotated[NotificationType, typer.Option("--type")],
     locale: Annotated[str, typer.Option(metavar="LOCALE", help="A company's locale, such as ru or ru-RU.")] = "en",
-    channel: Annotated[Channel, typer.Option()] = Channel.EMAIL,
+    channel: Annotated[str, OneChannel] = ALWAYS_DELIVERED[0],
     item: Annotated[preview.Item, typer.Option(help="What ends, or has ended.")] = preview.Item.PROJECT,
     part: Annotated[preview.Part | None, typer.Option(help="Only this part of the e-mail.")] = None,
     output: Annotated[
@@ -231,8 +238,6 @@ def show_preview(
     as_json: Json = False,
 ) -> None:
     """Show a text with sample data, as a company would get it. Nothing is sent; no server is needed."""
-    if part is not None and channel is not Channel.EMAIL:
-        raise typer.BadParameter("--part goes with --channel email only: a Telegram message has one part")
     if item is preview.Item.CONTENT and notification_type not in (NotificationType.EXPIRING, NotificationType.EXPIRED):
         raise typer.BadParameter("--item content goes with --type expiring and expired only")
     run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))

@@ -77,7 +77,7 @@ class DeactivationActivities:
         if input.found_before + found > self._settings.scan_max_notices and not input.allow_many:
             return await self._too_many(input.found_before + found)
         if input.first_page:
-            await self._alerts.over(TOO_MANY)
+            await self._alerts.withdraw(TOO_MANY)
         await self._alert_of_untold([item for item in page if not item.told])
         async with self._engine.begin() as connection:
             switched_off = await deactivate.switch_off(connection, rules, page)
@@ -105,7 +105,7 @@ class DeactivationActivities:
 
     async def _alert_of_auto_renewing(self, slugs: Sequence[str]) -> None:
         if not slugs:
-            await self._alerts.over(AUTO_RENEW_ENDED)
+            await self._alerts.withdraw(AUTO_RENEW_ENDED)
             return
         await self._alerts.alert(
             AUTO_RENEW_ENDED,

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
+from channels.configured import deliveries_to_send
 from contracts.keys import NotificationType, give_up_at, item_name, notification_key
 from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
 from db.items import due
 from db.record import startable
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
-from temporal.rate_limits import chat_fairness
 
 LAST_CHANCE_MARGIN = timedelta(hours=1)
 """A scan takes its time: an item that ends within this after the next scan cannot wait for it."""
@@ -63,7 +63,7 @@ class DueItemActivities:
         if too_many:
             return await self._too_many(found)
         if is_first:
-            await self._alerts.over(TOO_MANY)
+            await self._alerts.withdraw(TOO_MANY)
         return OpenDueResult(
             found=len(items),
             opened=opened,
@@ -102,7 +102,7 @@ class DueItemActivities:
                 input.limit,
                 in_all=self._settings.scan_max_in_flight,
                 per_company=self._settings.scan_max_in_flight_per_company,
-                chat_fairness=chat_fairness(self._settings),
+                to_send=deliveries_to_send(self._settings),
             )
 
 

@@ -10,11 +10,11 @@ from db.engine import autocommit
 from db.record import settle
 
 WITHDRAWN = SendNotificationResult(
-    NotificationStatus.UNDELIVERED,
-    DeliveryStatus.SKIPPED,
-    DeliveryStatus.SKIPPED,
-    Reason.WITHDRAWN,
-    Reason.WITHDRAWN,
+    status=NotificationStatus.UNDELIVERED,
+    email=DeliveryStatus.SKIPPED,
+    telegram=DeliveryStatus.SKIPPED,
+    email_reason=Reason.WITHDRAWN,
+    telegram_reason=Reason.WITHDRAWN,
 )
 """Of a notification that is gone from the database."""
 
@@ -29,5 +29,5 @@ class OutcomeActivities:
     async def record_outcome(self, input: RecordOutcomeInput) -> SendNotificationResult:
         """Settles the notification in one statement. May run twice: it writes no counters."""
         async with self._engine.connect() as connection:
-            outcome = await settle.record(connection, input.notification_id, input.email, input.telegram, input.at)
+            outcome = await settle.record(connection, input.notification_id, input.known(), input.at)
         return outcome or WITHDRAWN

@@ -75,17 +75,15 @@ class RecoveryActivities:
         if closed_at is not None and await self._handed_back(notification, status, closed_at):
             return "restarted"
         if status is WorkflowExecutionStatus.COMPLETED:
-            ended = await handle.result()
-            email = SendResult(ended.email, ended.email_reason)
-            telegram = SendResult(ended.telegram, ended.telegram_reason)
+            known, others = (await handle.result()).known(), None
         elif status in _MEANT:
-            email = telegram = SendResult(DeliveryStatus.FAILED, _MEANT[status])
+            known, others = [], SendResult(DeliveryStatus.FAILED, _MEANT[status])
         elif not notification.recovered:  # None: another sweep was faster, or it has ended meanwhile
             return "restarted" if await self._start_again(notification) else None
         else:
-            email = telegram = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
+            known, others = [], SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
         async with self._engine.connect() as connection:
-            await settle.record(connection, notification.notification_id, email, telegram)
+            await settle.record(connection, notification.notification_id, known, others=others)
         log.warning(
             "lost_notification_settled",
             notification_id=notification.notification_id,

@@ -15,6 +15,7 @@ from temporalio.service import RetryConfig
 
 from api.app import create_app
 from api.authentication import require_keys
+from channels.configured import scrub
 from db.engine import create_engine
 from runtime import leaving, signals
 from runtime.logs import configure_logging
@@ -50,7 +51,7 @@ async def main() -> int:
     stop = signals.stop_on_signals()
     try:
         settings = Settings.load()
-        configure_logging(settings.log_format, settings.log_level)
+        configure_logging(settings.log_format, settings.log_level, scrub)
         require_keys(settings)
         engine = create_engine(settings, "api")
         client = await _client()

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from bench import data
 from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
 from bench.programs import CHECKOUT, BenchError, logged, program
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
@@ -105,7 +105,7 @@ async def _scan(client: Client, environment: Mapping[str, str], label: str, noti
         ScanExpiringWorkflow.run,
         schedules.scan_input(settings),
         id=f"{schedules.SCAN_EXPIRING}-{label}",
-        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
         execution_timeout=timedelta(seconds=longest(notices)),
     )
     await wait_for_children(client, CHILD, since, notices)

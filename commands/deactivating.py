@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.deactivation import deactivation_rules
+from channels.configured import require_a_channel
 from commands.following import follow, where
 from commands.output import print_json, print_line, print_table
 from commands.pausing import tell_if_paused
 from commands.running import FAILED, OK, complain, database, temporal_client, temporal_errors
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from db.items import ended
 from db.items.ended import DeactivationRules, EndedItem
 from settings import Settings
@@ -37,9 +38,9 @@ async def deactivate(
     is no longer waited for goes on.
     """
     settings = Settings.load()
-    settings.require_a_channel()
+    require_a_channel(settings)
     client = await temporal_client()
-    queue = task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS)
+    queue = task_queue(settings.task_queue_prefix, WORKFLOWS)
     async with temporal_errors():
         handle = await client.start_workflow(
             DeactivateExpiredWorkflow.run,

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.due_items import due_rules
+from channels.configured import configured_channels
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database
-from contracts.queues import Channel
 from db.items import due
 from db.record.list import company_time_zones
 from settings import Settings
@@ -26,7 +26,7 @@ async def dry_run(at: datetime | None, *, as_json: bool) -> int:
         async with reading.connect() as connection:
             items = await all_due(connection, settings, at)
             zones = await company_time_zones(connection, sorted({item.company_id for item in items}))
-    found = [_shown(item, settings, ZoneInfo(zones[item.company_id])) for item in items]
+    found = [_shown(item, settings) for item in items]
     if as_json:
         print_json({"at": at, "items": found})
     else:
@@ -45,19 +45,16 @@ async def all_due(connection: AsyncConnection, settings: Settings, at: datetime)
     return items
 
 
-def _shown(item: due.DueItem, settings: Settings, zone: ZoneInfo) -> dict[str, Any]:
-    usable = {
-        Channel.EMAIL: item.email_enabled and settings.email_configured,
-        Channel.TELEGRAM: item.telegram_enabled and settings.telegram_configured,
-    }
+def _shown(item: due.DueItem, settings: Settings) -> dict[str, Any]:
+    configured = {channel.name for channel in configured_channels(settings)}
     return {
         "company": item.company_slug,
         "project": item.project_slug,
         "ar_content": item.ar_content_slug,
-        "ends_at": item.ends_at.astimezone(zone),
+        "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
         "days_left": item.days_left,
         "threshold_days": item.threshold_days,
-        "channels": [channel.value for channel, is_usable in usable.items() if is_usable],
+        "channels": [name for name in item.channels if name in configured],
     }
 
 

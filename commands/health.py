@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from temporalio.common import WorkflowIDConflictPolicy
 
+from channels.registry import channels, names
 from commands.dry_run import all_due
 from commands.following import follow, where
 from commands.output import print_json, print_line, print_table
 from commands.running import FAILED, OK, complain, database, temporal_client, temporal_errors
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from db.items import untold
 from db.items.untold import UntoldItem
 from db.operators.problems import lasting
@@ -28,7 +29,7 @@ async def check_health(*, wait: bool, as_json: bool) -> int:
     something wrong."""
     settings = Settings.load()
     client = await temporal_client()
-    queue = task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS)
+    queue = task_queue(settings.task_queue_prefix, WORKFLOWS)
     async with temporal_errors():
         handle = await client.start_workflow(
             CheckHealthWorkflow.run,
@@ -92,8 +93,7 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
             "item": item.item,
             "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
             "why": _why(item, is_due=item.ends_at <= now or (item.project_id, item.ar_content_id) in due),
-            "email": item.email,
-            "telegram": item.telegram,
+            **{name: item.channels.get(name) for name in names()},
         }
         for item in items
     ]
@@ -101,7 +101,13 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
         print_json({"items": rows})
     else:
         print_table(
-            ("company", "item", "ends, company's clock", "why", "e-mail", "telegram"),
+            (
+                "company",
+                "item",
+                "ends, company's clock",
+                "why",
+                *(channel.words.heading.lower() for channel in channels()),
+            ),
             [(*list(row.values())[:2], f"{row['ends_at']:%Y-%m-%d %H:%M %Z}", *list(row.values())[3:]) for row in rows],
         )
     return OK

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
+from channels.base import Channel
+from channels.configured import new_renderer
+from channels.registry import find_channel
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed
 from contracts.keys import NotificationType
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus
 from db.record.claim import Claim
 from settings import Settings, SettingsError
 from texts.languages import LanguageError, match
-from texts.renderer import Renderer
 
 
 class Item(StrEnum):
@@ -37,9 +38,7 @@ class Part(StrEnum):
 
 
 FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.html"}
-"""What `--output` writes of an e-mail; of Telegram it is `telegram.html`."""
-
-UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
+"""The parts of an e-mail by the names of their files."""
 
 SAMPLE = Claim(
     delivery_id=1,
@@ -48,7 +47,7 @@ SAMPLE = Claim(
     reason=None,
     obstacle=None,
     in_doubt=False,
-    notification_type="expiring",
+    notification_type=NotificationType.EXPIRING,
     dedupe_key="sample",
     subject=None,
     message=None,
@@ -70,7 +69,7 @@ ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNobody's n
 
 def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
     """A claim that has all that its text can name."""
-    claim = replace(SAMPLE, notification_type=notification_type.value, locale=locale)
+    claim = replace(SAMPLE, notification_type=notification_type, locale=locale)
     if item is Item.CONTENT:
         return replace(claim, content="The lighthouse keeper", contents=[])
     if notification_type is NotificationType.ALERT:
@@ -81,7 +80,7 @@ def sample(notification_type: NotificationType, locale: str, item: Item) -> Clai
 async def preview(
     notification_type: NotificationType,
     locale: str,
-    channel: Channel,
+    channel: str,
     item: Item,
     part: Part | None,
     output: Path | None,
@@ -91,10 +90,10 @@ async def preview(
     """Prints the parts, or writes a file of each into `output`."""
     settings = Settings.load()
     try:
-        renderer = Renderer(settings.renew_url_template, settings.support_email)
+        renderer = new_renderer(settings)
         if match(locale, renderer.languages) is None:
             raise SettingsError(f"--locale: no templates for {locale!r}; there are {', '.join(renderer.languages)}")
-        parts = _parts(renderer, sample(notification_type, locale, item), channel)
+        parts = _known(channel).preview(renderer, sample(notification_type, locale, item))
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
@@ -108,12 +107,11 @@ async def preview(
     return OK
 
 
-def _parts(renderer: Renderer, claim: Claim, channel: Channel) -> dict[str, str]:
-    """The texts by the names of their files."""
-    if channel is Channel.TELEGRAM:
-        return {"telegram.html": renderer.telegram(claim)}
-    mail = renderer.email(claim, UNSUBSCRIBE_URL)
-    return {FILES[Part.SUBJECT]: mail.subject, FILES[Part.TEXT]: mail.text, FILES[Part.HTML]: mail.html or ""}
+def _known(name: str) -> Channel:
+    channel = find_channel(name)
+    if channel is None:
+        raise SettingsError(f"--channel: {name!r} is not a channel")
+    return channel
 
 
 def _write(parts: dict[str, str], folder: Path, as_json: bool) -> None:

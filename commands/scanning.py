@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 from temporalio.common import WorkflowIDConflictPolicy
 
+from channels.configured import require_a_channel
 from commands.following import follow, where
 from commands.output import print_json, print_line
 from commands.pausing import tell_if_paused
 from commands.running import FAILED, OK, complain, temporal_client, temporal_errors
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from settings import Settings
 from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -31,9 +32,9 @@ async def scan(
     A scan that is no longer waited for goes on.
     """
     settings = Settings.load()
-    settings.require_a_channel()
+    require_a_channel(settings)
     client = await temporal_client()
-    queue = task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS)
+    queue = task_queue(settings.task_queue_prefix, WORKFLOWS)
     async with temporal_errors():
         handle = await client.start_workflow(
             ScanExpiringWorkflow.run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from channels.configured import require_a_channel
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database, database_errors, temporal_client, temporal_errors
 from db.migrate import upgrade
@@ -27,7 +28,7 @@ async def migrate(*, as_json: bool) -> int:
 async def apply_schedules(*, as_json: bool) -> int:
     """Creates or updates the Temporal Schedules. May run twice. While the sending is paused, they are created so."""
     settings = Settings.load()
-    settings.require_a_channel()
+    require_a_channel(settings)
     client = await temporal_client()
     async with database(settings) as engine, engine.connect() as connection:
         pause = await pauses.newest(connection)

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.keys import NotificationType
-from contracts.sending import ALWAYS_DELIVERED, DeliveryToSend, Fairness, SendNotificationInput, SendOptions
+from contracts.sending import (
+    ALWAYS_DELIVERED,
+    DeliveryToSend,
+    Fairness,
+    ReopenedDelivery,
+    SendNotificationInput,
+    SendOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,13 @@ class StartableNotification:
     deliveries: list[DeliveryToSend] = field(default_factory=list)
     reopened_deliveries: list[int] = field(default_factory=list)
     """Ids of deliveries that an operator wants tried again."""
+
+    def to_reopen(self) -> list[ReopenedDelivery]:
+        """What a workflow that runs already is told."""
+        if not self.reopened_deliveries:
+            return [ReopenedDelivery(None, channel) for channel in self.reopened]
+        channels = {each.delivery_id: each.channel for each in self.deliveries}
+        return [ReopenedDelivery(each, channels.get(each, "")) for each in self.reopened_deliveries]
 
     def send_input(self, options: SendOptions) -> SendNotificationInput:
         """What its workflow starts with, whoever starts it."""

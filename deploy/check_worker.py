@@ -18,7 +18,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from contracts.queues import TaskQueue, task_queues
+from channels.registry import all_queues
+from contracts.queues import WORKFLOWS, task_queues
 from runtime import leaving
 from settings import Settings, SettingsError
 from temporal.client import connect
@@ -29,7 +30,7 @@ PATIENCE = 10.0
 """Seconds for the whole check."""
 
 
-async def silent_queues(client: Client, prefix: str, queues: Iterable[TaskQueue], host: str) -> list[str]:
+async def silent_queues(client: Client, prefix: str, queues: Iterable[str], host: str) -> list[str]:
     """The full names of those queues that no worker on `host` has polled lately."""
     since = datetime.now(UTC) - RECENT
     names = [(name, _polled_for(queue)) for queue in queues for name in task_queues(prefix, queue)]
@@ -41,8 +42,8 @@ async def silent_queues(client: Client, prefix: str, queues: Iterable[TaskQueue]
     ]
 
 
-def _polled_for(queue: TaskQueue) -> TaskQueueType.ValueType:
-    if queue is TaskQueue.WORKFLOWS:
+def _polled_for(queue: str) -> TaskQueueType.ValueType:
+    if queue == WORKFLOWS:
         return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 
@@ -64,8 +65,8 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
-        type=lambda value: [TaskQueue(name) for name in value.split(",")],
-        default=list(TaskQueue),
+        type=lambda value: value.split(","),
+        default=list(all_queues()),
         help="those that the worker was started with (default: all)",
     )
     options = parser.parse_args(arguments)

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from contracts.queues import TaskQueue
+from channels.registry import all_queues
 from db.engine import create_engine
 from db.migrate import upgrade
 from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
@@ -166,7 +166,7 @@ def run_worker(temporal: Client) -> RunWorker:
     """`async with run_worker(settings):` serves all queues, or those given, as `worker.py` does."""
 
     @asynccontextmanager
-    async def run(settings: Settings, queues: tuple[TaskQueue, ...] = tuple(TaskQueue)) -> AsyncIterator[None]:
+    async def run(settings: Settings, queues: tuple[str, ...] = tuple(all_queues())) -> AsyncIterator[None]:
         stop = asyncio.Event()
         serving = asyncio.create_task(serve(settings, temporal, queues, stop, SANDBOXED))
         try:

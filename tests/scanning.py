@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
 
+from channels.configured import send_options
 from contracts.deactivating import DeactivateExpiredInput, DeactivateExpiredResult
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import ScanExpiringInput, ScanExpiringResult
 from settings import Settings
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
@@ -20,9 +21,9 @@ async def start_scan(
 ) -> WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]:
     return await client.start_workflow(
         ScanExpiringWorkflow.run,
-        ScanExpiringInput(options=settings.send_options(), **input_fields),  # type: ignore[arg-type]
+        ScanExpiringInput(options=send_options(settings), **input_fields),  # type: ignore[arg-type]
         id=f"scan-{uuid4()}",
-        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
         execution_timeout=timedelta(minutes=12),
     )
 
@@ -37,9 +38,9 @@ async def start_deactivation(
 ) -> WorkflowHandle[DeactivateExpiredWorkflow, DeactivateExpiredResult]:
     return await client.start_workflow(
         DeactivateExpiredWorkflow.run,
-        DeactivateExpiredInput(options=settings.send_options(), **input_fields),  # type: ignore[arg-type]
+        DeactivateExpiredInput(options=send_options(settings), **input_fields),  # type: ignore[arg-type]
         id=f"deactivate-{uuid4()}",
-        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
         execution_timeout=timedelta(minutes=12),
     )
 

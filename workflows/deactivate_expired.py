@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
         DeactivateExpiredResult,
         DeactivationProgress,
     )
+    from contracts.sending import HEARTBEAT_TIMEOUT
     from workflows import retry_policies
     from workflows.fan_out import PAGE_TIMEOUT, FanOut
     from workflows.start_held import start_when_its_hour_comes
@@ -53,7 +54,7 @@ class DeactivateExpiredWorkflow:
                 DeactivationActivities.deactivate_ended,
                 DeactivateEndedInput(input.page_size, progress.first_page, input.allow_many, progress.found),
                 start_to_close_timeout=PAGE_TIMEOUT,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary=f"Switch off what has ended, after {done}" if done else "Switch off what has ended",
             )

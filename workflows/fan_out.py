@@ -12,8 +12,8 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
-    from contracts.scanning import TakeStartableInput, TakeStartableResult
-    from contracts.sending import SendOptions, StartableNotification
+    from contracts.scanning import StartableNotification, TakeStartableInput, TakeStartableResult
+    from contracts.sending import HEARTBEAT_TIMEOUT, SendOptions
     from workflows import retry_policies, search_attributes
     from workflows.send_notification import SendNotificationWorkflow
     from workflows.summaries import notification_details, notification_summary
@@ -66,7 +66,7 @@ class FanOut:
                 DueItemActivities.take_startable,
                 TakeStartableInput(just_started, self._batch_size),
                 start_to_close_timeout=PAGE_TIMEOUT,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary=f"Take what stands open, after {self.started}" if self.started else "Take what stands open",
             )
@@ -115,6 +115,6 @@ class FanOut:
         """The workflow that runs takes up at once what an operator has reopened; one that has just ended leaves it to
         the next sweep."""
         running = workflow.get_external_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
-        for channel in notification.reopened:
+        for reopened in notification.to_reopen():
             with suppress(FailureError):
-                await running.signal(SendNotificationWorkflow.reopened, channel)
+                await running.signal(SendNotificationWorkflow.delivery_reopened, reopened)

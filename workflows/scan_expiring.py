@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
     from activities.recovery import RecoveryActivities
     from contracts.scanning import OpenDueInput, RecoverLostInput, ScanExpiringInput, ScanExpiringResult, ScanProgress
+    from contracts.sending import HEARTBEAT_TIMEOUT
     from workflows import retry_policies
     from workflows.fan_out import PAGE_TIMEOUT, FanOut
     from workflows.start_held import start_when_its_hour_comes
@@ -59,7 +60,7 @@ class ScanExpiringWorkflow:
                 RecoveryActivities.recover_lost,
                 RecoverLostInput(after),
                 start_to_close_timeout=SWEEP_TIMEOUT,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary="Recover what has lost its workflow",
             )
@@ -74,7 +75,7 @@ class ScanExpiringWorkflow:
                 DueItemActivities.open_due_notifications,
                 OpenDueInput(progress.scan_at, input.page_size, progress.next_page, input.allow_many, progress.found),
                 start_to_close_timeout=PAGE_TIMEOUT,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary=f"Open what is due, after {progress.opened}" if progress.opened else "Open what is due",
             )

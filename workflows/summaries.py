@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.keys import NotificationType
-from contracts.sending import StartableNotification
+from contracts.scanning import StartableNotification
 
 
 def notification_summary(notification: StartableNotification) -> str:

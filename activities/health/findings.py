@@ -21,6 +21,8 @@ class Problem:
     """Stable: the same while it lasts."""
     subject: str
     message: str
+    channel: str | None = None
+    """The name of the channel that it is about."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ def found(examined: Iterable[str], *problems: Problem | None) -> Findings:
     """What there is of the problems; None: not."""
     there = tuple(problem for problem in problems if problem is not None)
     return Findings(frozenset(examined) | {problem.code for problem in there}, there)
+
+
+def unchecked(probe: str) -> str:
+    """The code of the problem that a probe did not come to an end."""
+    return f"unchecked.{probe}"
 
 
 async def bounded(code: str, probe: Callable[[], Awaitable[Findings]], seconds: float) -> Findings:

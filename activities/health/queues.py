@@ -14,7 +14,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from activities.health.findings import Findings, Problem, found
-from contracts.queues import TaskQueue, task_queues
+from channels.registry import all_queues
+from contracts.queues import WORKFLOWS, task_queues
 from settings import Settings
 
 RECENT = timedelta(minutes=3)
@@ -36,16 +37,16 @@ class Backlog:
 
 async def queues(client: Client, settings: Settings) -> Findings:
     """Looks at all task queues of the deployment."""
-    named = [(queue, name) for queue in TaskQueue for name in task_queues(settings.task_queue_prefix, queue)]
+    named = [(queue, name) for queue in all_queues() for name in task_queues(settings.task_queue_prefix, queue)]
     backlogs = await asyncio.gather(*(_backlog(client, queue, name) for queue, name in named))
     each = (_judged(name, backlog, settings) for (_, name), backlog in zip(named, backlogs, strict=True))
     return reduce(add, each, Findings())
 
 
-async def _backlog(client: Client, queue: TaskQueue, name: str) -> Backlog:
+async def _backlog(client: Client, queue: str, name: str) -> Backlog:
     """Both kinds of tasks together, of a queue that holds both."""
     kinds = [TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY]
-    if queue is TaskQueue.WORKFLOWS:
+    if queue == WORKFLOWS:
         kinds.append(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
     first, *rest = await asyncio.gather(*(_of_kind(client, name, kind) for kind in kinds))
     return reduce(Backlog.__or__, rest, first)

@@ -8,8 +8,8 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.queues import Channel
-from contracts.scanning import TakeStartableResult
-from contracts.sending import Fairness, StartableNotification
+from contracts.scanning import StartableNotification, TakeStartableResult
+from contracts.sending import Fairness
 
 _MARK_STARTED = text(
     "UPDATE notifications SET started_at = now() WHERE id = ANY(:ids) AND started_at IS NULL"

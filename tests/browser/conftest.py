@@ -16,7 +16,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 from temporalio.client import Client
 
-from contracts.queues import TaskQueue
+from channels.registry import all_queues
 from db.engine import create_engine
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
@@ -138,7 +138,7 @@ async def story(postgres: EmbeddedPostgres, temporal_server: EmbeddedTemporal) -
 @asynccontextmanager
 async def _worker(settings: Settings, client: Client) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    serving = asyncio.create_task(run_worker(settings, client, tuple(TaskQueue), stop))
+    serving = asyncio.create_task(run_worker(settings, client, tuple(all_queues()), stop))
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.service import RPCError
 
-from contracts.queues import Channel, TaskQueue
+from contracts.queues import WORKFLOWS, Channel
 from tests.faults.ledger import Ledger
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene
@@ -22,7 +22,7 @@ ACCEPTED_ONCE = ("accepted", 1, False)
 SENDS = ("send_email", "send_telegram")
 
 
-async def another_worker_goes_on(scene: Scene, *queues: TaskQueue) -> None:
+async def another_worker_goes_on(scene: Scene, *queues: str) -> None:
     """Until the notice has ended. What the dead worker left is noticed by its missing heartbeat."""
     child = await scene.child()
     async with scene.worker(*queues):
@@ -153,10 +153,10 @@ async def test_frozen_after_the_claim_it_stops_before_it_sends(scene: Scene, led
     of the two comes first, nobody can say."""
     await scene.due_project()
     command = (*CRASHING_WORKER, *CHANNELS, "frozen-after-claim")
-    async with scene.worker(TaskQueue.WORKFLOWS), worker_process(sleepers(scene), command) as sleeper:
+    async with scene.worker(WORKFLOWS), worker_process(sleepers(scene), command) as sleeper:
         await start_scan(scene.client, scene.settings)
         await frozen(sleeper)
-        await another_worker_goes_on(scene, TaskQueue.EMAIL, TaskQueue.TELEGRAM)
+        await another_worker_goes_on(scene, "email", "telegram")
         sleeper.wake()
         await sleeper.says("activity_cancelled", "superseded")
         sleeper.kill()
@@ -171,7 +171,7 @@ async def test_frozen_in_mid_text_its_late_answers_count(scene: Scene, ledger: L
     """The mail was sent again meanwhile and is marked; Telegram's had ended unknown, and is accepted after all."""
     gates = [scene.sink.hold("dot"), scene.telegram.hold("request")]
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS), worker_process(sleepers(scene), (*WORKER, *CHANNELS)) as sleeper:
+    async with scene.worker(WORKFLOWS), worker_process(sleepers(scene), (*WORKER, *CHANNELS)) as sleeper:
         await start_scan(scene.client, scene.settings)
         for gate in gates:
             await asyncio.wait_for(gate.reached.wait(), PATIENCE)
@@ -181,7 +181,7 @@ async def test_frozen_in_mid_text_its_late_answers_count(scene: Scene, ledger: L
         scene.telegram.clear()
         await scene.sink.wait_for(1, PATIENCE)
         await scene.telegram.wait_for(1, PATIENCE)
-        await another_worker_goes_on(scene, TaskQueue.EMAIL, TaskQueue.TELEGRAM)
+        await another_worker_goes_on(scene, "email", "telegram")
         assert await scene.ends() == ("delivered", "accepted", "unknown")
         sleeper.wake()
         await scene.delivery_becomes("telegram", "accepted")

@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.client import ScheduleState
 
 from contracts.keys import NotificationType
-from contracts.sending import StartableNotification
+from contracts.scanning import StartableNotification
 from db.operators import pauses
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from activities.email import EmailActivities
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.alerts import Alerts
-from activities.email import EmailActivities
-from contracts.sending import DeliveryStatus, SendInput, StartableNotification
+from contracts.scanning import StartableNotification
+from contracts.sending import DeliveryStatus, SendInput
 from settings import Settings
 from tests.data import Platform, in_days
 from texts.renderer import Renderer

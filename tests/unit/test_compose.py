@@ -237,7 +237,7 @@ async def test_the_script_leaves_what_is_there(secrets: Path) -> None:
 
 def test_without_any_setting_mail_goes_to_the_catcher(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
     settings = settings_in_container(monkeypatch, secrets, {})
-    settings.require_a_channel()
+    require_a_channel(settings)
     assert (settings.smtp_host, settings.smtp_tls) == ("mailpit", "none")
     assert not settings.telegram_configured
     assert settings.secret("api_keys")

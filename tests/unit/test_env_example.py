@@ -76,7 +76,7 @@ def test_the_lines_commented_out_change_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_with_nothing_changed_it_is_valid_and_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = parsed(TEXT)
     settings = loaded(monkeypatch, environment)
-    settings.require_a_channel()
+    require_a_channel(settings)
     assert settings.database()
     assert settings.secret("api_keys")
     assert environment["TEMPORAL_ADDRESS"], "the SDK has no default for it"

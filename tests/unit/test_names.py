@@ -11,7 +11,7 @@ import typer
 from channels.email.composing import compose
 from cli import app
 from contracts.keys import NotificationType, key_of_test, notification_key
-from contracts.queues import Channel, TaskQueue, task_queue
+from contracts.queues import Channel, task_queue
 from contracts.sending import DeliveryStatus, NotificationStatus
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, ProjectLine
 from settings import Settings
@@ -59,7 +59,7 @@ def test_the_task_queues() -> None:
         "expiry-email",
         "expiry-telegram",
     ]
-    assert task_queue("expiry-", TaskQueue.EMAIL, urgent=True) == "expiry-email-urgent"
+    assert task_queue("expiry-", "email", urgent=True) == "expiry-email-urgent"
 
 
 def test_the_schedules() -> None:

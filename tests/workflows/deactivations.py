@@ -9,7 +9,7 @@ from typing import Any
 from activities.alerts import Alerts
 from activities.deactivation import DeactivationActivities, deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
-from contracts.sending import StartableNotification
+from contracts.scanning import StartableNotification
 from db.items import deactivate, ended
 from db.items.deactivate import Deactivated
 from db.items.ended import EndedItem

@@ -10,7 +10,7 @@ from uuid import uuid4
 from temporalio.client import WorkflowHandle
 
 from contracts.health import CheckHealthInput, HealthReport
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from local.stand_ins.http_server import Answer, HttpServer, Outcome, Request
 from temporal import schedules
 from tests.workflows.scene import PATIENCE, Scene
@@ -54,7 +54,7 @@ class HealthScene:
     def with_settings(self, **values: object) -> HealthScene:
         return replace(self, scene=self.scene.with_settings(**values))
 
-    def worker(self, *queues: TaskQueue) -> AbstractAsyncContextManager[None]:
+    def worker(self, *queues: str) -> AbstractAsyncContextManager[None]:
         return self.scene.worker(*queues)
 
     async def start_check(self, **values: object) -> WorkflowHandle[CheckHealthWorkflow, HealthReport]:
@@ -64,7 +64,7 @@ class HealthScene:
             CheckHealthWorkflow.run,
             input,
             id=f"check-health-{uuid4()}",
-            task_queue=task_queue(self.scene.settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            task_queue=task_queue(self.scene.settings.task_queue_prefix, WORKFLOWS),
         )
 
     async def check(self, **values: object) -> HealthReport:

@@ -12,8 +12,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
+from channels.registry import all_queues
 from contracts.deactivating import DeactivateExpiredResult
-from contracts.queues import TaskQueue
 from contracts.scanning import ScanExpiringResult
 from contracts.sending import SendNotificationResult
 from local.stand_ins.smtp_sink import SmtpSink
@@ -45,9 +45,9 @@ class Scene:
         """The same with other settings, by their field names."""
         return replace(self, settings=self.settings.model_copy(update=values))
 
-    def worker(self, *queues: TaskQueue) -> AbstractAsyncContextManager[None]:
+    def worker(self, *queues: str) -> AbstractAsyncContextManager[None]:
         """Serves all queues, or those given."""
-        return self.run_worker(self.settings, queues or tuple(TaskQueue))
+        return self.run_worker(self.settings, queues or tuple(all_queues()))
 
     async def due_project(self, **company: Any) -> int:
         """A project about to end, of a company reached as `EMAIL` and `CHAT` unless said otherwise."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.alerts import UNHEARD_FOR, Alerts
-from contracts.sending import StartableNotification
+from contracts.scanning import StartableNotification
 from db.engine import create_engine
 from db.operators import problems as queries
 from settings import Settings

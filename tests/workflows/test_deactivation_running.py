@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from contracts.deactivating import DeactivateExpiredResult
-from contracts.queues import TaskQueue
+from contracts.queues import WORKFLOWS
 from temporal.schedules import DEACTIVATE_EXPIRED, apply
 from temporal.start import start_held_now
 from tests.data import in_days
@@ -144,12 +144,12 @@ async def test_the_schedule_starts_it(scene: Scene, deactivations: Deactivations
 async def test_what_is_renewed_before_it_is_told_is_not_told(scene: Scene, deactivations: Deactivations) -> None:
     """An import, say, which leaves what stands open to the next attempt."""
     await scene.platform.project(await scene.platform.company(), slug="ship", expires_at=in_days(-1))
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.deactivate()
         await scene.platform.execute(
             "UPDATE projects SET status = 'active', deactivated_at = NULL, expires_at = now() + interval '1 year'"
         )
-        async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
+        async with scene.worker("email", "telegram"):
             await scene.children_end()
     assert await scene.ends() == ("undelivered", "skipped", "skipped")
     assert {each.reason for each in await scene.platform.deliveries()} == {"renewed"}

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from activities.health import servers
 from contracts.health import HealthReport
-from contracts.queues import TaskQueue
+from contracts.queues import WORKFLOWS
 from local.stand_ins.http_server import Answer
 from local.stand_ins.script import Hang
 from local.stand_ins.smtp_actions import Reply
@@ -152,11 +152,11 @@ async def test_tasks_that_nobody_takes(health: HealthScene) -> None:
     for chat in (1, 2):
         await health.scene.due_project(telegram_chat_id=chat)
     code, subject = "queue_backlog.expiry-email", "2 tasks wait in the queue expiry-email"
-    async with health.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
+    async with health.worker(WORKFLOWS, "telegram"):
         await health.scene.scan()
         await health.check_until(code, there=True)
         assert "Nobody takes them" in await health.message(subject)
-        async with health.worker(TaskQueue.EMAIL):
+        async with health.worker("email"):
             await health.scene.children_end()
             await health.check_until(code, there=False)
             await health.scene.children_end()
@@ -166,10 +166,10 @@ async def test_tasks_that_nobody_takes(health: HealthScene) -> None:
 async def test_a_task_that_waits_for_long(health: HealthScene) -> None:
     health = health.with_settings(queue_age_limit=0.001)
     await health.scene.due_project()
-    async with health.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
+    async with health.worker(WORKFLOWS, "telegram"):
         await health.scene.scan()
         await health.check_until("queue_backlog.expiry-email", there=True)
-        async with health.worker(TaskQueue.EMAIL):
+        async with health.worker("email"):
             await health.scene.children_end()
 
 

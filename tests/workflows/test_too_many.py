@@ -9,8 +9,7 @@ import pytest
 
 from activities.alerts import Alerts
 from activities.due_items import DueItemActivities
-from contracts.scanning import OpenDueInput, ScanExpiringResult
-from contracts.sending import StartableNotification
+from contracts.scanning import OpenDueInput, ScanExpiringResult, StartableNotification
 from db.items.due import FIRST_PAGE
 from tests.scanning import scan
 from tests.workflows.scene import Scene

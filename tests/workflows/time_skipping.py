@@ -19,10 +19,11 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.outcomes import OutcomeActivities
+from channels.configured import send_options
 from contracts.keys import NotificationType
-from contracts.queues import TaskQueue, task_queue
-from contracts.scanning import TakeStartableInput, TakeStartableResult
-from contracts.sending import SendNotificationInput, SendNotificationResult, StartableNotification
+from contracts.queues import WORKFLOWS, task_queue
+from contracts.scanning import StartableNotification, TakeStartableInput, TakeStartableResult
+from contracts.sending import SendNotificationInput, SendNotificationResult
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
@@ -55,10 +56,8 @@ class SkippingScene:
             database.append(_prepared(take_startable))
         async with AsyncExitStack() as stack:
             client = self.environment.client
-            channels = await build_workers(
-                self.settings, client, self.engine, (TaskQueue.EMAIL, TaskQueue.TELEGRAM), stack, SANDBOXED
-            )
-            queue = task_queue(self.settings.task_queue_prefix, TaskQueue.WORKFLOWS)
+            channels = await build_workers(self.settings, client, self.engine, ("email", "telegram"), stack, SANDBOXED)
+            queue = task_queue(self.settings.task_queue_prefix, WORKFLOWS)
             for worker in (
                 *channels,
                 Worker(client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=SANDBOXED, activities=database),
@@ -80,12 +79,12 @@ class SkippingScene:
         self, notification: StartableNotification
     ) -> WorkflowHandle[SendNotificationWorkflow, SendNotificationResult]:
         """The notice's workflow, which has ended and can be replayed."""
-        input: SendNotificationInput = notification.send_input(self.settings.send_options())
+        input: SendNotificationInput = notification.send_input(send_options(self.settings))
         handle = await self.environment.client.start_workflow(
             SendNotificationWorkflow.run,
             input,
             id=notification.workflow_id,
-            task_queue=task_queue(self.settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            task_queue=task_queue(self.settings.task_queue_prefix, WORKFLOWS),
         )
         await handle.result()
         await replay(await handle.fetch_history())

@@ -9,7 +9,7 @@ from pydantic import HttpUrl
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
 from contracts.health import CheckHealthInput, HealthReport
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from local.stand_ins.http_server import Answer
 from temporal import schedules
 from tests.replay.shapes.scene import Scene, runs_of
@@ -79,7 +79,7 @@ async def _start(scene: Scene, **values: object) -> WorkflowHandle[CheckHealthWo
         CheckHealthWorkflow.run,
         input,
         id="check-health-by-hand",
-        task_queue=task_queue(scene.settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(scene.settings.task_queue_prefix, WORKFLOWS),
     )
 
 

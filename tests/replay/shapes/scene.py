@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowHistory
 
-from contracts.queues import TaskQueue
+from channels.registry import all_queues
 from local.embedded.postgres import EmbeddedPostgres
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
@@ -33,7 +33,7 @@ class Scene:
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        serving = asyncio.create_task(run_worker(self.settings, self.client, list(TaskQueue), stop))
+        serving = asyncio.create_task(run_worker(self.settings, self.client, list(all_queues()), stop))
         try:
             yield
         finally:
