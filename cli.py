@@ -74,9 +74,15 @@ def _moment(text: str) -> datetime:
 
 
 @app.command()
-def migrate(as_json: Json = False) -> None:
+def migrate(
+    down_to: Annotated[
+        str | None,
+        typer.Option(metavar="REVISION", help="Go back to this revision, such as 0003, for an older release."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Bring the database to the newest revision."""
-    run(upkeep.migrate(as_json=as_json))
+    run(upkeep.migrate(down_to, as_json=as_json))
 
 
 @app.command("import")
