@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.queues import Channel
+from channels.registry import names
 from db.models import ArContent, Company, Delivery, Notification, Project
 
 
@@ -73,8 +73,8 @@ class Platform:
             "workflow_id": key,
         }
         notification_id = await self._insert(Notification, row | values)
-        for channel in Channel:
-            await self._insert(Delivery, {"notification_id": notification_id, "channel": channel.value})
+        for channel in names():
+            await self._insert(Delivery, {"notification_id": notification_id, "channel": channel})
         return notification_id
 
     async def _insert(

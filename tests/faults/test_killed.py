@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from temporalio.service import RPCError
 
-from contracts.queues import WORKFLOWS, Channel
+from channels.registry import names
+from contracts.queues import WORKFLOWS
 from tests.faults.ledger import Ledger
 from tests.scanning import start_scan
 from tests.workflows.scene import PATIENCE, Scene
@@ -35,7 +36,7 @@ async def another_worker_goes_on(scene: Scene, *queues: str) -> None:
 async def ends(scene: Scene, ledger: Ledger, fault: str, moment: str) -> list[tuple[str, int, bool]]:
     """Of both channels: status, copies that the server took, whether a duplicate is marked."""
     found = []
-    for channel in Channel:
+    for channel in names():
         observed = await ledger.observe(scene, fault, channel, moment)
         assert (observed.lost, observed.unmarked_doubles) == (0, 0)
         found.append((observed.outcome, observed.copies, (await scene.delivery(channel)).possible_duplicate))

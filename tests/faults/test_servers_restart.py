@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from temporalio.client import Client
 
-from contracts.queues import Channel
+from channels.registry import names
 from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
@@ -39,7 +39,7 @@ async def all_told(scene: Scene, ledger: Ledger, fault: str) -> None:
     async with asyncio.timeout(3 * PATIENCE):
         while await scene.platform.scalar("SELECT count(*) FROM notifications WHERE status = 'delivered'") < ITEMS:
             await asyncio.sleep(0.1)  # the database tells nobody
-    for channel in Channel:
+    for channel in names():
         observed = await ledger.observe(scene, fault, channel, "in mid-scan")
         assert (observed.notices, observed.lost, observed.unmarked_doubles) == (ITEMS, 0, 0)
         assert observed.copies >= ITEMS - observed.in_doubt

@@ -16,7 +16,6 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWor
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.keys import NotificationType
-from contracts.queues import Channel
 from db.record.claim import claim_delivery
 from db.record.open import AddressedNotification, open_addressed, withdraw
 from local.embedded.postgres import EmbeddedPostgres
@@ -337,7 +336,7 @@ async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, 
         claim = await claim_delivery(
             claiming,
             notification_id,
-            Channel.EMAIL,
+            "email",
             run_id="run",
             attempt=1,
             configured=True,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 from temporalio.client import Client
 
+from channels.registry import all_queues
 from contracts.queues import WORKFLOWS, task_queues
 from deploy.check_worker import main, silent_queues
 from settings import Settings
@@ -15,10 +16,10 @@ from tests.conftest import RunWorker
 HERE = socket.gethostname()
 
 
-async def until_silent_are(client: Client, settings: Settings, queues: Iterable[TaskQueue], host: str = HERE) -> None:
+async def until_silent_are(client: Client, settings: Settings, queues: Iterable[str], host: str = HERE) -> None:
     expected = [name for queue in queues for name in task_queues(settings.task_queue_prefix, queue)]
     async with asyncio.timeout(30):
-        while await silent_queues(client, settings.task_queue_prefix, TaskQueue, host) != expected:
+        while await silent_queues(client, settings.task_queue_prefix, all_queues(), host) != expected:
             await asyncio.sleep(0.1)
 
 
@@ -39,7 +40,7 @@ async def test_a_queue_that_it_does_not_serve_is_silent(
 async def test_another_hosts_worker_does_not_count(temporal: Client, settings: Settings, run_worker: RunWorker) -> None:
     async with run_worker(settings):
         await until_silent_are(temporal, settings, [])
-        await until_silent_are(temporal, settings, TaskQueue, host="elsewhere")
+        await until_silent_are(temporal, settings, all_queues(), host="elsewhere")
 
 
 async def test_with_temporal_away_it_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error
 from temporal import schedules
 from temporal.schedules import SCAN_EXPIRING
-from temporal.start import start_notification
+from temporal.start import start_and_mark
 from tests.calling_api import NOBODY_LISTENS
 from tests.integration.test_cli import Ended, cli
 from tests.scanning import finished
@@ -126,7 +126,7 @@ async def test_tests_go_on(scene: Scene) -> None:
         test, NotificationType.TEST, workflow_id, (await scene.notification()).give_up_at, again=True
     )
     async with scene.worker():
-        await start_notification(scene.client, scene.settings, startable)
+        await start_and_mark(scene.client, scene.settings, scene.platform.engine, startable)
         await finished(scene.client, workflow_id)
     assert [mail.recipients for mail in scene.sink.messages] == [(EMAIL,)]
     assert len(scene.telegram.messages) == 1

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from settings import Settings
 from tests.conftest import MakeSettings
 from tests.data import Platform
-from tests.mta.attempts import Attempts
+from tests.mta.attempts import Attempts, attempts_at
 from tests.mta.certificates import Certificates, make_certificates
 from tests.mta.postfix import PATH, Postfix
 from tests.workflows.conftest import scene as scene
@@ -24,7 +24,7 @@ PROGRAMS = {"postfix": "postfix", "postgrey": "postgrey", "saslpasswd2": "sasl2-
 """Programs, and Debian's packages that bring them."""
 
 StartPostfix = Callable[..., Awaitable[Postfix]]
-StartAttempts = Callable[[Postfix], Attempts]
+StartAttempts = Callable[[Postfix], Awaitable[Attempts]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,9 +77,8 @@ async def start_attempts(
     """`start_attempts(postfix)`: a worker's connections to it, and no worker."""
     async with AsyncExitStack() as stack:
 
-        def start(postfix: Postfix) -> Attempts:
-            attempts = Attempts(engine, platform, make_settings(**postfix.client()))
-            stack.push_async_callback(attempts.close)
-            return attempts
+        async def start(postfix: Postfix) -> Attempts:
+            settings = make_settings(**postfix.client())
+            return await stack.enter_async_context(attempts_at(engine, platform, settings))
 
         yield start

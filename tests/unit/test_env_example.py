@@ -9,6 +9,7 @@ import pytest
 from dotenv import dotenv_values
 from temporalio.envconfig import ClientConfigProfile
 
+from channels.configured import require_a_channel
 from deploy.env_example import FILE, as_text, env_example
 from settings import SECRETS, Settings
 

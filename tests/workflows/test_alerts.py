@@ -85,7 +85,7 @@ async def test_of_many_that_find_it_lasting_after_a_while_one_alerts_again(
     [_, again] = await platform.notifications()
     since = await platform.scalar("SELECT since FROM problems")
     assert again.subject == f"Still: {SUBJECT}"
-    assert again.message == f"See to it.\n\nIt lasts since {since:%Y-%m-%d %H:%M} UTC.\n"
+    assert again.message == f"See to it.\n\nOngoing since {since:%Y-%m-%d %H:%M} UTC.\n"
 
 
 async def test_another_problem_is_alerted_too(raising: Raising, platform: Platform) -> None:
@@ -96,13 +96,13 @@ async def test_another_problem_is_alerted_too(raising: Raising, platform: Platfo
 
 
 async def test_what_was_never_alerted_is_not_over(raising: Raising, platform: Platform) -> None:
-    await raising.over("smtp_away")
+    await raising.withdraw("smtp_away")
     assert await platform.notifications() == []
 
 
 async def test_raised_over_and_raised_again_at_once_it_is_three_alerts(raising: Raising, platform: Platform) -> None:
     await raising.alert("smtp_away", SUBJECT, "x")
-    await raising.over("smtp_away")
+    await raising.withdraw("smtp_away")
     await raising.alert("smtp_away", SUBJECT, "x")
     assert await subjects(platform) == [SUBJECT, f"Over: {SUBJECT}", SUBJECT]
     assert [each.notification_id for each in raising.started] == [each.id for each in await platform.notifications()]
@@ -110,7 +110,7 @@ async def test_raised_over_and_raised_again_at_once_it_is_three_alerts(raising: 
 
 async def test_an_alert_is_started_and_bears_its_problem(raising: Raising, platform: Platform) -> None:
     await raising.alert("disk.host-1", "The disk is full", "Make room.")
-    await raising.over("disk.host-1")
+    await raising.withdraw("disk.host-1")
     alert, over = await platform.notifications()
     assert alert.workflow_id.startswith("alert.disk.host-1.")
     assert over.workflow_id.startswith("alert.disk.host-1.over.")
@@ -166,7 +166,7 @@ async def test_with_the_database_away_who_alerts_goes_on_and_who_has_to_know_hea
     engine = create_engine(away, "test", pooled=False)
     raising = Raising(engine, away)
     await raising.alert("smtp_away", SUBJECT, "x")
-    await raising.over("smtp_away")
+    await raising.withdraw("smtp_away")
     with pytest.raises((OSError, InterfaceError)):
         await raising.raise_problem("smtp_away", SUBJECT, "x")
     assert raising.started == []

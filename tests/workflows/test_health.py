@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import SecretStr
 
-from activities.health import servers
+from activities.health import api, provider
 from contracts.health import HealthReport
 from contracts.queues import WORKFLOWS
 from local.stand_ins.http_server import Answer
@@ -77,7 +77,7 @@ async def test_a_wrong_password(health: HealthScene) -> None:
             await right.scene.children_end()
             assert await right.check() == HealthReport([], [], ["smtp_auth_535"])
             await right.scene.children_end()
-    assert await right.subjects() == ["Email is refused: smtp_auth_535", "Over: Email is refused: smtp_auth_535"]
+    assert await right.subjects() == ["E-mail is refused: smtp_auth_535", "Over: E-mail is refused: smtp_auth_535"]
 
 
 @pytest.mark.parametrize(("token", "code"), [("123456789:" + "x" * 35, "telegram_401"), ("no token", "telegram_404")])
@@ -138,7 +138,8 @@ async def test_an_api_that_does_not_answer_as_it_should(health: HealthScene, ans
 async def test_servers_that_take_the_connection_and_say_nothing(
     health: HealthScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servers, "ANSWER_WITHIN", 0.5)
+    for module in (api, provider):
+        monkeypatch.setattr(module, "ANSWER_WITHIN", 0.5)
     health.scene.sink.always("connect", Hang())
     health.scene.telegram.always("get_me", Hang())
     health.pages.answers["/readyz"] = Hang()

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus, Evidence, Reason, SendNotificationResult, SendResult
 from db.record import attempt, settle
 from db.record.attempt import SentText
@@ -125,7 +124,7 @@ async def in_flight(engine: AsyncEngine, notification_id: int) -> Claim:
     """An e-mail that is being handed over."""
     async with engine.begin() as connection:
         claim = await claim_delivery(
-            connection, notification_id, Channel.EMAIL, run_id="run", attempt=1, configured=True, resend_in_doubt=True
+            connection, notification_id, "email", run_id="run", attempt=1, configured=True, resend_in_doubt=True
         )
         assert claim is not None
         assert await attempt.mark_sending(connection, claim, SentText("Soon", "It ends."))

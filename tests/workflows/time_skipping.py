@@ -30,7 +30,7 @@ from settings import Settings
 from temporal.runners import SANDBOXED
 from tests.data import Platform
 from tests.replay.replaying import replay
-from worker import WORKFLOWS, build_workers
+from worker import WORKFLOW_TYPES, build_workers
 from workflows.send_notification import SendNotificationWorkflow
 
 TakeStartable = Callable[[datetime, TakeStartableInput], TakeStartableResult]
@@ -60,7 +60,9 @@ class SkippingScene:
             queue = task_queue(self.settings.task_queue_prefix, WORKFLOWS)
             for worker in (
                 *channels,
-                Worker(client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=SANDBOXED, activities=database),
+                Worker(
+                    client, task_queue=queue, workflows=WORKFLOW_TYPES, workflow_runner=SANDBOXED, activities=database
+                ),
             ):
                 await stack.enter_async_context(worker)
             yield

@@ -7,7 +7,6 @@ from contextlib import suppress
 
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
-from contracts.queues import Channel
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked, server_error
 from tests.data import in_days
@@ -121,7 +120,7 @@ async def _reopened(scene: Scene, *, told: bool) -> list[WorkflowHistory]:
         [notification] = await scene.platform.notifications()
         handle = scene.client.get_workflow_handle(notification.workflow_id)
         if told:
-            await handle.signal(SendNotificationWorkflow.reopened, Channel.EMAIL)
+            await handle.signal(SendNotificationWorkflow.reopened, "email")
             await scene.sink.wait_for(1, 30)
         scene.telegram.clear()
         await handle.result()
