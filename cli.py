@@ -27,7 +27,7 @@ from commands import (
     upkeep,
 )
 from commands.running import FAILED, OK, run
-from contracts.keys import NotificationType
+from contracts.keys import NotificationType, is_about_an_item
 from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStatus
 from csv_import.fields import parse_time
 from db.record.list import NotificationFilter
@@ -244,7 +244,7 @@ def show_preview(
     as_json: Json = False,
 ) -> None:
     """Show a text with sample data, as a company would get it. Nothing is sent; no server is needed."""
-    if item is preview.Item.CONTENT and notification_type not in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+    if item is preview.Item.CONTENT and not is_about_an_item(notification_type):
         raise typer.BadParameter("--item content goes with --type expiring and expired only")
     run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, assert_never
 
 from channels.configured import deliveries_to_send, require_a_channel
 from commands.output import print_json, print_line, print_page
@@ -115,8 +115,11 @@ def _ended_without_doubt(subject: Subject) -> str | None:
         case DeliveryStatus.UNKNOWN:
             return "it is in doubt: `resolve` it, with --resend if it is to be sent again all the same"
         case DeliveryStatus.ACCEPTED:
-            return "it was accepted: it would be told twice"
-    return f"it is {subject.status}: its workflow is at it"
+            return "it was accepted: it would be sent twice"
+        case DeliveryStatus.PENDING | DeliveryStatus.SENDING:
+            return f"it is {subject.status}: its workflow is still trying"
+        case _:
+            assert_never(subject.status)
 
 
 def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | None:

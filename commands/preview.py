@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import assert_never
 
 from jinja2 import TemplateError
 
@@ -64,17 +65,31 @@ SAMPLE = Claim(
     contents=["Ferry <animated>", "Ships of 1890", "The lighthouse keeper & his dog"],
 )
 ALERT_SUBJECT = "Telegram is refused: telegram_unauthorized"
-ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNobody's notice has failed: all of them wait."
+ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNo notification has failed: all of them wait."
 
 
 def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
     """A claim that has all that its text can name."""
     claim = replace(SAMPLE, notification_type=notification_type, locale=locale)
-    if item is Item.CONTENT:
-        return replace(claim, content="The lighthouse keeper", contents=[])
-    if notification_type is NotificationType.ALERT:
-        return replace(claim, subject=ALERT_SUBJECT, message=ALERT_MESSAGE)
-    return claim
+    match notification_type:
+        case NotificationType.EXPIRING | NotificationType.EXPIRED:
+            return _about(item, claim)
+        case NotificationType.ALERT:
+            return replace(claim, subject=ALERT_SUBJECT, message=ALERT_MESSAGE)
+        case NotificationType.TEST:
+            return claim
+        case _:
+            assert_never(notification_type)
+
+
+def _about(item: Item, claim: Claim) -> Claim:
+    match item:
+        case Item.PROJECT:
+            return claim
+        case Item.CONTENT:
+            return replace(claim, content="The lighthouse keeper", contents=[])
+        case _:
+            assert_never(item)
 
 
 async def preview(

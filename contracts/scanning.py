@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.keys import NotificationType
+from contracts.keys import NotificationType, is_urgent
 from contracts.sending import (
     ALWAYS_DELIVERED,
     DeliveryToSend,
@@ -92,7 +92,7 @@ class StartableNotification:
             self.notification_id,
             self.give_up_at,
             options,
-            urgent=self.notification_type in (NotificationType.TEST, NotificationType.ALERT),
+            urgent=is_urgent(self.notification_type),
             email_fairness=fairness.get(email, Fairness(str(self.company_id or ""))),
             telegram_fairness=fairness.get(telegram, self.telegram_fairness),
             deliveries=self.deliveries,

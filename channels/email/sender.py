@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from channels.base import MarkSending, Receipt
 from channels.current_secret import current_secret
 from channels.email.composing import compose
@@ -41,10 +43,20 @@ class EmailSender:
     def _unsubscribe_url(self, claim: Claim, recipient: str) -> str | None:
         """The link for this mail, signed with the secret as it is now. None: it bears none."""
         settings = self._settings
-        if not settings.unsubscribe_configured or claim.notification_type is NotificationType.ALERT:
+        if not settings.unsubscribe_configured or not _may_be_unsubscribed_from(claim.notification_type):
             return None
         links = UnsubscribeLinks(current_secret(settings, "unsubscribe_secret"))
         return links.url(str(settings.public_url), claim.delivery_id, recipient)
+
+
+def _may_be_unsubscribed_from(notification_type: NotificationType) -> bool:
+    match notification_type:
+        case NotificationType.EXPIRING | NotificationType.EXPIRED | NotificationType.TEST:
+            return True
+        case NotificationType.ALERT:  # operators get those, whatever they have unsubscribed from
+            return False
+        case _:
+            assert_never(notification_type)
 
 
 async def _unrecorded() -> None:
