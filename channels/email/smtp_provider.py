@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from socket import getfqdn
+from typing import assert_never
 
 from channels.base import Receipt
 from channels.current_secret import current_secret
@@ -41,16 +42,30 @@ class SmtpProvider:
     def _server(self) -> SmtpServer:
         """Raises `OperatorFault` if the password is needed and there is none."""
         settings = self._settings
+        starttls, implicit_tls = _tls_at(settings.smtp_tls)
         return SmtpServer(
             host=settings.smtp_host or "",
             port=settings.smtp_port,
             local_hostname=self._local_hostname,
             tls=self._tls,
-            starttls=settings.smtp_tls is SmtpTls.STARTTLS,
-            implicit_tls=settings.smtp_tls is SmtpTls.IMPLICIT,
+            starttls=starttls,
+            implicit_tls=implicit_tls,
             username=settings.smtp_username,
             password=current_secret(settings, "smtp_password") if settings.smtp_username else None,
         )
+
+
+def _tls_at(security: SmtpTls) -> tuple[bool, bool]:
+    """Whether TLS begins with STARTTLS, and whether it begins with the connection."""
+    match security:
+        case SmtpTls.STARTTLS:
+            return True, False
+        case SmtpTls.IMPLICIT:
+            return False, True
+        case SmtpTls.NONE:
+            return False, False
+        case _:
+            assert_never(security)
 
 
 @asynccontextmanager
