@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.queues import Channel
 from db.record import attempt
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
@@ -26,20 +25,21 @@ class Attempts:
     platform: Platform
     notification_id: int
 
-    async def claim_if_any(self, channel: Channel = Channel.EMAIL, refused_claim: int | None = None) -> Claim | None:
+    async def claim_if_any(self, channel: str = "email", refused_claim: int | None = None) -> Claim | None:
         async with self.engine.begin() as connection:
             return await claim_delivery(
                 connection,
                 self.notification_id,
                 channel,
+                delivery_id=None,
                 run_id="run",
                 attempt=1,
                 configured=True,
-                resend_in_doubt=channel is Channel.EMAIL,
+                resend_in_doubt=channel == "email",
                 refused_claim=refused_claim,
             )
 
-    async def claim(self, channel: Channel = Channel.EMAIL) -> Claim:
+    async def claim(self, channel: str = "email") -> Claim:
         claim = await self.claim_if_any(channel)
         assert claim is not None
         return claim
@@ -48,7 +48,7 @@ class Attempts:
         async with self.engine.begin() as connection:
             return await attempt.mark_sending(connection, claim, TEXT)
 
-    async def in_flight(self, channel: Channel = Channel.EMAIL) -> Claim:
+    async def in_flight(self, channel: str = "email") -> Claim:
         """An attempt that has begun its irrevocable step and was not heard of again."""
         claim = await self.claim(channel)
         assert await self.mark_sending(claim)
@@ -66,7 +66,7 @@ class Attempts:
         async with self.engine.begin() as connection:
             await attempt.accept(connection, claim, None, "250 Ok")
 
-    async def row(self, channel: Channel = Channel.EMAIL) -> Any:
+    async def row(self, channel: str = "email") -> Any:
         [row] = await self.platform.deliveries(channel)
         return row
 
@@ -106,7 +106,7 @@ async def test_what_a_superseded_attempt_was_refused_changes_nothing(attempts: A
 
 async def test_after_a_known_refusal_nothing_is_in_doubt(attempts: Attempts) -> None:
     await attempts.release(await attempts.in_flight())
-    again = await attempts.claim(Channel.EMAIL)
+    again = await attempts.claim("email")
     assert (again.obstacle, again.in_doubt) == (None, False)
     assert (await attempts.row()).possible_duplicate is False
 
@@ -125,17 +125,17 @@ async def test_an_attempt_that_surely_sent_nothing_leaves_no_doubt_though_the_ro
     attempts: Attempts,
 ) -> None:
     """The database was away when it wanted to say so; its word came by another way."""
-    first = await attempts.in_flight(Channel.TELEGRAM)
-    again = await attempts.claim_if_any(Channel.TELEGRAM, refused_claim=first.claim_seq)
+    first = await attempts.in_flight("telegram")
+    again = await attempts.claim_if_any("telegram", refused_claim=first.claim_seq)
     assert again is not None
     assert (again.obstacle, again.in_doubt) == (None, False)
     assert await attempts.mark_sending(again)
 
 
 async def test_the_word_of_an_older_attempt_does_not_clear_a_newer_ones_doubt(attempts: Attempts) -> None:
-    first = await attempts.claim(Channel.TELEGRAM)
-    await attempts.in_flight(Channel.TELEGRAM)
-    again = await attempts.claim_if_any(Channel.TELEGRAM, refused_claim=first.claim_seq)
+    first = await attempts.claim("telegram")
+    await attempts.in_flight("telegram")
+    again = await attempts.claim_if_any("telegram", refused_claim=first.claim_seq)
     assert again is not None
     assert again.obstacle == "in_doubt"
 
@@ -147,11 +147,11 @@ async def test_a_doubt_outlasts_a_later_refusal_for_now(attempts: Attempts) -> N
 
 
 async def test_a_telegram_message_in_doubt_ends_unknown_and_is_not_sent_again(attempts: Attempts) -> None:
-    await attempts.in_flight(Channel.TELEGRAM)
-    again = await attempts.claim(Channel.TELEGRAM)
+    await attempts.in_flight("telegram")
+    again = await attempts.claim("telegram")
     assert (again.obstacle, again.status, again.reason) == ("in_doubt", "unknown", "in_doubt")
     assert not await attempts.mark_sending(again)
-    row = await attempts.row(Channel.TELEGRAM)
+    row = await attempts.row("telegram")
     assert (row.status, row.attempts, row.finished_at is not None) == ("unknown", 1, True)
 
 
@@ -170,11 +170,11 @@ async def test_in_doubt_and_renewed_it_ends_unknown_not_skipped(attempts: Attemp
 
 
 async def test_a_late_acceptance_overrides_unknown_and_delivers_the_notification(attempts: Attempts) -> None:
-    frozen = await attempts.in_flight(Channel.TELEGRAM)
-    await attempts.claim(Channel.TELEGRAM)
+    frozen = await attempts.in_flight("telegram")
+    await attempts.claim("telegram")
     await attempts.platform.execute("UPDATE notifications SET status = 'in_doubt'")
     await attempts.accept(frozen)
-    row = await attempts.row(Channel.TELEGRAM)
+    row = await attempts.row("telegram")
     assert (row.status, row.reason, row.possible_duplicate) == ("accepted", None, True)
     [notification] = await attempts.platform.notifications()
     assert notification.status == "delivered"
