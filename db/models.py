@@ -24,7 +24,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.keys import NotificationType
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus, NotificationStatus
 
 TIMESTAMPTZ = DateTime(timezone=True)
@@ -55,7 +54,7 @@ class Base(DeclarativeBase):
 
 
 class Company(Base):
-    """Whom to tell, where, in which language and on which clock."""
+    """Whom to tell, in which language and on which clock."""
 
     __tablename__ = "companies"
     __table_args__ = (
@@ -70,15 +69,46 @@ class Company(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    contact_email: Mapped[str | None]
-    telegram_chat_id: Mapped[int | None] = mapped_column(BigInteger)
     locale: Mapped[str] = mapped_column(server_default="en")
     timezone: Mapped[str] = mapped_column(server_default="UTC")
-    email_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
-    telegram_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     quiet_from: Mapped[time | None]
     """On the company's clock; from then to `quiet_until`, which may be on the next day, nothing is sent."""
     quiet_until: Mapped[time | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Contact(Base):
+    """Where a company is told: an address on one channel. Without an address it keeps what was said of the channel."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        CheckConstraint("(address IS NULL) = (address_key IS NULL)", name="address_key"),
+        # An index and no constraint: a foreign key could refer to a constraint's columns, so that a change of the
+        # address would wait for every transaction that opens a delivery to the contact, and deadlock with it.
+        Index(
+            "uq_contacts_address",
+            "company_id",
+            "channel",
+            "address_key",
+            unique=True,
+            postgresql_where=text("address_key IS NOT NULL"),
+        ),
+        Index("uq_contacts_import", "company_id", "channel", unique=True, postgresql_where=text("source = 'import'")),
+        Index("ix_contacts_address", "channel", "address_key", postgresql_where=text("address_key IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+    channel: Mapped[str]
+    address: Mapped[str | None]
+    """As it was given."""
+    address_key: Mapped[str | None]
+    """As the channel normalises it: two addresses with one key reach the same person. Suppressions compare it."""
+    label: Mapped[str] = mapped_column(server_default="")
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    source: Mapped[str] = mapped_column(server_default="import")
+    """Who keeps it. An import owns one contact of a company on each of its channels and changes no other; revision
+    0004 lists the rest."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -208,18 +238,19 @@ class Notification(Base):
 
 
 class Delivery(Base):
-    """One channel of a notification: every attempt claims it, and its end is written here."""
+    """A notification's way to one contact: every attempt claims it, and its end is written here."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("notification_id", "channel"),
-        _one_of("channel", Channel),
+        UniqueConstraint("notification_id", "channel", "contact_id", postgresql_nulls_not_distinct=True),
         _one_of("status", DeliveryStatus),
         Index("ix_deliveries_status", "status", postgresql_where=text("status IN ('sending', 'unknown')")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     notification_id: Mapped[int] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"))
+    """Null: the notification has a recipient of its own, or nobody there to be told."""
     channel: Mapped[str]
     status: Mapped[str] = mapped_column(server_default=DeliveryStatus.PENDING)
     reason: Mapped[str | None]
@@ -250,11 +281,10 @@ class Suppression(Base):
     """An address or chat that is used no more: its provider said that it is gone, or somebody unsubscribed there."""
 
     __tablename__ = "suppressions"
-    __table_args__ = (_one_of("channel", Channel),)
 
     channel: Mapped[str] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(primary_key=True)
-    """In lower case; a chat by its id."""
+    """The address's key, as the channel normalises it."""
     reason: Mapped[str]
     """The stable code of the provider's answer, or `unsubscribed`."""
     provider_reply: Mapped[str | None]
@@ -305,6 +335,8 @@ class Problem(Base):
     __tablename__ = "problems"
 
     code: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str | None]
+    """The channel whose provider or settings it is about."""
     subject: Mapped[str]
     since: Mapped[datetime] = mapped_column(server_default=func.now())
     alerted_at: Mapped[datetime] = mapped_column(server_default=func.now())

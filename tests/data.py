@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.registry import names
-from db.models import ArContent, Company, Delivery, Notification, Project
+from contracts.sending import ALWAYS_DELIVERED
+from db.models import ArContent, Company, Contact, Delivery, Notification, Project
 
 
 def in_days(days: float) -> datetime:
@@ -26,14 +26,33 @@ class Platform:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def company(self, **values: Any) -> int:
+        """With a contact for each channel of the CSV, of which the values may bear that file's columns."""
         number = next(self._numbers)
         row = {
             "slug": f"company-{number}",
             "name": f"Company {number}",
             "contact_email": f"owner{number}@customer.example",
             "telegram_chat_id": 1000 + number,
+            "email_enabled": True,
+            "telegram_enabled": True,
+        } | values
+        contacts = {
+            "email": (row.pop("contact_email"), row.pop("email_enabled")),
+            "telegram": (row.pop("telegram_chat_id"), row.pop("telegram_enabled")),
         }
-        return await self._insert(Company, row | values)
+        company_id = await self._insert(Company, row)
+        for channel, (address, enabled) in contacts.items():
+            await self.contact(company_id, channel, None if address is None else str(address), enabled=enabled)
+        return company_id
+
+    async def contact(self, company_id: int, channel: str, address: str | None, **values: Any) -> int:
+        row = {
+            "company_id": company_id,
+            "channel": channel,
+            "address": address,
+            "address_key": None if address is None else address.lower(),
+        }
+        return await self._insert(Contact, row | values)
 
     async def project(self, company_id: int, **values: Any) -> int:
         number = next(self._numbers)
@@ -56,9 +75,11 @@ class Platform:
         return await self._insert(ArContent, row | values)
 
     async def notification(self, project_id: int, **values: Any) -> int:
-        """An open notification about the project's end, with a pending delivery for each channel."""
+        """An open notification about the project's end, with a pending delivery to each contact of its company."""
         async with self.engine.connect() as connection:
             project = (await connection.execute(select(Project.__table__).where(Project.id == project_id))).one()
+            of_company = select(Contact.channel, Contact.id).where(Contact.company_id == project.company_id)
+            contacts = (await connection.execute(of_company.order_by(Contact.id))).all()
         key = f"expiring.project-{project_id}.{next(self._numbers)}"
         row = {
             "company_id": project.company_id,
@@ -73,12 +94,15 @@ class Platform:
             "workflow_id": key,
         }
         notification_id = await self._insert(Notification, row | values)
-        for channel in names():
-            await self._insert(Delivery, {"notification_id": notification_id, "channel": channel})
+        without_contact = [(channel, None) for channel in ALWAYS_DELIVERED if channel not in dict(contacts)]
+        for channel, contact_id in [*contacts, *without_contact]:
+            await self._insert(
+                Delivery, {"notification_id": notification_id, "channel": channel, "contact_id": contact_id}
+            )
         return notification_id
 
     async def _insert(
-        self, model: type[Company | Project | ArContent | Notification | Delivery], values: dict[str, Any]
+        self, model: type[Company | Contact | Project | ArContent | Notification | Delivery], values: dict[str, Any]
     ) -> int:
         async with self.engine.begin() as connection:
             new_id = await connection.scalar(insert(model).values(**values).returning(model.id))

@@ -37,7 +37,7 @@ class Deactivated:
 
 # The lock re-evaluates the conditions on the row as it is then: what was renewed after the page was read stays on.
 _SWITCH_PROJECTS_OFF = text("""
-WITH held AS (
+WITH locked AS (
     SELECT p.id
     FROM projects p
     JOIN unnest(:ids, :ends_at) AS page (id, ends_at) ON page.id = p.id AND page.ends_at = p.expires_at
@@ -46,7 +46,7 @@ WITH held AS (
     FOR NO KEY UPDATE OF p
 )
 UPDATE projects p SET status = 'expired', deactivated_at = :now
-FROM held WHERE p.id = held.id
+FROM locked WHERE p.id = locked.id
 RETURNING p.id AS project_id, CAST(NULL AS bigint) AS ar_content_id, p.company_id, p.expires_at AS ends_at,
           true AS told_by_itself
 """).bindparams(
@@ -58,7 +58,7 @@ RETURNING p.id AS project_id, CAST(NULL AS bigint) AS ar_content_id, p.company_i
 
 # All of the projects' content goes with them, whatever its own end. `told_by_itself`: no project's notice lists it.
 _SWITCH_CONTENTS_OFF_STATEMENT = """
-WITH held AS (
+WITH locked AS (
     SELECT a.id
     FROM ar_contents a
     WHERE a.is_active AND (
@@ -70,7 +70,7 @@ WITH held AS (
     FOR NO KEY UPDATE
 ), switched AS (
     UPDATE ar_contents a SET is_active = false, deactivated_at = :now
-    FROM held WHERE a.id = held.id
+    FROM locked WHERE a.id = locked.id
     RETURNING a.id, a.project_id, a.expires_at
 )
 SELECT p.id AS project_id, a.id AS ar_content_id, p.company_id, a.expires_at AS ends_at,

@@ -10,8 +10,10 @@ from sqlalchemy import ARRAY, BigInteger, Integer, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.scanning import PageCursor
-from db.items.rules import LEFT_UNSAID, NOTICES_OF_CONTENT, NOTICES_OF_PROJECT, TOLD_WITH_ITS_PROJECT
+from db.items.kinds import CONTENTS, PROJECTS, count_of, of_kind, page_of
+from db.items.rules import LEFT_UNSAID, TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
+from db.record.rules import always_delivered
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
 """Before every item."""
@@ -37,13 +39,15 @@ class DueItem:
     ar_content_id: int | None
     company_id: int
     company_slug: str
+    timezone: str
+    """The company's."""
     project_slug: str
     ar_content_slug: str | None
     ends_at: datetime
     days_left: int
     threshold_days: int
-    email_enabled: bool
-    telegram_enabled: bool
+    channels: list[str]
+    """Those on which the company can be reached."""
 
     @property
     def cursor(self) -> PageCursor:
@@ -59,14 +63,18 @@ class DueItem:
 # means never.
 _DUE_OF_A_KIND = """
 SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, p.company_id, c.slug AS company_slug,
-       p.slug AS project_slug, {ar_content_slug} AS ar_content_slug, {ends_at} AS ends_at,
+       c.timezone, p.slug AS project_slug, {ar_content_slug} AS ar_content_slug, {ends_at} AS ends_at,
        remaining.days AS days_left, crossed.days AS threshold_days,
-       c.email_enabled AND c.contact_email IS NOT NULL AND NOT EXISTS (
-           SELECT FROM suppressions WHERE channel = 'email' AND address = lower(c.contact_email)
-       ) AS email_enabled,
-       c.telegram_enabled AND c.telegram_chat_id IS NOT NULL AND NOT EXISTS (
-           SELECT FROM suppressions WHERE channel = 'telegram' AND address = c.telegram_chat_id::text
-       ) AS telegram_enabled
+       ARRAY(
+           SELECT contact.channel
+           FROM contacts contact
+           WHERE contact.company_id = p.company_id AND contact.enabled AND contact.address IS NOT NULL
+             AND NOT EXISTS (
+                 SELECT FROM suppressions s WHERE s.channel = contact.channel AND s.address = contact.address_key
+             )
+           GROUP BY contact.channel
+           ORDER BY array_position(:always_delivered, contact.channel), min(contact.id)
+       ) AS channels
 FROM {items}
 JOIN companies c ON c.id = p.company_id
 CROSS JOIN LATERAL (
@@ -107,39 +115,28 @@ ORDER BY {order}
 LIMIT :page_size
 """
 
-_DUE_PROJECTS = _DUE_OF_A_KIND.format(
-    items="projects p",
-    ar_content_id="CAST(NULL AS bigint)",
-    ar_content_slug="CAST(NULL AS text)",
-    ends_at="p.expires_at",
-    notices=NOTICES_OF_PROJECT,
-    left_unsaid=LEFT_UNSAID,
-    is_on="p.status = 'active' AND NOT p.auto_renew",
-    order="p.expires_at, p.id",
-    after=":after_ends_at, :after_project_id",
+_DUE = page_of(
+    of_kind(
+        _DUE_OF_A_KIND,
+        PROJECTS,
+        left_unsaid=LEFT_UNSAID,
+        is_on="p.status = 'active' AND NOT p.auto_renew",
+        after=":after_ends_at, :after_project_id",
+    ),
+    of_kind(
+        _DUE_OF_A_KIND,
+        CONTENTS,
+        left_unsaid=LEFT_UNSAID,
+        is_on=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
+        after=":after_ends_at, :after_project_id, :after_ar_content_id",
+    ),
+    limit="page_size",
 )
-_DUE_CONTENTS = _DUE_OF_A_KIND.format(
-    items="ar_contents a JOIN projects p ON p.id = a.project_id",
-    ar_content_id="a.id",
-    ar_content_slug="a.slug",
-    ends_at="a.expires_at",
-    notices=NOTICES_OF_CONTENT,
-    left_unsaid=LEFT_UNSAID,
-    is_on=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
-    order="a.expires_at, a.project_id, a.id",
-    after=":after_ends_at, :after_project_id, :after_ar_content_id",
-)
-_DUE = f"""
-({_DUE_PROJECTS}) UNION ALL ({_DUE_CONTENTS})
-ORDER BY ends_at, project_id, ar_content_id NULLS FIRST
-LIMIT :page_size
-"""
-
-_COUNT = "SELECT count(*) FROM ({}) AS due"
 
 
 def _with_types(statement: str) -> TextClause:
     return text(statement).bindparams(
+        always_delivered(),
         bindparam("now", type_=TIMESTAMPTZ),
         bindparam("cooling_since", type_=TIMESTAMPTZ),
         bindparam("last_chance_before", type_=TIMESTAMPTZ),
@@ -152,7 +149,7 @@ def _with_types(statement: str) -> TextClause:
 
 
 _FIND_DUE = _with_types(_DUE)
-_COUNT_DUE = _with_types(_COUNT.format(_DUE))
+_COUNT_DUE = _with_types(count_of(_DUE))
 
 
 def _parameters(rules: DueRules, limit: int, after: PageCursor) -> dict[str, object]:

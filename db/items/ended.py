@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.items.rules import NOTICES_OF_CONTENT, NOTICES_OF_PROJECT, TOLD_WITH_ITS_PROJECT
+from db.items.kinds import CONTENTS, PROJECTS, count_of, of_kind, page_of
+from db.items.rules import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
 
@@ -64,32 +65,23 @@ _IS_WARNED = """EXISTS (
         SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
         WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
     )"""
-_PROJECT_IS_WARNED = _IS_WARNED.format(notices=NOTICES_OF_PROJECT, ends_at="p.expires_at")
-_CONTENT_IS_WARNED = _IS_WARNED.format(notices=NOTICES_OF_CONTENT, ends_at="a.expires_at")
-_ENDED_PROJECTS = _ENDED_OF_A_KIND.format(
-    items="projects p",
-    ar_content_id="CAST(NULL AS bigint)",
-    ar_content_slug="CAST(NULL AS text)",
-    ends_at="p.expires_at",
-    is_warned=_PROJECT_IS_WARNED,
-    is_on="p.status = 'active' AND NOT p.auto_renew",
-    order="p.expires_at, p.id",
+_PROJECT_IS_WARNED = of_kind(_IS_WARNED, PROJECTS)
+_CONTENT_IS_WARNED = of_kind(_IS_WARNED, CONTENTS)
+_ENDED = page_of(
+    of_kind(
+        _ENDED_OF_A_KIND,
+        PROJECTS,
+        is_warned=_PROJECT_IS_WARNED,
+        is_on="p.status = 'active' AND NOT p.auto_renew",
+    ),
+    of_kind(
+        _ENDED_OF_A_KIND,
+        CONTENTS,
+        is_warned=f"{_CONTENT_IS_WARNED} OR {TOLD_WITH_ITS_PROJECT} AND {_PROJECT_IS_WARNED}",
+        is_on="a.is_active",
+    ),
+    limit="limit",
 )
-_ENDED_CONTENTS = _ENDED_OF_A_KIND.format(
-    items="ar_contents a JOIN projects p ON p.id = a.project_id",
-    ar_content_id="a.id",
-    ar_content_slug="a.slug",
-    ends_at="a.expires_at",
-    is_warned=f"{_CONTENT_IS_WARNED} OR {TOLD_WITH_ITS_PROJECT} AND {_PROJECT_IS_WARNED}",
-    is_on="a.is_active",
-    order="a.expires_at, a.project_id, a.id",
-)
-_ENDED = f"""
-({_ENDED_PROJECTS}) UNION ALL ({_ENDED_CONTENTS})
-ORDER BY ends_at, project_id, ar_content_id NULLS FIRST
-LIMIT :limit
-"""
-_COUNT = "SELECT count(*) FROM ({}) AS ended"
 
 
 def _with_types(statement: str) -> TextClause:
@@ -101,7 +93,7 @@ def _with_types(statement: str) -> TextClause:
 
 
 _FIND_ENDED = _with_types(_ENDED)
-_COUNT_ENDED = _with_types(_COUNT.format(_ENDED))
+_COUNT_ENDED = _with_types(count_of(_ENDED))
 
 
 async def find_ended(connection: AsyncConnection, rules: DeactivationRules, limit: int | None) -> list[EndedItem]:

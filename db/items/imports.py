@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.locks import lock
 from db.models import TIMESTAMPTZ
+from db.record.rules import always_delivered
 
 Lines = Sequence[Mapping[str, Any]]
 """JSON objects with a column's value each, slugs not twice. Of a relative time there is `expires_in`, in seconds,
@@ -43,6 +44,8 @@ def _lines() -> BindParameter[Any]:
     return bindparam("lines", type_=JSON)
 
 
+# The line speaks of one contact a channel: the import's own, which keeps what was said though there is no address, and
+# is changed in place. An address that the company has there from somebody else stays theirs: the own one goes without.
 _COMPANIES = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
@@ -50,37 +53,68 @@ WITH line AS (
         email_enabled boolean, telegram_enabled boolean, sets_quiet_hours boolean, quiet_from time, quiet_until time
     )
 ), new AS (
-    SELECT line.slug, line.name, line.contact_email, line.telegram_chat_id, line.locale, line.timezone,
-           line.email_enabled, line.telegram_enabled,
+    SELECT line.slug, line.name, line.locale, line.timezone,
            CASE WHEN line.sets_quiet_hours THEN line.quiet_from ELSE old.quiet_from END AS quiet_from,
            CASE WHEN line.sets_quiet_hours THEN line.quiet_until ELSE old.quiet_until END AS quiet_until
     FROM line LEFT JOIN companies old USING (slug)
 ), written AS (
-    INSERT INTO companies AS company
-        (slug, name, contact_email, telegram_chat_id, locale, timezone, email_enabled, telegram_enabled, quiet_from,
-         quiet_until)
+    INSERT INTO companies AS company (slug, name, locale, timezone, quiet_from, quiet_until)
     SELECT new.*
     FROM new LEFT JOIN companies old USING (slug)
     WHERE old.id IS NULL
-       OR (old.name, old.contact_email, old.telegram_chat_id, old.locale, old.timezone, old.email_enabled,
-           old.telegram_enabled, old.quiet_from, old.quiet_until)
+       OR (old.name, old.locale, old.timezone, old.quiet_from, old.quiet_until)
           IS DISTINCT FROM
-          (new.name, new.contact_email, new.telegram_chat_id, new.locale, new.timezone, new.email_enabled,
-           new.telegram_enabled, new.quiet_from, new.quiet_until)
+          (new.name, new.locale, new.timezone, new.quiet_from, new.quiet_until)
     ON CONFLICT (slug) DO UPDATE
-    SET name = excluded.name, contact_email = excluded.contact_email, telegram_chat_id = excluded.telegram_chat_id,
-        locale = excluded.locale, timezone = excluded.timezone, email_enabled = excluded.email_enabled,
-        telegram_enabled = excluded.telegram_enabled, quiet_from = excluded.quiet_from,
-        quiet_until = excluded.quiet_until
-    RETURNING company.slug
+    SET name = excluded.name, locale = excluded.locale, timezone = excluded.timezone,
+        quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until
+    RETURNING company.id, company.slug
+), said AS (
+    SELECT slug, coalesce(old.id, written.id) AS company_id, contact.*
+    FROM line
+    LEFT JOIN companies old USING (slug)
+    LEFT JOIN written USING (slug)
+    CROSS JOIN LATERAL (
+        VALUES ('email', line.contact_email, lower(line.contact_email), line.email_enabled),
+               ('telegram', line.telegram_chat_id::text, line.telegram_chat_id::text, line.telegram_enabled)
+    ) AS contact (channel, address, address_key, enabled)
+), contact AS (
+    SELECT said.company_id, said.channel, said.enabled,
+           CASE WHEN NOT known.elsewhere THEN said.address END AS address,
+           CASE WHEN NOT known.elsewhere THEN said.address_key END AS address_key
+    FROM said
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT FROM contacts other
+            WHERE other.company_id = said.company_id AND other.channel = said.channel
+              AND other.address_key = said.address_key AND other.source <> 'import'
+        ) AS elsewhere
+    ) known
+), contacts_written AS (
+    INSERT INTO contacts AS own (company_id, channel, address, address_key, enabled, source)
+    SELECT contact.company_id, contact.channel, contact.address, contact.address_key, contact.enabled, 'import'
+    FROM contact
+    LEFT JOIN contacts old
+           ON old.company_id = contact.company_id AND old.channel = contact.channel AND old.source = 'import'
+    WHERE old.id IS NULL
+       OR (old.address, old.address_key, old.enabled)
+          IS DISTINCT FROM (contact.address, contact.address_key, contact.enabled)
+    ORDER BY contact.company_id, array_position(:always_delivered, contact.channel)
+    ON CONFLICT (company_id, channel) WHERE source = 'import' DO UPDATE
+    SET address = excluded.address, address_key = excluded.address_key, enabled = excluded.enabled
+    RETURNING own.company_id
+), touched AS (
+    SELECT slug FROM written
+  UNION
+    SELECT said.slug FROM contacts_written JOIN said USING (company_id)
 )
 SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed
-FROM written LEFT JOIN companies old USING (slug)
-""").bindparams(_lines())
+FROM touched LEFT JOIN companies old USING (slug)
+""").bindparams(_lines(), always_delivered())
 
 
 async def upsert_companies(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
-    """Creates or updates the companies. May run twice."""
+    """Creates or updates the companies, each with one contact of its own for each channel. May run twice."""
     return await _upsert(connection, _COMPANIES, {"lines": lines})
 
 

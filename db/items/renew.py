@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.sending import Reason
 from db import locks
 from db.models import TIMESTAMPTZ
+from db.record.rules import STATUS_OF_ENDS
 
 
 class NotRenewable(Exception):
@@ -96,19 +97,19 @@ WHERE notification_id = ANY(:notification_ids) AND status = 'pending'
 """).bindparams(bindparam("notification_ids", type_=ARRAY(BigInteger)), bindparam("reason", type_=Text))
 
 # What has a workflow is settled by it.
-_SETTLE = text("""
+_SETTLE = text(f"""
 WITH ended AS (
-    SELECT notification_id, bool_or(status = 'accepted') AS accepted, bool_or(status = 'unknown') AS in_doubt
-    FROM deliveries
+    SELECT notification_id, {STATUS_OF_ENDS} AS status
+    FROM deliveries ends
     WHERE notification_id = ANY(:notification_ids)
     GROUP BY notification_id
     HAVING bool_and(status NOT IN ('pending', 'sending'))
 )
-UPDATE notifications n
-SET status = CASE WHEN ended.accepted THEN 'delivered' WHEN ended.in_doubt THEN 'in_doubt' ELSE 'undelivered' END,
-    finished_at = now()
+UPDATE notifications n SET status = ended.status, finished_at = now()
 FROM ended WHERE n.id = ended.notification_id AND n.status = 'open' AND n.started_at IS NULL
-""").bindparams(bindparam("notification_ids", type_=ARRAY(BigInteger)))
+""").bindparams(  # noqa: S608 - made of constants
+    bindparam("notification_ids", type_=ARRAY(BigInteger))
+)
 
 _NOTE = text("""
 INSERT INTO interventions (action, operator, why, project_id, before)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.items.kinds import CONTENTS, PROJECTS, of_kind
 from db.items.rules import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
@@ -28,61 +29,54 @@ class UntoldItem:
     ends_at: datetime
     why: str
     """How its newest notice stands (`open`, `undelivered`, `in_doubt`); else `no notice`, or `never to be told`."""
-    email: str | None
-    """Of the newest notice, where there is one: the reason, else the status."""
-    telegram: str | None
+    channels: dict[str, str]
+    """Of the newest notice's deliveries, by their channels: the reason, else the status. Empty where there is none."""
 
 
 # The indexes on the ends carry the range; all else is looked up for the few items in it.
-_STATEMENT = """
-WITH items AS (
-    SELECT p.id AS project_id, NULL::bigint AS ar_content_id, p.company_id, p.slug, p.expires_at AS ends_at,
-           p.notify_before_expiry_days AS own_thresholds
-    FROM projects p
-    WHERE p.status = 'active' AND NOT p.auto_renew AND p.expires_at < now() + :within
-  UNION ALL
-    SELECT p.id, a.id, p.company_id, a.slug, a.expires_at, p.notify_before_expiry_days
-    FROM ar_contents a
-    JOIN projects p ON p.id = a.project_id
-    JOIN companies c ON c.id = p.company_id
-    WHERE a.is_active AND a.expires_at IS NOT NULL AND a.expires_at < now() + :within AND p.status = 'active'
-      AND NOT {told_with_its_project}
-), untold AS (
-    SELECT items.project_id, items.ar_content_id, c.slug AS company, c.timezone, items.slug AS item, items.ends_at,
-           newest.status IN ('undelivered', 'in_doubt') AS tried, newest.id IS NULL AS never_tried,
-           CASE
-               WHEN cardinality(items.own_thresholds) = 0 THEN 'never to be told'
-               WHEN newest.id IS NOT NULL THEN newest.status
-               ELSE 'no notice'
-           END AS why,
-           (SELECT coalesce(d.reason, d.status) FROM deliveries d
-            WHERE d.notification_id = newest.id AND d.channel = 'email') AS email,
-           (SELECT coalesce(d.reason, d.status) FROM deliveries d
-            WHERE d.notification_id = newest.id AND d.channel = 'telegram') AS telegram
-    FROM items
-    JOIN companies c ON c.id = items.company_id
-    LEFT JOIN LATERAL (
-        SELECT n.id, n.status
-        FROM notifications n
-        WHERE n.project_id = items.project_id AND n.notification_type = 'expiring' AND n.item_ends_at = items.ends_at
-          AND n.ar_content_id IS NOT DISTINCT FROM items.ar_content_id
-        ORDER BY n.id DESC
-        LIMIT 1
-    ) newest ON true
-    WHERE NOT EXISTS (
-        SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-        WHERE n.project_id = items.project_id AND n.notification_type = 'expiring' AND n.item_ends_at = items.ends_at
-          AND n.ar_content_id IS NOT DISTINCT FROM items.ar_content_id AND d.status = 'accepted'
-    )
+_UNTOLD_OF_A_KIND = """
+SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, c.slug AS company, c.timezone, {slug} AS item,
+       {ends_at} AS ends_at, newest.status IN ('undelivered', 'in_doubt') AS tried, newest.id IS NULL AS never_tried,
+       CASE
+           WHEN cardinality(p.notify_before_expiry_days) = 0 THEN 'never to be told'
+           WHEN newest.id IS NOT NULL THEN newest.status
+           ELSE 'no notice'
+       END AS why,
+       (SELECT coalesce(json_object_agg(first.channel, first.said), '{{}}')
+        FROM (
+            SELECT DISTINCT ON (d.channel) d.channel, coalesce(d.reason, d.status) AS said
+            FROM deliveries d
+            WHERE d.notification_id = newest.id
+            ORDER BY d.channel, d.id
+        ) first) AS channels
+FROM {items}
+JOIN companies c ON c.id = p.company_id
+LEFT JOIN LATERAL (
+    SELECT n.id, n.status
+    FROM notifications n
+    WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
+    ORDER BY n.id DESC
+    LIMIT 1
+) newest ON true
+WHERE p.status = 'active' AND {is_on} AND {ends_at} < now() + :within
+  AND NOT EXISTS (
+      SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+      WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
+  )
+"""
+_UNTOLD_PROJECTS = of_kind(_UNTOLD_OF_A_KIND, PROJECTS, is_on="NOT p.auto_renew")
+_UNTOLD_CONTENTS = of_kind(
+    _UNTOLD_OF_A_KIND, CONTENTS, is_on=f"a.is_active AND a.expires_at IS NOT NULL AND NOT {TOLD_WITH_ITS_PROJECT}"
 )
-SELECT project_id, ar_content_id, company, timezone, item, ends_at, why, email, telegram, count(*) OVER () AS in_all
+_UNTOLD = text(f"""
+WITH untold AS ({_UNTOLD_PROJECTS} UNION ALL {_UNTOLD_CONTENTS})
+SELECT project_id, ar_content_id, company, timezone, item, ends_at, why, channels, count(*) OVER () AS in_all
 FROM untold
 WHERE NOT :only_problems
    OR (why <> 'never to be told' AND (tried OR (never_tried AND ends_at < :last_chance_before)))
 ORDER BY ends_at, company, item
 LIMIT :limit
-"""
-_UNTOLD = text(_STATEMENT.format(told_with_its_project=TOLD_WITH_ITS_PROJECT)).bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("within", type_=Interval),
     bindparam("only_problems", type_=Boolean),
     bindparam("last_chance_before", type_=TIMESTAMPTZ),

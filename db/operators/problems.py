@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Interval, Text, bindparam, text
+from sqlalchemy import ARRAY, Interval, Text, bindparam, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.record.rules import DELIVERIES, OpenedDelivery, always_delivered, opened_deliveries
 
 _WAS_ALERTED = text(
     "SELECT EXISTS (SELECT FROM problems WHERE code = :code AND alerted_at > now() - :cooldown)"
@@ -21,11 +23,16 @@ async def was_alerted(connection: AsyncConnection, code: str, cooldown: timedelt
 
 
 _RAISE = text("""
-INSERT INTO problems AS known (code, subject) VALUES (:code, :subject)
-ON CONFLICT (code) DO UPDATE SET subject = excluded.subject, alerted_at = now()
+INSERT INTO problems AS known (code, channel, subject) VALUES (:code, :channel, :subject)
+ON CONFLICT (code) DO UPDATE SET channel = excluded.channel, subject = excluded.subject, alerted_at = now()
     WHERE known.alerted_at <= now() - :cooldown
 RETURNING since, since < alerted_at AS again
-""").bindparams(bindparam("code", type_=Text), bindparam("subject", type_=Text), bindparam("cooldown", type_=Interval))
+""").bindparams(
+    bindparam("code", type_=Text),
+    bindparam("channel", type_=Text),
+    bindparam("subject", type_=Text),
+    bindparam("cooldown", type_=Interval),
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,13 @@ class Raised:
     """They have been before, and it lasts."""
 
 
-async def raise_problem(connection: AsyncConnection, code: str, subject: str, cooldown: timedelta) -> Raised | None:
-    """Writes the problem down. None: it was alerted within `cooldown`. Of many that call it at once one is told to."""
-    row = (await connection.execute(_RAISE, {"code": code, "subject": subject, "cooldown": cooldown})).one_or_none()
+async def raise_problem(
+    connection: AsyncConnection, code: str, subject: str, cooldown: timedelta, channel: str | None = None
+) -> Raised | None:
+    """Writes the problem down; `channel` is the one that it is about. None: it was alerted within `cooldown`. Of many
+    that call it at once one is told to."""
+    parameters = {"code": code, "channel": channel, "subject": subject, "cooldown": cooldown}
+    row = (await connection.execute(_RAISE, parameters)).one_or_none()
     return None if row is None else Raised(row.since, row.again)
 
 
@@ -62,11 +73,11 @@ async def end_problem(connection: AsyncConnection, code: str) -> Ended | None:
     return None if row is None else Ended(row.subject, row.since)
 
 
-_LASTING = text("SELECT code, subject, since, alerted_at FROM problems ORDER BY since, code")
+_LASTING = text("SELECT code, channel, subject, since, alerted_at FROM problems ORDER BY since, code")
 
 
 async def lasting(connection: AsyncConnection) -> Sequence[RowMapping]:
-    """What lasts now, the oldest first: `code`, `subject`, `since`, `alerted_at`."""
+    """What lasts now, the oldest first: `code`, `channel` (or None), `subject`, `since`, `alerted_at`."""
     return (await connection.execute(_LASTING)).mappings().all()
 
 
@@ -92,16 +103,18 @@ LEFT JOIN LATERAL (
     WHERE d.status IN ('pending', 'sending') AND d.reason = known.code
     LIMIT 1
 ) waiting ON true
-WHERE (starts_with(known.code, 'smtp_') OR starts_with(known.code, 'telegram_')
-       OR starts_with(known.code, 'unsubscribe_secret_'))
-  AND known.code NOT IN ('smtp_away', 'telegram_away')
+WHERE known.channel IS NOT NULL AND known.code <> ALL(:away_codes)
 ORDER BY known.code
-""")
+""").bindparams(bindparam("away_codes", type_=ARRAY(Text)))
 
 
-async def refusals(connection: AsyncConnection) -> dict[str, bool]:
-    """The problems that attempts have met, whatever the recipient: whether a message waits because of it still."""
-    return {row.code: row.waits for row in await connection.execute(_REFUSALS)}
+async def refusals(connection: AsyncConnection, away_codes: Collection[str]) -> dict[str, bool]:
+    """The problems that attempts have met, whatever the recipient: whether a message waits because of it still.
+
+    All that are about a channel, less those that probes find: `away_codes`.
+    """
+    rows = await connection.execute(_REFUSALS, {"away_codes": list(away_codes)})
+    return {row.code: row.waits for row in rows}
 
 
 @dataclass(frozen=True)
@@ -111,19 +124,28 @@ class UnstartedAlert:
     notification_id: int
     workflow_id: str
     give_up_at: datetime
-    chat: str | None
+    deliveries: list[OpenedDelivery]
+    """All of them: what has ended is found so by its claim."""
 
 
-_UNSTARTED = text("""
-SELECT n.id AS notification_id, n.workflow_id, n.give_up_at, n.metadata ->> 'telegram_recipient' AS chat
+_UNSTARTED = text(f"""
+SELECT n.id AS notification_id, n.workflow_id, n.give_up_at, {DELIVERIES} AS deliveries
 FROM notifications n
 WHERE n.status = 'open' AND n.started_at IS NULL AND coalesce(n.company_id, 0) = 0
   AND n.notification_type = 'alert' AND n.created_at < now() - interval '1 minute'
 ORDER BY n.id
 LIMIT 100
-""")
+""").bindparams(always_delivered())  # noqa: S608 - made of constants
 
 
 async def find_unstarted(connection: AsyncConnection) -> list[UnstartedAlert]:
     """Alerts that stand open and have had no workflow for a minute."""
-    return [UnstartedAlert(**row) for row in (await connection.execute(_UNSTARTED)).mappings()]
+    return [
+        UnstartedAlert(
+            notification_id=row.notification_id,
+            workflow_id=row.workflow_id,
+            give_up_at=row.give_up_at,
+            deliveries=opened_deliveries(row.deliveries),
+        )
+        for row in await connection.execute(_UNSTARTED)
+    ]

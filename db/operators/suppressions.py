@@ -10,15 +10,15 @@ from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.queues import Channel
 from contracts.sending import Reason
 
 _SUPPRESS = text("""
 INSERT INTO suppressions (channel, address, reason, provider_reply, notification_id)
-SELECT d.channel, lower(:address), :reason, :reply, d.notification_id FROM deliveries d WHERE d.id = :delivery_id
+SELECT d.channel, :address_key, :reason, :reply, d.notification_id
+FROM deliveries d WHERE d.id = :delivery_id AND :address_key IS NOT NULL
 ON CONFLICT (channel, address) DO NOTHING
 """).bindparams(
-    bindparam("address", type_=Text),
+    bindparam("address_key", type_=Text),
     bindparam("reason", type_=Text),
     bindparam("reply", type_=Text),
     bindparam("delivery_id", type_=BigInteger),
@@ -26,11 +26,12 @@ ON CONFLICT (channel, address) DO NOTHING
 
 
 async def suppress(
-    connection: AsyncConnection, delivery_id: int, address: str | None, reason: str, reply: str | None
+    connection: AsyncConnection, delivery_id: int, address_key: str | None, reason: str, reply: str | None
 ) -> None:
-    """Uses the address that the delivery went to no more. May run twice: the first reason stays."""
+    """Suppresses the address that the delivery went to, by its key; without one there is nothing to suppress. May run
+    twice: the first reason stays."""
     await connection.execute(
-        _SUPPRESS, {"address": address, "reason": reason, "reply": reply, "delivery_id": delivery_id}
+        _SUPPRESS, {"address_key": address_key, "reason": reason, "reply": reply, "delivery_id": delivery_id}
     )
 
 
@@ -40,13 +41,13 @@ FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
 LEFT JOIN companies c ON c.id = n.company_id
 LEFT JOIN suppressions s ON s.channel = d.channel AND s.address = lower(d.recipient)
-WHERE d.id = :delivery_id AND d.channel = 'email' AND d.recipient IS NOT NULL
-""").bindparams(bindparam("delivery_id", type_=BigInteger))
+WHERE d.id = :delivery_id AND d.channel = :channel AND d.recipient IS NOT NULL
+""").bindparams(bindparam("delivery_id", type_=BigInteger), bindparam("channel", type_=Text))
 
 
 @dataclass(frozen=True)
 class Addressee:
-    """Whom a mail went to."""
+    """Whom a delivery went to."""
 
     recipient: str
     company: str | None
@@ -55,9 +56,10 @@ class Addressee:
     """Why the address is used no more."""
 
 
-async def read_addressee(connection: AsyncConnection, delivery_id: int) -> Addressee | None:
-    """None: there is no such e-mail, or it never had a recipient."""
-    row = (await connection.execute(_ADDRESSEE, {"delivery_id": delivery_id})).mappings().one_or_none()
+async def read_addressee(connection: AsyncConnection, delivery_id: int, channel: str) -> Addressee | None:
+    """None: there is no such delivery on the channel, or it never had a recipient."""
+    parameters = {"delivery_id": delivery_id, "channel": channel}
+    row = (await connection.execute(_ADDRESSEE, parameters)).mappings().one_or_none()
     return None if row is None else Addressee(**row)
 
 
@@ -84,9 +86,8 @@ async def unsubscribe(connection: AsyncConnection, delivery_id: int, recipient: 
 _LIST = text("""
 SELECT s.channel, s.address, s.reason, s.provider_reply, s.notification_id, s.created_at,
        ARRAY(
-           SELECT c.slug FROM companies c
-           WHERE s.address = CASE WHEN s.channel = 'email' THEN lower(c.contact_email)
-                                  ELSE c.telegram_chat_id::text END
+           SELECT c.slug FROM contacts contact JOIN companies c ON c.id = contact.company_id
+           WHERE contact.channel = s.channel AND contact.address_key = s.address
            ORDER BY c.slug
        ) AS companies
 FROM suppressions s
@@ -97,7 +98,7 @@ LIMIT :limit
 
 
 async def list_suppressions(
-    connection: AsyncConnection, limit: int, channel: Channel | None = None
+    connection: AsyncConnection, limit: int, channel: str | None = None
 ) -> Sequence[RowMapping]:
     """The newest first, each with the slugs of the companies it concerns today."""
     return (await connection.execute(_LIST, {"channel": channel, "limit": limit})).mappings().all()
@@ -105,7 +106,7 @@ async def list_suppressions(
 
 _LIFT = text("""
 WITH lifted AS (
-    DELETE FROM suppressions WHERE channel = :channel AND address = lower(:address)
+    DELETE FROM suppressions WHERE channel = :channel AND address = :address_key
     RETURNING channel, address, reason, created_at
 )
 INSERT INTO interventions (action, operator, why, channel, address, before)
@@ -114,15 +115,15 @@ SELECT 'unsuppress', :operator, :why, channel, address,
 FROM lifted
 """).bindparams(
     bindparam("channel", type_=Text),
-    bindparam("address", type_=Text),
+    bindparam("address_key", type_=Text),
     bindparam("operator", type_=Text),
     bindparam("why", type_=Text),
 )
 
 
-async def lift(connection: AsyncConnection, channel: Channel, address: str, operator: str, why: str) -> bool:
-    """Uses the address again, and records who wanted it and why. False: it was not suppressed."""
+async def lift(connection: AsyncConnection, channel: str, address_key: str, operator: str, why: str) -> bool:
+    """Uses the address of this key again, and records who wanted it and why. False: it was not suppressed."""
     lifted = await connection.execute(
-        _LIFT, {"channel": channel.value, "address": address, "operator": operator, "why": why}
+        _LIFT, {"channel": channel, "address_key": address_key, "operator": operator, "why": why}
     )
     return lifted.rowcount == 1

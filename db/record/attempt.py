@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.items.rules import ENDS_AT_OF_ITS_ITEM
 from db.record.claim import Claim
+from db.record.open import own_recipient
 
 # The item is looked at once more: a claim that had to wait for its row may have read it before.
-_MARK_SENDING = text("""
+_MARK_SENDING = text(f"""
 UPDATE deliveries
 SET status = 'sending', sending_at = now(), subject = :subject, body = :body, body_html = :body_html,
     provider_id = coalesce(:provider_id, provider_id)
@@ -20,10 +23,9 @@ WHERE id = :delivery_id AND claim_seq = :claim_seq AND status = 'pending'
       JOIN projects p ON p.id = n.project_id
       LEFT JOIN ar_contents a ON a.id = n.ar_content_id
       WHERE n.id = deliveries.notification_id AND n.notification_type = 'expiring'
-        AND CASE WHEN n.ar_content_id IS NULL THEN p.expires_at ELSE a.expires_at END
-            IS DISTINCT FROM n.item_ends_at
+        AND ({ENDS_AT_OF_ITS_ITEM}) IS DISTINCT FROM n.item_ends_at
   )
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("subject", type_=Text),
     bindparam("body", type_=Text),
     bindparam("body_html", type_=Text),
@@ -131,20 +133,52 @@ async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | N
         await connection.execute(_DELIVER_AFTER_ALL, {"notification_id": accepted.notification_id})
 
 
-# The chat may be several companies', or stand in the notification itself.
-_MOVE_CHAT = text("""
-WITH companies_moved AS (
-    UPDATE companies SET telegram_chat_id = :new_chat_id WHERE telegram_chat_id::text = :old
+# The address may be several companies', or stand in the notification itself. A contact whose company has the new one
+# already is disabled: its deliveries would be moved for ever, and the company be told twice.
+_MOVE = text("""
+WITH contacts_moved AS (
+    UPDATE contacts contact
+    SET address = CASE WHEN known.elsewhere THEN contact.address ELSE :new_address END,
+        address_key = CASE WHEN known.elsewhere THEN contact.address_key ELSE :new_key END,
+        enabled = contact.enabled AND NOT known.elsewhere
+    FROM contacts old
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT FROM contacts other
+            WHERE other.company_id = old.company_id AND other.channel = old.channel AND other.address_key = :new_key
+              AND other.id <> old.id
+        ) AS elsewhere
+    ) known
+    WHERE contact.id = old.id AND old.channel = :channel AND old.address_key = :old_key
+      AND contact.address_key = :old_key
 )
 UPDATE notifications
-SET metadata = jsonb_set(metadata, '{telegram_recipient}', to_jsonb(CAST(:new_chat_id AS text)))
+SET metadata = (metadata - (:channel || '_recipient_key')) || :own_recipient
 WHERE id = (SELECT notification_id FROM deliveries WHERE id = :delivery_id)
-  AND metadata ->> 'telegram_recipient' = :old
-""").bindparams(bindparam("new_chat_id", type_=BigInteger), bindparam("delivery_id", type_=BigInteger))
+  AND metadata ->> (:channel || '_recipient') = :old_address
+""").bindparams(
+    bindparam("channel", type_=Text),
+    bindparam("new_address", type_=Text),
+    bindparam("new_key", type_=Text),
+    bindparam("old_address", type_=Text),
+    bindparam("old_key", type_=Text),
+    bindparam("own_recipient", type_=JSONB),
+    bindparam("delivery_id", type_=BigInteger),
+)
 
 
-async def move_chat(connection: AsyncConnection, claim: Claim, new_chat_id: int) -> None:
-    """Saves the id a group got when it became a supergroup, unless somebody has changed the old one meanwhile."""
+async def move_recipient(connection: AsyncConnection, claim: Claim, new_address: str, new_key: str) -> None:
+    """Saves the address that took the place of the claim's recipient, unless somebody has changed the old one
+    meanwhile."""
     await connection.execute(
-        _MOVE_CHAT, {"new_chat_id": new_chat_id, "delivery_id": claim.delivery_id, "old": claim.recipient}
+        _MOVE,
+        {
+            "channel": claim.channel,
+            "new_address": new_address,
+            "new_key": new_key,
+            "old_address": claim.recipient,
+            "old_key": claim.recipient_key,
+            "own_recipient": own_recipient(claim.channel, new_address, new_key),
+            "delivery_id": claim.delivery_id,
+        },
     )

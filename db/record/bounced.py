@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Text, bindparam, text
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Row, RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.email.bounce_reports import Bounce, FailedRecipient
 from contracts.sending import DeliveryStatus, Reason
 from db.models import TIMESTAMPTZ
 from db.operators import suppressions
+from db.record.rules import STATUS_OF_ENDS
 
 WHERE_IT_COUNTS = (DeliveryStatus.ACCEPTED, DeliveryStatus.UNKNOWN)
 UNDER_WAY = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
+
+
+@dataclass(frozen=True)
+class FailedRecipient:
+    """Somebody whom the mail did not reach."""
+
+    addresses: frozenset[str]
+    """As the report knows them, in lower case: where it was sent to, and where that led."""
+    reply: str
+    """Status and diagnostic code, such as `5.1.1 smtp; 550 5.1.1 no such user`."""
+    gone: bool
+    """There is no such mailbox: whatever else goes there will come back too."""
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """A report of at least one failure, with what it tells of the mail that is meant."""
+
+    failed: tuple[FailedRecipient, ...]
+    message_id: str | None
+    notification_id: int | None
+    written_at: datetime | None
+    """The mail's date."""
 
 
 class Result(StrEnum):
@@ -31,31 +57,32 @@ class Result(StrEnum):
 
 # The key is unique and indexed; the Message-ID that begins with it is not.
 _FIND = text("""
-SELECT n.id
-FROM notifications n JOIN deliveries d ON d.notification_id = n.id AND d.channel = 'email'
+SELECT d.notification_id, d.id AS delivery_id
+FROM notifications n JOIN deliveries d ON d.notification_id = n.id AND d.channel = :channel
 WHERE (n.dedupe_key = :key AND d.provider_id = :message_id)
    OR (n.id = :notification_id AND lower(d.recipient) = ANY(:addresses))
-ORDER BY n.dedupe_key = :key DESC NULLS LAST
+ORDER BY n.dedupe_key = :key DESC NULLS LAST, lower(d.recipient) = ANY(:addresses) DESC NULLS LAST, d.id
 LIMIT 1
 """).bindparams(
+    bindparam("channel", type_=Text),
     bindparam("key", type_=Text),
     bindparam("message_id", type_=Text),
     bindparam("notification_id", type_=BigInteger),
     bindparam("addresses", type_=ARRAY(Text)),
 )
 
-# Both channels, since their ends make the notification's; in one order, as the record takes them. A copy is written
+# All deliveries, since their ends make the notification's; in one order, as the record takes them. A copy is written
 # after its claim: one that is older than the last claim is not the last copy. Clocks may differ by minutes.
 _LOCK = text("""
-SELECT id, channel, status, reason, lower(recipient) AS recipient,
+SELECT id, status, reason, lower(recipient) AS recipient,
        coalesce(:written_at < claimed_at - interval '5 minutes', false) AS earlier_copy
 FROM deliveries WHERE notification_id = :notification_id
-ORDER BY channel
+ORDER BY id
 FOR UPDATE
 """).bindparams(bindparam("notification_id", type_=BigInteger), bindparam("written_at", type_=TIMESTAMPTZ))
 
 # Of a mail that may have gone out twice, one copy may have arrived, unless there is nobody there at all.
-_MARK = text("""
+_MARK = text(f"""
 WITH bounced AS (
     UPDATE deliveries
     SET status = CASE WHEN possible_duplicate AND NOT :gone THEN 'unknown' ELSE 'rejected' END,
@@ -67,13 +94,9 @@ WITH bounced AS (
     FROM deliveries d JOIN bounced USING (notification_id)
 )
 UPDATE notifications n
-SET status = CASE
-    WHEN EXISTS (SELECT FROM ends WHERE status = 'accepted') THEN 'delivered'
-    WHEN EXISTS (SELECT FROM ends WHERE status = 'unknown') THEN 'in_doubt'
-    ELSE 'undelivered'
-END
+SET status = (SELECT {STATUS_OF_ENDS} FROM ends)
 FROM bounced WHERE n.id = bounced.notification_id AND n.status <> 'open'
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("delivery_id", type_=BigInteger),
     bindparam("gone", type_=Boolean),
     bindparam("reason", type_=Text),
@@ -81,14 +104,16 @@ FROM bounced WHERE n.id = bounced.notification_id AND n.status <> 'open'
 )
 
 
-async def apply_bounce(connection: AsyncConnection, bounce: Bounce) -> Result:
-    """Marks the delivery and its notification, and switches off an address that is gone. One transaction; may run
-    twice."""
-    notification_id = await _find(connection, bounce)
-    if notification_id is None:
+async def apply_bounce(connection: AsyncConnection, bounce: Bounce, channel: str) -> Result:
+    """Marks the delivery, on the `channel` of mails, and its notification, and suppresses an address that is gone. One
+    transaction; may run twice."""
+    found = await _find(connection, bounce, channel)
+    if found is None:
         return Result.UNMATCHED
-    rows = await connection.execute(_LOCK, {"notification_id": notification_id, "written_at": bounce.written_at})
-    email = next(row for row in rows.mappings() if row["channel"] == "email")
+    rows = await connection.execute(_LOCK, {"notification_id": found.notification_id, "written_at": bounce.written_at})
+    email = next((row for row in rows.mappings() if row["id"] == found.delivery_id), None)
+    if email is None:  # it was withdrawn at this moment
+        return Result.UNMATCHED
     if not email["earlier_copy"] and email["status"] in UNDER_WAY:
         return Result.UNDER_WAY
     if not _counts(email):
@@ -103,19 +128,17 @@ async def apply_bounce(connection: AsyncConnection, bounce: Bounce) -> Result:
     return Result.BOUNCED
 
 
-async def _find(connection: AsyncConnection, bounce: Bounce) -> int | None:
+async def _find(connection: AsyncConnection, bounce: Bounce, channel: str) -> Row[Any] | None:
     """By the Message-ID; by our own header only if the recipient agrees, since its number is easy to guess."""
     key = bounce.message_id.removeprefix("<").rpartition("@")[0] if bounce.message_id else None
-    found: int | None = await connection.scalar(
-        _FIND,
-        {
-            "key": key,
-            "message_id": bounce.message_id,
-            "notification_id": bounce.notification_id,
-            "addresses": sorted({address for failure in bounce.failed for address in failure.addresses}),
-        },
-    )
-    return found
+    parameters = {
+        "channel": channel,
+        "key": key,
+        "message_id": bounce.message_id,
+        "notification_id": bounce.notification_id,
+        "addresses": sorted({address for failure in bounce.failed for address in failure.addresses}),
+    }
+    return (await connection.execute(_FIND, parameters)).one_or_none()
 
 
 def _counts(email: RowMapping) -> bool:

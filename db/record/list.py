@@ -1,43 +1,22 @@
-"""Notifications one by one and by the page, and the life of a test before its workflow runs."""
+"""Notifications and deliveries as they are shown: one by one and by the page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from sqlalchemy import BigInteger, Boolean, Text, bindparam, column, func, select, table, text
+from sqlalchemy import BigInteger, Text, bindparam, column, func, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType
 from contracts.sending import NotificationStatus
-from db.models import TIMESTAMPTZ, Company, Delivery, Notification, Project
+from db.models import Company, Delivery, Notification, Project
+from db.record.rules import always_delivered
 
-_FLAT = table(
-    "notifications_flat",
-    column("id", BigInteger),
-    column("notification_type", Text),
-    column("status", Text),
-    column("company_id", BigInteger),
-    column("company_slug", Text),
-    column("project_id", BigInteger),
-    column("project_slug", Text),
-    column("ar_content_id", BigInteger),
-    column("ar_content_slug", Text),
-    column("subject", Text),
-    column("days_left"),
-    column("item_ends_at", TIMESTAMPTZ),
-    column("created_at", TIMESTAMPTZ),
-    column("finished_at", TIMESTAMPTZ),
-    column("workflow_id", Text),
-    column("email_sent", Boolean),
-    column("email_sent_at", TIMESTAMPTZ),
-    column("email_error", Text),
-    column("telegram_sent", Boolean),
-    column("telegram_sent_at", TIMESTAMPTZ),
-    column("telegram_error", Text),
-)
+# The columns are the view's: whoever shows them chooses.
+_FLAT = table("notifications_flat", column("id", BigInteger))
+_ALL_COLUMNS = text("notifications_flat.*")
 
 
 @dataclass(frozen=True)
@@ -68,8 +47,11 @@ async def list_flat(
     if wanted.project is not None:
         project = select(Project.id).where(Project.slug == wanted.project)
         page = page.where(Notification.project_id == project.scalar_subquery())
-    statement = select(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
-    return (await connection.execute(statement)).mappings().all()
+    statement: Select[Any] = (
+        select(_ALL_COLUMNS).select_from(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
+    )
+    rows: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
+    return rows
 
 
 async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMapping | None:
@@ -92,12 +74,14 @@ async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMap
             Delivery.finished_at,
         )
         .where(Delivery.notification_id == notification_id)
-        .order_by(Delivery.channel)
+        .order_by(func.array_position(always_delivered(), Delivery.channel), Delivery.id)
         .subquery("shown")
     )
     deliveries = select(func.jsonb_agg(shown.table_valued(), type_=JSONB())).scalar_subquery()
-    statement = select(_FLAT, deliveries.label("deliveries")).where(_FLAT.c.id == notification_id)
-    return (await connection.execute(statement)).mappings().one_or_none()
+    statement = select(_ALL_COLUMNS, deliveries.label("deliveries")).select_from(_FLAT)
+    statement = statement.where(_FLAT.c.id == notification_id)
+    row: RowMapping | None = (await connection.execute(statement)).mappings().one_or_none()
+    return row
 
 
 _DELIVERIES = text("""
@@ -129,12 +113,3 @@ async def list_deliveries(
     """The newest deliveries for which all that is given holds."""
     parameters = {"status": status, "channel": channel, "notification_id": notification_id, "limit": limit}
     return (await connection.execute(_DELIVERIES, parameters)).mappings().all()
-
-
-_TIME_ZONES = text("SELECT id, timezone FROM companies WHERE id = ANY(:ids)")
-
-
-async def company_time_zones(connection: AsyncConnection, company_ids: Sequence[int]) -> dict[int, str]:
-    """Each company's time zone, by its id."""
-    rows = await connection.execute(_TIME_ZONES, {"ids": list(company_ids)})
-    return {row.id: row.timezone for row in rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType
-from contracts.sending import Reason
+from contracts.sending import ALWAYS_DELIVERED, Reason
 from db.items.rules import LEFT_UNSAID
 from db.models import TIMESTAMPTZ
+from db.record.rules import WANTED, OpenedDelivery, always_delivered
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class NewNotification:
     days_left: int | None = None
 
 
-# A notice that was left unsaid has used its key, which is fixed: it is opened again, as an operator would have it. To
-# the company that the item belongs to today.
+# A notification that was left unsaid has used its key, which is fixed: it is opened again, as an operator would have
+# it, to the company that the item belongs to today. Its deliveries are taken over: those to contacts that the company
+# still has as they are, the others in their order by contacts of their channel that have none. What is missing is
+# opened.
 _OPEN_STATEMENT = """
 WITH new AS (
     SELECT *
@@ -46,10 +49,7 @@ WITH new AS (
            days_left, :scan_at, give_up_at, dedupe_key, dedupe_key
     FROM new
     ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id
-), channels AS (
-    INSERT INTO deliveries (notification_id, channel)
-    SELECT opened.id, channel FROM opened CROSS JOIN unnest(ARRAY['email', 'telegram']) AS channel
+    RETURNING id, company_id
 ), reopened AS (
     UPDATE notifications n
     SET status = 'open', company_id = new.company_id, project_id = new.project_id, days_left = new.days_left,
@@ -57,14 +57,48 @@ WITH new AS (
     FROM new
     WHERE n.dedupe_key = new.dedupe_key AND n.status <> 'open'
       AND NOT EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
-    RETURNING n.id
-), channels_reopened AS (
-    UPDATE deliveries d SET status = 'pending', reason = NULL, reopened_at = now(), finished_at = NULL
-    FROM reopened WHERE d.notification_id = reopened.id
+    RETURNING n.id, n.company_id
+), wanted AS (
+    SELECT n.id AS notification_id, wanted.channel, wanted.contact_id
+    FROM reopened n CROSS JOIN LATERAL {wanted} wanted
+), unsaid AS (
+    SELECT d.id, d.notification_id, d.channel, d.contact_id
+    FROM reopened n JOIN deliveries d ON d.notification_id = n.id
+), kept AS (
+    SELECT unsaid.id, notification_id, channel, wanted.contact_id
+    FROM unsaid JOIN wanted USING (notification_id, channel)
+    WHERE unsaid.contact_id IS NOT DISTINCT FROM wanted.contact_id
+), without_delivery AS (
+    SELECT *, row_number() OVER (PARTITION BY notification_id, channel ORDER BY contact_id) AS turn
+    FROM (SELECT * FROM wanted EXCEPT SELECT notification_id, channel, contact_id FROM kept) AS rest
+), without_contact AS (
+    SELECT id, notification_id, channel, row_number() OVER (PARTITION BY notification_id, channel ORDER BY id) AS turn
+    FROM unsaid
+    WHERE id NOT IN (SELECT id FROM kept)
+), taken_over AS (
+    SELECT id, notification_id, channel, without_delivery.contact_id
+    FROM without_contact JOIN without_delivery USING (notification_id, channel, turn)
+), deliveries_reopened AS (
+    UPDATE deliveries d
+    SET status = 'pending', reason = NULL, reopened_at = now(), finished_at = NULL, contact_id = again.contact_id
+    FROM (SELECT * FROM kept UNION ALL SELECT * FROM taken_over) AS again
+    WHERE d.id = again.id
+), missing AS (
+    SELECT n.id AS notification_id, wanted.channel, wanted.contact_id
+    FROM opened n CROSS JOIN LATERAL {wanted} wanted
+  UNION ALL
+    (SELECT notification_id, channel, contact_id FROM without_delivery
+     EXCEPT SELECT notification_id, channel, contact_id FROM taken_over)
+), deliveries_opened AS (
+    INSERT INTO deliveries (notification_id, channel, contact_id)
+    SELECT d.notification_id, d.channel, d.contact_id
+    FROM missing d
+    ORDER BY d.notification_id, array_position(:always_delivered, d.channel), d.contact_id
 )
 SELECT (SELECT count(*) FROM opened) + (SELECT count(*) FROM reopened)
 """
-_OPEN = text(_OPEN_STATEMENT.format(left_unsaid=LEFT_UNSAID)).bindparams(
+_OPEN = text(_OPEN_STATEMENT.format(left_unsaid=LEFT_UNSAID, wanted=WANTED)).bindparams(
+    always_delivered(),
     bindparam("notification_type", type_=Text),
     bindparam("scan_at", type_=TIMESTAMPTZ),
     bindparam("company_id", type_=ARRAY(BigInteger)),
@@ -85,7 +119,7 @@ async def open_notifications(
     new: Sequence[NewNotification],
     scan_at: datetime | None = None,
 ) -> int:
-    """Opens them with a pending delivery for each channel; what is open already stays. Returns how many it opened,
+    """Opens them with the company's deliveries, all pending; what is open already stays. Returns how many it opened,
     those included that had been left unsaid and are opened again.
 
     `scan_at` is the nominal time of the scan that warns. One statement, however many.
@@ -99,17 +133,27 @@ async def open_notifications(
 
 @dataclass(frozen=True)
 class AddressedNotification:
-    """A notification with recipients and a text of its own: a test or an alert. No recipient: not asked for."""
+    """A notification with recipients and a text of its own: a test or an alert."""
 
     notification_type: NotificationType
     dedupe_key: str
     give_up_at: datetime
-    email: str | None
-    chat: str | None
+    recipients: Mapping[str, str]
+    """An address for each channel that is asked for."""
+    recipient_keys: Mapping[str, str] = field(default_factory=dict)
+    """Of these addresses, as their channels normalise them; without one it is the address in lower case."""
     subject: str | None = None
     message: str | None = None
     html: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenedNotification:
+    """A notification that was opened, and its deliveries that are to be sent."""
+
+    notification_id: int
+    deliveries: list[OpenedDelivery]
 
 
 _OPEN_ADDRESSED = text("""
@@ -117,15 +161,15 @@ WITH opened AS (
     INSERT INTO notifications (notification_type, subject, message, metadata, give_up_at, dedupe_key, workflow_id)
     VALUES (:notification_type, :subject, :message, :metadata, :give_up_at, :dedupe_key, :dedupe_key)
     RETURNING id
-), channels AS (
-    INSERT INTO deliveries (notification_id, channel, status, reason, finished_at)
-    SELECT opened.id, wanted.channel,
-           CASE WHEN wanted.requested THEN 'pending' ELSE 'skipped' END,
-           CASE WHEN NOT wanted.requested THEN :not_requested END,
-           CASE WHEN NOT wanted.requested THEN now() END
-    FROM opened CROSS JOIN (VALUES ('email', :email), ('telegram', :telegram)) AS wanted (channel, requested)
 )
-SELECT id FROM opened
+INSERT INTO deliveries (notification_id, channel, status, reason, finished_at)
+SELECT opened.id, wanted.channel,
+       CASE WHEN wanted.requested THEN 'pending' ELSE 'skipped' END,
+       CASE WHEN NOT wanted.requested THEN :not_requested END,
+       CASE WHEN NOT wanted.requested THEN now() END
+FROM opened CROSS JOIN unnest(:channels, :requested) WITH ORDINALITY AS wanted (channel, requested, place)
+ORDER BY wanted.place
+RETURNING notification_id, id AS delivery_id, channel
 """).bindparams(
     bindparam("notification_type", type_=Text),
     bindparam("subject", type_=Text),
@@ -134,39 +178,63 @@ SELECT id FROM opened
     bindparam("give_up_at", type_=TIMESTAMPTZ),
     bindparam("dedupe_key", type_=Text),
     bindparam("not_requested", type_=Text),
-    bindparam("email", type_=Boolean),
-    bindparam("telegram", type_=Boolean),
+    bindparam("channels", type_=ARRAY(Text)),
+    bindparam("requested", type_=ARRAY(Boolean)),
 )
 
 
-async def open_addressed(connection: AsyncConnection, new: AddressedNotification) -> int:
-    """Opens it with a delivery for each channel and returns its id. One statement; the key refuses a second run."""
-    metadata = {"email_recipient": new.email, "telegram_recipient": new.chat, "html": new.html, **new.metadata}
-    opened = await connection.execute(
-        _OPEN_ADDRESSED,
-        {
-            "notification_type": new.notification_type.value,
-            "subject": new.subject,
-            "message": new.message,
-            "metadata": {name: value for name, value in metadata.items() if value is not None},
-            "give_up_at": new.give_up_at,
-            "dedupe_key": new.dedupe_key,
-            "not_requested": Reason.NOT_REQUESTED,
-            "email": new.email is not None,
-            "telegram": new.chat is not None,
-        },
-    )
-    return int(opened.scalar_one())
+def own_recipient(channel: str, address: str, key: str | None) -> dict[str, str]:
+    """What the metadata of a notification says of a recipient of its own.
+
+    The key is left out where SQL finds it again by `lower`, which may know no other letters than those of ASCII.
+    """
+    said = {f"{channel}_recipient": address}
+    if key is not None and (key != address.lower() or not address.isascii()):
+        said[f"{channel}_recipient_key"] = key
+    return said
+
+
+async def open_addressed(connection: AsyncConnection, new: AddressedNotification) -> OpenedNotification:
+    """Opens it with a delivery for each channel of which every notification has one, and for each other that is asked
+    for. One statement; the key refuses a second run."""
+    channels = [*ALWAYS_DELIVERED, *(channel for channel in new.recipients if channel not in ALWAYS_DELIVERED)]
+    metadata = dict(new.metadata)
+    for channel, address in new.recipients.items():
+        metadata |= own_recipient(channel, address, new.recipient_keys.get(channel))
+    if new.html is not None:
+        metadata["html"] = new.html
+    opened = (
+        await connection.execute(
+            _OPEN_ADDRESSED,
+            {
+                "notification_type": new.notification_type.value,
+                "subject": new.subject,
+                "message": new.message,
+                "metadata": metadata,
+                "give_up_at": new.give_up_at,
+                "dedupe_key": new.dedupe_key,
+                "not_requested": Reason.NOT_REQUESTED,
+                "channels": channels,
+                "requested": [channel in new.recipients for channel in channels],
+            },
+        )
+    ).all()
+    to_be_sent = [
+        OpenedDelivery(delivery_id=row.delivery_id, channel=row.channel, address=new.recipients[row.channel])
+        for row in opened
+        if row.channel in new.recipients
+    ]
+    return OpenedNotification(opened[0].notification_id, to_be_sent)
 
 
 # The locks come first: a claim that is being made is waited for, and none can be made between the look and the
 # deletion. Without them a notification could be sent whose row is gone.
 _WITHDRAW = text("""
-WITH held AS (
+WITH locked AS (
     SELECT claim_seq FROM deliveries WHERE notification_id = :notification_id ORDER BY id FOR UPDATE
 )
 DELETE FROM notifications
-WHERE id = :notification_id AND status = 'open' AND NOT EXISTS (SELECT FROM held WHERE claim_seq > 0)
+WHERE id = :notification_id AND status = 'open' AND NOT EXISTS (SELECT FROM locked WHERE claim_seq > 0)
 """).bindparams(bindparam("notification_id", type_=BigInteger))
 
 

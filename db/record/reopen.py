@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus, Reason
 from db.models import TIMESTAMPTZ
+from db.record.rules import DELIVERIES, RECIPIENT, SUPPRESSED, OpenedDelivery, always_delivered, opened_deliveries
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Subject:
 
     delivery_id: int
     notification_id: int
-    channel: Channel
+    channel: str
     status: DeliveryStatus
     reason: str | None
     notification_type: NotificationType
@@ -32,29 +32,24 @@ class Subject:
     item_ends_at: datetime | None
     recipient: str | None
     """The address as it is today."""
-    telegram_chat: str | None
     suppressed: str | None
     """Why that address is used no more."""
+    deliveries: list[OpenedDelivery]
+    """All of its notification."""
 
 
-_READ = text("""
+_READ = text(f"""
 SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
        n.notification_type, n.workflow_id, n.company_id, n.project_id, n.ar_content_id,
-       n.days_left, n.item_ends_at, recipient.address AS recipient,
-       coalesce(n.metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS telegram_chat,
-       (
-           SELECT s.reason FROM suppressions s WHERE s.channel = d.channel AND s.address = lower(recipient.address)
-       ) AS suppressed
+       n.days_left, n.item_ends_at, recipient.address AS recipient, suppressed.reason AS suppressed,
+       {DELIVERIES} AS deliveries
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
-LEFT JOIN companies c ON c.id = n.company_id
-CROSS JOIN LATERAL (
-    SELECT coalesce(n.metadata ->> (d.channel || '_recipient'),
-                    CASE WHEN d.channel = 'email' THEN c.contact_email ELSE c.telegram_chat_id::text END) AS address
-) recipient
+{RECIPIENT}
+{SUPPRESSED}
 WHERE d.id = :delivery_id
 FOR UPDATE OF d, n
-""").bindparams(bindparam("delivery_id", type_=BigInteger))
+""").bindparams(always_delivered(), bindparam("delivery_id", type_=BigInteger))  # noqa: S608 - made of constants
 
 
 async def read(connection: AsyncConnection, delivery_id: int) -> Subject | None:
@@ -63,9 +58,9 @@ async def read(connection: AsyncConnection, delivery_id: int) -> Subject | None:
     if row is None:
         return None
     kinds = {
-        "channel": Channel(row["channel"]),
         "status": DeliveryStatus(row["status"]),
         "notification_type": NotificationType(row["notification_type"]),
+        "deliveries": opened_deliveries(row["deliveries"]),
     }
     return Subject(**{**row, **kinds})
 

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, text
+from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.sending import DeliveryStatus, NotificationStatus, SendNotificationResult, SendResult
+from contracts.sending import (
+    DeliveryOutcome,
+    DeliveryStatus,
+    KnownDelivery,
+    NotificationStatus,
+    Reason,
+    SendNotificationResult,
+)
 from db.models import TIMESTAMPTZ
+from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
 
-_RECORD = text("""
-WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS (
-    VALUES ('email', :email_status, :email_reason, :email_id, :email_reply, :email_claim),
-           ('telegram', :telegram_status, :telegram_reason, :telegram_id, :telegram_reply, :telegram_claim)
-), before AS (
+# What a payload of 0.3.0 says of a channel is about its first delivery there, which was the only one then.
+_RECORD = text(f"""
+WITH before AS (
     SELECT d.id, d.channel, d.status, d.reason,
            d.reopened_at IS NOT NULL AND coalesce(n.give_up_at > :at, false) AS reopened
     FROM deliveries d JOIN notifications n ON n.id = d.notification_id
     WHERE d.notification_id = :notification_id ORDER BY d.id FOR UPDATE OF d
+), known AS (
+    SELECT coalesce(said.delivery_id, (SELECT min(before.id) FROM before WHERE before.channel = said.channel)) AS id,
+           said.status, said.reason, said.provider_id, said.provider_reply, said.claim_seq
+    FROM jsonb_to_recordset(:known) AS said (
+        delivery_id bigint, channel text, status text, reason text, provider_id text, provider_reply text,
+        claim_seq integer
+    )
 ), settled AS (
     UPDATE deliveries d
     SET status = CASE
             WHEN known.status = 'accepted' THEN 'accepted'
             WHEN d.possible_duplicate OR (d.status = 'sending' AND d.claim_seq IS DISTINCT FROM known.claim_seq)
                 THEN 'unknown'
+            WHEN known.id IS NULL THEN 'failed'
             ELSE known.status
         END,
-        reason = CASE WHEN known.status = 'accepted' THEN NULL ELSE known.reason END,
+        reason = CASE
+            WHEN known.status = 'accepted' THEN NULL
+            WHEN known.id IS NULL THEN :no_result
+            ELSE known.reason
+        END,
         provider_id = coalesce(known.provider_id, d.provider_id),
         provider_reply = coalesce(known.provider_reply, d.provider_reply),
         finished_at = now(), reopened_at = NULL
-    FROM before JOIN known USING (channel)
+    FROM before LEFT JOIN known USING (id)
     WHERE d.id = before.id AND NOT before.reopened
       AND (before.status IN ('pending', 'sending')
            OR (known.status = 'accepted' AND before.status <> 'accepted' AND before.reason IS DISTINCT FROM 'bounced'))
     RETURNING d.id, d.status, d.reason
 ), ends AS (
-    SELECT before.channel, coalesce(settled.status, before.status) AS status,
+    SELECT before.id, before.channel, coalesce(settled.status, before.status) AS status,
            CASE WHEN settled.id IS NULL THEN before.reason ELSE settled.reason END AS reason
     FROM before LEFT JOIN settled USING (id)
 ), told AS (
@@ -53,62 +73,65 @@ WITH known (channel, status, reason, provider_id, provider_reply, claim_seq) AS 
         END,
         status = CASE
             WHEN EXISTS (SELECT FROM before WHERE reopened) THEN 'open'
-            WHEN EXISTS (SELECT FROM ends WHERE status = 'accepted') THEN 'delivered'
-            WHEN EXISTS (SELECT FROM ends WHERE status = 'unknown') THEN 'in_doubt'
-            ELSE 'undelivered'
+            ELSE (SELECT {STATUS_OF_ENDS} FROM ends)
         END
     WHERE id = :notification_id
     RETURNING status, give_up_at
 )
-SELECT recorded.status, recorded.give_up_at, email.status AS email, telegram.status AS telegram,
-       email.reason AS email_reason, telegram.reason AS telegram_reason
-FROM recorded
-JOIN ends email ON email.channel = 'email'
-JOIN ends telegram ON telegram.channel = 'telegram'
-""").bindparams(
+SELECT recorded.status, recorded.give_up_at, d.id AS delivery_id, d.channel, d.status AS delivery_status, d.reason
+FROM recorded CROSS JOIN ends d
+ORDER BY {IN_ORDER}
+""").bindparams(  # noqa: S608 - made of constants
+    always_delivered(),
     bindparam("notification_id", type_=BigInteger),
-    *(
-        bindparam(f"{channel}_{column}", type_=Text)
-        for channel in ("email", "telegram")
-        for column in ("status", "reason", "id", "reply")
-    ),
+    bindparam("known", type_=JSONB),
+    bindparam("no_result", type_=Text),
     bindparam("at", type_=TIMESTAMPTZ),
-    bindparam("email_claim", type_=Integer),
-    bindparam("telegram_claim", type_=Integer),
 )
 
 
 async def record(
-    connection: AsyncConnection,
-    notification_id: int,
-    email: SendResult,
-    telegram: SendResult,
-    at: datetime | None = None,
+    connection: AsyncConnection, notification_id: int, known: Sequence[KnownDelivery], at: datetime | None = None
 ) -> SendNotificationResult | None:
     """Settles what attempts left without a result, and the notification. None: it was withdrawn.
 
-    `email` and `telegram` say what the workflow knows; the rows go before, except that a known acceptance always
-    counts, unless the mail came back after it. What an operator has reopened is left and the notification stays open,
-    if it is not pointless `at` that time; without it nothing is left. May run twice.
+    `known` is what the workflow knows; the rows go before, except that a known acceptance always counts, unless the
+    mail came back after it. A delivery that it does not name and that has not ended ends without a result. What an
+    operator has reopened is left and the notification stays open, if it is not pointless `at` that time; without it
+    nothing is left. May run twice.
     """
-    parameters: dict[str, Any] = {"notification_id": notification_id, "at": at}
-    for channel, known in (("email", email), ("telegram", telegram)):
-        parameters |= {
-            f"{channel}_status": known.status.value,
-            f"{channel}_reason": known.reason,
-            f"{channel}_id": known.evidence.provider_id if known.evidence else None,
-            f"{channel}_reply": known.evidence.provider_reply if known.evidence else None,
-            f"{channel}_claim": known.claim_seq,
-        }
-    row = (await connection.execute(_RECORD, parameters)).mappings().one_or_none()
-    if row is None:
+    parameters = {
+        "notification_id": notification_id,
+        "known": [_said_of(each) for each in known],
+        "no_result": Reason.NO_RESULT,
+        "at": at,
+    }
+    rows = (await connection.execute(_RECORD, parameters)).all()
+    if not rows:
         return None
-    status = NotificationStatus(row["status"])
-    return SendNotificationResult(
-        status,
-        DeliveryStatus(row["email"]),
-        DeliveryStatus(row["telegram"]),
-        row["email_reason"],
-        row["telegram_reason"],
-        row["give_up_at"] if status is NotificationStatus.OPEN else None,
+    status = NotificationStatus(rows[0].status)
+    outcomes = [
+        DeliveryOutcome(
+            delivery_id=row.delivery_id,
+            channel=row.channel,
+            status=DeliveryStatus(row.delivery_status),
+            reason=row.reason,
+        )
+        for row in rows
+    ]
+    return SendNotificationResult.of(
+        status, outcomes, give_up_at=rows[0].give_up_at if status is NotificationStatus.OPEN else None
     )
+
+
+def _said_of(known: KnownDelivery) -> dict[str, Any]:
+    evidence = known.result.evidence
+    return {
+        "delivery_id": known.delivery_id,
+        "channel": known.channel,
+        "status": known.result.status,
+        "reason": known.result.reason,
+        "provider_id": evidence.provider_id if evidence else None,
+        "provider_reply": evidence.provider_reply if evidence else None,
+        "claim_seq": known.result.claim_seq,
+    }

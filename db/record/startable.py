@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, text
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.queues import Channel
+from contracts.keys import NotificationType
 from contracts.scanning import StartableNotification, TakeStartableResult
-from contracts.sending import Fairness
+from contracts.sending import ALWAYS_DELIVERED, DeliveryToSend, Fairness
+from db.record.rules import DELIVERIES, OpenedDelivery, always_delivered, opened_deliveries
 
 _MARK_STARTED = text(
     "UPDATE notifications SET started_at = now() WHERE id = ANY(:ids) AND started_at IS NULL"
@@ -24,7 +26,7 @@ async def mark_started(connection: AsyncConnection, notification_ids: Sequence[i
 # Interleaves the companies: first everybody's most urgent, then everybody's second. A row counts as in flight
 # until one of its channels has been attempted; what waits for a retry holds nobody back. What is held, by a quiet time
 # or a pause, is as if it were not there, also if its workflow was started before.
-_STARTABLE = text("""
+_STARTABLE = text(f"""
 WITH in_flight AS (
     SELECT coalesce(n.company_id, 0) AS company, count(*) AS rows
     FROM notifications n LEFT JOIN companies c ON c.id = n.company_id
@@ -55,20 +57,14 @@ WITH in_flight AS (
         LIMIT greatest(0, least(:limit, :per_company - coalesce(f.rows, 0)))
     ) next
 )
-SELECT urgent.id AS notification_id, notification_type, workflow_id, give_up_at, company_id, project_id, ar_content_id,
-       days_left, recovered_at IS NOT NULL AS recovered,
-       ARRAY(
-           SELECT d.channel FROM deliveries d
-           WHERE d.notification_id = urgent.id AND d.reopened_at IS NOT NULL
-           ORDER BY d.channel
-       ) AS reopened,
-       coalesce(metadata ->> 'telegram_recipient', c.telegram_chat_id::text) AS chat,
+SELECT n.id AS notification_id, n.notification_type, n.workflow_id, n.give_up_at, n.company_id, n.project_id,
+       n.ar_content_id, n.days_left, n.recovered_at IS NOT NULL AS recovered, {DELIVERIES} AS deliveries,
        (SELECT sum(rows) FROM companies_waiting)::bigint AS waiting
-FROM urgent
-LEFT JOIN companies c ON c.id = urgent.company_id
-ORDER BY turn, give_up_at, urgent.id
+FROM urgent n
+ORDER BY n.turn, n.give_up_at, n.id
 LIMIT greatest(0, least(:limit, :in_all - (SELECT coalesce(sum(rows), 0) FROM in_flight)))
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
+    always_delivered(),
     bindparam("limit", type_=BigInteger),
     bindparam("per_company", type_=BigInteger),
     bindparam("in_all", type_=BigInteger),
@@ -84,16 +80,17 @@ FROM (
 """)
 
 
+ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
+"""Tells the shares of the limits, from the company's id and the deliveries of one of its notifications."""
+
+
 async def find_startable(
-    connection: AsyncConnection,
-    limit: int,
-    in_all: int,
-    per_company: int,
-    chat_fairness: Callable[[str | None], Fairness],
+    connection: AsyncConnection, limit: int, in_all: int, per_company: int, to_send: ToSend
 ) -> TakeStartableResult:
     """Open notifications without a workflow, as many as there is room for, and how many more stand behind them.
 
-    `chat_fairness` tells a chat's share of the limits. `next_start_at` is told with the last of them, an empty list.
+    They list all their deliveries: what has ended is found so by its claim. `next_start_at` is told with the last of
+    them, an empty list.
     """
     rows = (
         (await connection.execute(_STARTABLE, {"limit": limit, "in_all": in_all, "per_company": per_company}))
@@ -103,13 +100,31 @@ async def find_startable(
     if not rows:
         waiting = (await connection.execute(_WAITING)).one()
         return TakeStartableResult([], int(waiting.for_room), waiting.next_start_at)
-    startable = [
-        StartableNotification(
-            **{name: value for name, value in row.items() if name not in ("waiting", "chat", "recovered", "reopened")},
-            again=row["recovered"] or bool(row["reopened"]),
-            reopened=[Channel(channel) for channel in row["reopened"]],
-            telegram_fairness=chat_fairness(row["chat"]),
-        )
-        for row in rows
-    ]
+    startable = [_startable(row, to_send) for row in rows]
     return TakeStartableResult(startable, rows[0]["waiting"] - len(startable))
+
+
+def _startable(row: RowMapping, to_send: ToSend) -> StartableNotification:
+    reopened = [each for each in row["deliveries"] if each["reopened"]]
+    deliveries = to_send(row["company_id"], opened_deliveries(row["deliveries"]))
+    return StartableNotification(
+        notification_id=row["notification_id"],
+        notification_type=NotificationType(row["notification_type"]),
+        workflow_id=row["workflow_id"],
+        give_up_at=row["give_up_at"],
+        company_id=row["company_id"],
+        project_id=row["project_id"],
+        ar_content_id=row["ar_content_id"],
+        days_left=row["days_left"],
+        again=row["recovered"] or bool(reopened),
+        telegram_fairness=_fairness_of_telegram(deliveries),
+        reopened=list(dict.fromkeys(each["channel"] for each in reopened if each["channel"] in ALWAYS_DELIVERED)),
+        deliveries=deliveries,
+        reopened_deliveries=[each["delivery_id"] for each in reopened],
+    )
+
+
+def _fairness_of_telegram(deliveries: Sequence[DeliveryToSend]) -> Fairness:
+    """As payloads of 0.3.0 have it."""
+    _, telegram = ALWAYS_DELIVERED
+    return next((each.fairness for each in deliveries if each.channel == telegram), Fairness())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import ARRAY, Interval, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _IN_DOUBT = text("SELECT count(*) FROM deliveries WHERE status = 'unknown'")
@@ -41,7 +42,8 @@ _STUCK = text(f"""
 WITH overdue AS MATERIALIZED (
     SELECT notification_id
     FROM deliveries
-    WHERE status = 'sending' AND sending_at < now() - CASE channel WHEN 'email' THEN :email ELSE :telegram END
+    WHERE status = 'sending'
+      AND sending_at < now() - coalesce((:longest)[array_position(:channels, channel)], :default)
 )
 SELECT (
     SELECT count(*)
@@ -62,11 +64,14 @@ SELECT (
       AND n.created_at < now() - interval '2 hours' AND {_MOVES}
 ) AS not_started
 """).bindparams(  # noqa: S608 - made of constants
-    bindparam("email", type_=Interval), bindparam("telegram", type_=Interval)
+    bindparam("channels", type_=ARRAY(Text)),
+    bindparam("longest", type_=ARRAY(Interval)),
+    bindparam("default", type_=Interval),
 )
 
 
-async def count_stuck(connection: AsyncConnection, email: timedelta, telegram: timedelta) -> Stuck:
-    """`email` and `telegram` are how long a delivery may be in flight there."""
-    row = (await connection.execute(_STUCK, {"email": email, "telegram": telegram})).mappings().one()
+async def count_stuck(connection: AsyncConnection, longest: Mapping[str, timedelta], default: timedelta) -> Stuck:
+    """`longest` is how long a delivery may be in flight, by its channel's name; `default` holds for all others."""
+    parameters = {"channels": list(longest), "longest": list(longest.values()), "default": default}
+    row = (await connection.execute(_STUCK, parameters)).mappings().one()
     return Stuck(**row)

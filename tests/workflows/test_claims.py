@@ -31,10 +31,11 @@ class Attempts:
                 connection,
                 self.notification_id,
                 channel,
+                delivery_id=None,
                 run_id="run",
                 attempt=1,
                 configured=True,
-                resend_in_doubt=channel is "email",
+                resend_in_doubt=channel == "email",
                 refused_claim=refused_claim,
             )
 

@@ -40,7 +40,7 @@ async def large(platform: Platform) -> Platform:
         " SELECT id, channel, CASE WHEN status = 'open' THEN 'sending' ELSE 'accepted' END, now()"
         " FROM notifications CROSS JOIN unnest(ARRAY['email', 'telegram']) AS channel"
     )
-    await platform.execute("INSERT INTO problems (code, subject) VALUES ('smtp_auth_535', 'x')")
+    await platform.execute("INSERT INTO problems (code, channel, subject) VALUES ('smtp_auth_535', 'email', 'x')")
     await platform.execute("ANALYZE")
     return platform
 
@@ -53,10 +53,10 @@ DUE_RULES = due.DueRules(NOW, NOW, [30, 7, 1], NOW - timedelta(days=1))
     ("statement", "parameters"),
     [
         (ended._FIND_ENDED, ended._parameters(ended.DeactivationRules(NOW, NOW, NOW), 1000)),
-        (problems._REFUSALS, {}),
+        (problems._REFUSALS, {"away_codes": ["smtp_away"]}),
         (problems._UNSTARTED, {}),
         (stuck._IN_DOUBT, {}),
-        (stuck._STUCK, {"email": timedelta(hours=1), "telegram": timedelta(hours=1)}),
+        (stuck._STUCK, {"channels": ["email"], "longest": [timedelta(hours=1)], "default": timedelta(hours=2)}),
         (
             untold._UNTOLD,
             {"within": timedelta(days=3), "only_problems": True, "last_chance_before": None, "limit": 10},

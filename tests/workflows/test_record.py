@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.sending import DeliveryStatus, Evidence, Reason, SendNotificationResult, SendResult
+from contracts.sending import DeliveryStatus, Evidence, KnownDelivery, Reason, SendNotificationResult, SendResult
 from db.record import attempt, settle
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
@@ -21,11 +21,15 @@ async def notification_id(platform: Platform) -> int:
     return await platform.notification(await platform.project(await platform.company()))
 
 
+def known(email: SendResult, telegram: SendResult) -> list[KnownDelivery]:
+    return [KnownDelivery(None, "email", email), KnownDelivery(None, "telegram", telegram)]
+
+
 async def record(
     engine: AsyncEngine, notification_id: int, email: SendResult = GAVE_UP, telegram: SendResult = GAVE_UP
 ) -> SendNotificationResult | None:
     async with engine.begin() as connection:
-        return await settle.record(connection, notification_id, email, telegram)
+        return await settle.record(connection, notification_id, known(email, telegram))
 
 
 async def stand(platform: Platform, email: str, telegram: str) -> None:
@@ -90,8 +94,8 @@ async def test_an_acceptance_that_only_the_workflow_knows_of_counts(
     engine: AsyncEngine, platform: Platform, notification_id: int, left: str
 ) -> None:
     await stand(platform, "rejected", left)
-    known = SendResult(DeliveryStatus.ACCEPTED, evidence=Evidence("4711", "200 ok"))
-    outcome = await record(engine, notification_id, telegram=known)
+    accepted = SendResult(DeliveryStatus.ACCEPTED, evidence=Evidence("4711", "200 ok"))
+    outcome = await record(engine, notification_id, telegram=accepted)
     assert outcome is not None
     assert (outcome.status, outcome.telegram) == ("delivered", "accepted")
     [telegram] = await platform.deliveries("telegram")
@@ -124,7 +128,14 @@ async def in_flight(engine: AsyncEngine, notification_id: int) -> Claim:
     """An e-mail that is being handed over."""
     async with engine.begin() as connection:
         claim = await claim_delivery(
-            connection, notification_id, "email", run_id="run", attempt=1, configured=True, resend_in_doubt=True
+            connection,
+            notification_id,
+            "email",
+            delivery_id=None,
+            run_id="run",
+            attempt=1,
+            configured=True,
+            resend_in_doubt=True,
         )
         assert claim is not None
         assert await attempt.mark_sending(connection, claim, SentText("Soon", "It ends."))
@@ -149,7 +160,7 @@ async def test_an_acceptance_in_the_midst_of_the_record_delivers_the_notificatio
             await attempt.accept(connection, claim, None, "250 Ok")
 
     async with engine.begin() as connection:
-        outcome = await settle.record(connection, notification_id, GAVE_UP, GAVE_UP)
+        outcome = await settle.record(connection, notification_id, known(GAVE_UP, GAVE_UP))
         assert outcome is not None
         assert outcome.status == "in_doubt"
         accepting = asyncio.create_task(accept())

@@ -1,0 +1,62 @@
+"""Projects, and AR content with an end of its own: what queries about either share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.items.rules import NOTICES_OF_CONTENT, NOTICES_OF_PROJECT
+
+
+@dataclass(frozen=True)
+class ItemKind:
+    """SQL of one kind of item."""
+
+    items: str
+    """For FROM. The project is `p`, the AR content `a`."""
+    ar_content_id: str
+    ar_content_slug: str
+    slug: str
+    ends_at: str
+    notices: str
+    """Of notifications `n`: which are about this item."""
+    order: str
+
+
+PROJECTS = ItemKind(
+    items="projects p",
+    ar_content_id="CAST(NULL AS bigint)",
+    ar_content_slug="CAST(NULL AS text)",
+    slug="p.slug",
+    ends_at="p.expires_at",
+    notices=NOTICES_OF_PROJECT,
+    order="p.expires_at, p.id",
+)
+CONTENTS = ItemKind(
+    items="ar_contents a JOIN projects p ON p.id = a.project_id",
+    ar_content_id="a.id",
+    ar_content_slug="a.slug",
+    slug="a.slug",
+    ends_at="a.expires_at",
+    notices=NOTICES_OF_CONTENT,
+    order="a.expires_at, a.project_id, a.id",
+)
+
+
+def of_kind(template: str, kind: ItemKind, **more: str) -> str:
+    """The statement for one kind: the template with the kind's fields, and `more`."""
+    return template.format(**vars(kind), **more)
+
+
+def page_of(projects: str, contents: str, limit: str) -> str:
+    """The first `limit`, a parameter's name, of both kinds in the order of their ends. Each of the two has that order
+    and limit as well, so that it reads no more."""
+    return f"""
+({projects}) UNION ALL ({contents})
+ORDER BY ends_at, project_id, ar_content_id NULLS FIRST
+LIMIT :{limit}
+"""
+
+
+def count_of(page: str) -> str:
+    """How many there are on the page."""
+    return f"SELECT count(*) FROM ({page}) AS counted"  # noqa: S608 - made of constants
