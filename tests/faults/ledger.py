@@ -12,7 +12,7 @@ import pytest
 
 from contracts.queues import Channel
 from contracts.sending import DeliveryStatus
-from tests.workflows.scene import Scene
+from tests.support.scene import Scene
 
 PROPERTY = "fault"
 """Where a test's report carries its observations to whoever prints them."""

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from contracts.queues import TaskQueue, task_queues
 from deploy.check_worker import main, silent_queues
 from settings import Settings
-from tests.conftest import RunWorker
+from tests.support.serving import RunWorker
 
 HERE = socket.gethostname()
 

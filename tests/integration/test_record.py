@@ -12,7 +12,7 @@ from contracts.sending import DeliveryStatus, Evidence, Reason, SendNotification
 from db.record import attempt, settle
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
-from tests.data import Platform
+from tests.support.data import Platform
 
 GAVE_UP = SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
 

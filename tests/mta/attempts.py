@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from activities.alerts import Alerts
 from activities.email import EmailActivities
 from contracts.sending import DeliveryStatus, SendInput, StartableNotification
 from settings import Settings
-from tests.data import Platform, in_days
+from tests.mta.postfix import Postfix
+from tests.support.data import Platform, in_days
 from texts.renderer import Renderer
 
 
@@ -62,3 +64,6 @@ class Attempts:
 
 async def _leave_alone(_alert: StartableNotification) -> None:
     """No worker runs that could send it."""
+
+
+StartAttempts = Callable[[Postfix], Attempts]

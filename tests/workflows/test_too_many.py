@@ -12,8 +12,8 @@ from activities.due_items import DueItemActivities
 from contracts.scanning import OpenDueInput, ScanExpiringResult
 from contracts.sending import StartableNotification
 from db.items.due import FIRST_PAGE
-from tests.scanning import scan
-from tests.workflows.scene import Scene
+from tests.support.scanning import scan
+from tests.support.scene import Scene
 
 
 @pytest.fixture
