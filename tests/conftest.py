@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from channels.registry import all_queues
 from db.engine import create_engine
 from db.migrate import upgrade
 from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
@@ -26,17 +23,14 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from temporal.runners import SANDBOXED
-from tests.data import Platform
 from tests.replay.replaying import replay_namespace
-from tests.reserved import ReservedPort
-from tests.settings_for import settings_for
-from worker import run_worker as serve
+from tests.support.data import Platform
+from tests.support.databases import TEMPLATE
+from tests.support.reserved import ReservedPort
+from tests.support.serving import RunWorker, serving
+from tests.support.settings_for import MakeSettings, settings_for
 
-MakeSettings = Callable[..., Settings]
-RunWorker = Callable[..., AbstractAsyncContextManager[None]]
-
-TEMPLATE = "template_migrated"
+pytest_plugins = ["tests.support.fixtures"]
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a test never asserts how long something took
 hypothesis.settings.load_profile("untimed")
@@ -163,19 +157,8 @@ def platform(engine: AsyncEngine) -> Platform:
 
 @pytest.fixture
 def run_worker(temporal: Client) -> RunWorker:
-    """`async with run_worker(settings):` serves all queues, or those given, as `worker.py` does."""
-
-    @asynccontextmanager
-    async def run(settings: Settings, queues: tuple[str, ...] = tuple(all_queues())) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        serving = asyncio.create_task(serve(settings, temporal, queues, stop, SANDBOXED))
-        try:
-            yield
-        finally:
-            stop.set()
-            await serving
-
-    return run
+    """Workers in the test's own namespace."""
+    return serving(temporal)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, Request, expect
 
-from tests.browser.conftest import TakePicture
+from tests.browser.pictures import TakePicture
 from tests.browser.story import COMPANY, CONTENTS, PROJECT, Story
 
 pytestmark = pytest.mark.browser

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from contracts.sending import DeliveryStatus
-from tests.workflows.scene import Scene
+from tests.support.scene import Scene
 
 PROPERTY = "fault"
 """Where a test's report carries its observations to whoever prints them."""
@@ -84,7 +84,7 @@ class Ledger:
     @staticmethod
     def _seen(scene: Scene, channel: str) -> Counter[str]:
         """How often the server took each notice: a mail bears its id, a Telegram message is known by its text."""
-        if channel is "email":
+        if channel == "email":
             return Counter(str(mail.notification_id) for mail in scene.sink.messages)
         return Counter(message.text for message in scene.telegram.messages)
 

@@ -14,10 +14,9 @@ from temporalio.service import RPCError
 from channels.registry import names
 from contracts.queues import WORKFLOWS
 from tests.faults.ledger import Ledger
-from tests.scanning import start_scan
-from tests.workflows.scene import PATIENCE, Scene
-from tests.workflows.test_worker_ends import notice_the_death_soon
-from tests.workflows.worker_process import CRASHING_WORKER, WORKER, WorkerProcess, worker_process
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene
+from tests.support.worker_process import CRASHING_WORKER, WORKER, WorkerProcess, notice_the_death_soon, worker_process
 
 ACCEPTED_ONCE = ("accepted", 1, False)
 SENDS = ("send_email", "send_telegram")

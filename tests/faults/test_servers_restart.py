@@ -18,11 +18,11 @@ from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from tests.data import Platform
 from tests.faults.ledger import Ledger
-from tests.scanning import start_scan
-from tests.workflows.scene import PATIENCE, Scene
-from tests.workflows.worker_process import worker_process
+from tests.support.data import Platform
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene
+from tests.support.worker_process import worker_process
 
 ITEMS = 30
 

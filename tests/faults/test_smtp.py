@@ -13,7 +13,7 @@ from local.stand_ins.script import AcceptThenReset, Hang, Reset
 from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply, SmtpAction, Stage
 from local.stand_ins.smtp_sink import SmtpSink
 from tests.faults.ledger import ENDED, Ledger
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
+from tests.support.scene import EMAIL, PATIENCE, Scene
 
 ONE, MARKED, TWO_MARKED = (1, False), (1, True), (2, True)
 """Copies that the server holds, and whether the record marks a possible duplicate."""

@@ -16,7 +16,7 @@ from local.stand_ins import telegram_answers as answers
 from local.stand_ins.script import AcceptThenReset, Hang, Reset
 from local.stand_ins.telegram_answers import SlowDrip, TelegramAction
 from tests.faults.ledger import ENDED, Ledger
-from tests.workflows.scene import CHAT, PATIENCE, Scene
+from tests.support.scene import CHAT, PATIENCE, Scene
 
 SUPERGROUP = -1001234567890123
 

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api import database
 from db import locks
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
-from tests.data import Platform, in_days
-from tests.workflows.deactivations import Deactivations
+from tests.support.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
+from tests.support.data import Platform, in_days
+from tests.support.deactivations import Deactivations
 
 UNTIL = in_days(365).replace(microsecond=0)
 RENEW = "/projects/ship/renew"

@@ -13,12 +13,11 @@ from contracts.sending import DeliveryStatus, SendResult
 from db.record.bounced import Result, apply_bounce
 from db.record.settle import record
 from local.stand_ins.telegram_answers import server_error
-from tests.bouncing import RECIPIENT, Mailbox, bounced
-from tests.calling_api import NOBODY_LISTENS
-from tests.data import Platform
-from tests.integration.test_cli import Ended, cli
-from tests.integration.test_interventions import WHY, delivery_id, operate
-from tests.workflows.scene import EMAIL, Scene
+from tests.support.bouncing import RECIPIENT, Mailbox, bounced
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.command_line import WHY, Ended, cli, delivery_id, operate
+from tests.support.data import Platform
+from tests.support.scene import EMAIL, Scene
 
 ANNA = RECIPIENT.lower()
 NO_SUCH_USER = {"diagnostic-code": "smtp; 550 5.1.1 no such user"}

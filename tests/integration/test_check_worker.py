@@ -11,7 +11,7 @@ from channels.registry import all_queues
 from contracts.queues import WORKFLOWS, task_queues
 from deploy.check_worker import main, silent_queues
 from settings import Settings
-from tests.conftest import RunWorker
+from tests.support.serving import RunWorker
 
 HERE = socket.gethostname()
 

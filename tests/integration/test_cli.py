@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -21,51 +17,16 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal.schedules import SCAN_EXPIRING
-from tests.calling_api import NOBODY_LISTENS
-from tests.conftest import RunWorker
-from tests.data import Platform, in_days
-from tests.scanning import all_finished
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.command_line import cli, start
+from tests.support.data import Platform, in_days
+from tests.support.scanning import all_finished
+from tests.support.serving import RunWorker
 
-ROOT = Path(__file__).parents[2]
-KEPT = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR") if name in os.environ}
-"""Besides these a command sees only what a test gives it, and never a Temporal that happens to run on the machine."""
 PROJECT_HEADER = (
     "slug,company_slug,name,status,starts_at,expires_at,auto_renew,subscription_type,notify_before_expiry_days,"
     "tags,metadata"
 )
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """stdout, which has to be one JSON document and nothing else."""
-        return json.loads(self.out)
-
-
-async def start(*arguments: str, environment: dict[str, str] | None = None) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "cli.py",
-        *arguments,
-        cwd=ROOT,
-        env=KEPT | {"TEMPORAL_ADDRESS": NOBODY_LISTENS} | (environment or {}),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def cli(*arguments: str, environment: dict[str, str] | None = None) -> Ended:
-    process = await start(*arguments, environment=environment)
-    async with asyncio.timeout(120):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from local.embedded.servers import EmbeddedServers
 from local.embedded.temporal import EmbeddedTemporal
 from local.embedded.temporal_cli import find_or_get_temporal
 from local.embedded.test_server import find_or_get_test_server
-from tests.calling_api import NOBODY_LISTENS
+from tests.support.calling_api import NOBODY_LISTENS
 
 CHECKOUT = Path(__file__).parents[2]
 # As cli.py does, with a line on standard output when the servers run.

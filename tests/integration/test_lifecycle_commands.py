@@ -9,11 +9,11 @@ import pytest
 from temporalio.client import Client
 
 from settings import Settings
-from tests.conftest import RunWorker
-from tests.data import Platform, in_days
-from tests.integration.test_cli import cli
-from tests.scanning import all_finished
-from tests.workflows.deactivations import Deactivations
+from tests.support.command_line import cli
+from tests.support.data import Platform, in_days
+from tests.support.deactivations import Deactivations
+from tests.support.scanning import all_finished
+from tests.support.serving import RunWorker
 
 UNTIL = "2999-06-01T12:00:00+02:00"
 BY = ("--by", "anna", "--why", "they paid")

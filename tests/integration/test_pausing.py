@@ -16,11 +16,11 @@ from local.stand_ins.telegram_answers import server_error
 from temporal import schedules
 from temporal.schedules import SCAN_EXPIRING
 from temporal.start import start_and_mark
-from tests.calling_api import NOBODY_LISTENS
-from tests.integration.test_cli import Ended, cli
-from tests.scanning import finished
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
-from tests.workflows.worker_process import environment
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.command_line import Ended, cli
+from tests.support.scanning import finished
+from tests.support.scene import EMAIL, PATIENCE, Scene
+from tests.support.worker_process import environment
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
 WHY = ("--why", "a bad text", "--by", "anna")

@@ -17,11 +17,11 @@ from api.body_limit import MAX_BODY_BYTES
 from channels.email.unsubscribe_links import UnsubscribeLinks
 from db.engine import create_engine
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, calling, is_problem, temporal_at
-from tests.conftest import MakeSettings
-from tests.data import Platform
-from tests.integration.test_interventions import WHY, delivery_id, operate
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.calling_api import NOBODY_LISTENS, calling, is_problem, temporal_at
+from tests.support.command_line import WHY, delivery_id, operate
+from tests.support.data import Platform
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.settings_for import MakeSettings
 
 PUBLIC_URL = "https://notices.platform.example/here/"
 KEY = "not-for-production"

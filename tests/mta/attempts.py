@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,8 @@ from channels.email.plan import EMAIL
 from contracts.scanning import StartableNotification
 from contracts.sending import DeliveryStatus, SendInput
 from settings import Settings
-from tests.data import Platform, in_days
+from tests.mta.postfix import Postfix
+from tests.support.data import Platform, in_days
 
 
 class Attempts:
@@ -68,3 +69,6 @@ async def attempts_at(engine: AsyncEngine, platform: Platform, settings: Setting
 
 async def _leave_alone(_alert: StartableNotification) -> None:
     """No worker runs that could send it."""
+
+
+StartAttempts = Callable[[Postfix], Awaitable[Attempts]]

@@ -13,8 +13,8 @@ from local.embedded.postgres_install import open_way
 from local.embedded.process import ServerProcess
 from tests.mta.guarded import guarded
 from tests.mta.postfix import ENVIRONMENT, PATH, POLL_SECONDS
-from tests.reserved import HOST, ReservedPort
-from tests.workflows.scene import PATIENCE
+from tests.support.reserved import HOST, ReservedPort
+from tests.support.scene import PATIENCE
 
 DELAY = 2
 """Seconds."""

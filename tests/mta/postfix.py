@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -21,8 +22,8 @@ from local.embedded.process import ServerProcess
 from settings import SmtpTls
 from tests.mta.guarded import guarded
 from tests.mta.postfix_config import NOBODY_UID, main_cf, master_cf
-from tests.reserved import HOST, ReservedPort
-from tests.workflows.scene import PATIENCE
+from tests.support.reserved import HOST, ReservedPort
+from tests.support.scene import PATIENCE
 
 MASTER = Path("/usr/lib/postfix/sbin/master")
 """Debian's place for it: it is on nobody's PATH."""
@@ -181,3 +182,6 @@ def _lives(group: int) -> bool:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return False
+
+
+StartPostfix = Callable[..., Awaitable[Postfix]]

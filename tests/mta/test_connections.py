@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from tests.mta.conftest import StartAttempts, StartPostfix
-from tests.mta.postfix import CONNECTED, DISCONNECTED, Postfix
+from tests.mta.attempts import StartAttempts
+from tests.mta.postfix import CONNECTED, DISCONNECTED, Postfix, StartPostfix
 from tests.mta.postfix_config import NOBODY
-from tests.reserved import HOST
-from tests.workflows.scene import EMAIL, Scene
+from tests.support.reserved import HOST
+from tests.support.scene import EMAIL, Scene
 
 pytestmark = pytest.mark.mta
 

@@ -25,10 +25,10 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from runtime import leaving
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from tests.data import Platform
 from tests.replay.shapes import SHAPES
 from tests.replay.shapes.scene import Scene
-from tests.settings_for import settings_for
+from tests.support.data import Platform
+from tests.support.settings_for import settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORIES = Path(__file__).parent / "histories"

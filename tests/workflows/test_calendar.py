@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.data import Platform
-from tests.workflows.due_scans import DueScans, at
-from tests.workflows.scene import Scene
+from tests.support.data import Platform
+from tests.support.due_scans import DueScans, at
+from tests.support.scene import Scene
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.queues import WORKFLOWS
 from local.stand_ins.smtp_actions import Reply
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 CHANGES = {
     "renewed": "UPDATE projects SET expires_at = expires_at + interval '1 year'",

@@ -11,13 +11,12 @@ from contracts.deactivating import DeactivateExpiredResult
 from contracts.queues import WORKFLOWS
 from temporal.schedules import DEACTIVATE_EXPIRED, apply
 from temporal.start import start_held_now
-from tests.data import in_days
-from tests.scanning import all_finished, deactivate, start_deactivation
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.quiet import QUIET_NOW, quiet_for
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
-from tests.workflows.test_worker_ends import notice_the_death_soon
-from tests.workflows.worker_process import CRASHING_WORKER, worker_process
+from tests.support.data import in_days
+from tests.support.deactivations import Deactivations
+from tests.support.quiet import QUIET_NOW, quiet_for
+from tests.support.scanning import all_finished, deactivate, start_deactivation
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.worker_process import CRASHING_WORKER, notice_the_death_soon, worker_process
 from workflows.start_held import START_HELD
 
 

@@ -16,8 +16,8 @@ from local.stand_ins.http_server import Answer
 from local.stand_ins.script import Hang
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.smtp_sink import SmtpSink
-from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
-from tests.workflows.scene import PATIENCE
+from tests.support.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
+from tests.support.scene import PATIENCE
 
 HOST = socket.gethostname()
 

@@ -12,8 +12,8 @@ from activities.health.findings import Findings
 from activities.health.ledger import ledger
 from db.items import untold
 from settings import Settings
-from tests.data import Platform, in_days
-from tests.workflows.health_scene import HealthScene
+from tests.support.data import Platform, in_days
+from tests.support.health_scene import HealthScene
 
 
 async def look(engine: AsyncEngine, settings: Settings) -> Findings:

@@ -10,7 +10,7 @@ from contracts.scanning import StartHeldInput, TakeStartableInput, TakeStartable
 from contracts.sending import DeliveryStatus
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error, too_many_requests
-from tests.workflows.time_skipping import SkippingScene, took
+from tests.support.time_skipping import SkippingScene, took
 from workflows.start_held import LONGEST_SLEEP, START_HELD, StartHeldWorkflow
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")

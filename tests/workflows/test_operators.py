@@ -16,7 +16,7 @@ from contracts.scanning import ScanExpiringResult
 from contracts.sending import SendNotificationInput
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked
-from tests.workflows.scene import PATIENCE, Scene, events
+from tests.support.scene import PATIENCE, Scene, events
 from workflows.send_notification import SendNotificationWorkflow
 
 LATER = Reply(451, "4.3.0 try later")

@@ -14,9 +14,9 @@ from contracts.sending import Fairness
 from db.record.startable import find_startable, mark_started
 from local.stand_ins.smtp_actions import Reply
 from temporal.start import start_held_now
-from tests.data import Platform, in_days
-from tests.workflows.quiet import QUIET_NOW, quiet_for
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
+from tests.support.data import Platform, in_days
+from tests.support.quiet import QUIET_NOW, quiet_for
+from tests.support.scene import EMAIL, PATIENCE, Scene
 from workflows.start_held import START_HELD, StartHeldWorkflow
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")

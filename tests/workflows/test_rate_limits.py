@@ -17,7 +17,7 @@ from local.stand_ins.telegram_api import TelegramApi
 from local.stand_ins.telegram_limits import SendingLimits
 from settings import Settings
 from temporal import rate_limits
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 BIG, SMALL, GROUP = 100, 200, -300
 OF_THE_BIG = 4

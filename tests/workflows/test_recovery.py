@@ -15,7 +15,7 @@ from contracts.scanning import RecoverLostInput, ScanExpiringResult
 from db.record.recover import StartedNotification
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 AS_BEFORE = """
 UPDATE deliveries SET status = 'pending', reason = NULL, claim_seq = 0, attempts = 0, provider_id = NULL,

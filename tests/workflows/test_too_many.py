@@ -11,8 +11,8 @@ from activities.alerts import Alerts
 from activities.due_items import DueItemActivities
 from contracts.scanning import OpenDueInput, ScanExpiringResult, StartableNotification
 from db.items.due import FIRST_PAGE
-from tests.scanning import scan
-from tests.workflows.scene import Scene
+from tests.support.scanning import scan
+from tests.support.scene import Scene
 
 
 @pytest.fixture

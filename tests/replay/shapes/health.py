@@ -13,7 +13,7 @@ from contracts.queues import WORKFLOWS, task_queue
 from local.stand_ins.http_server import Answer
 from temporal import schedules
 from tests.replay.shapes.scene import Scene, runs_of
-from tests.workflows.health_scene import ADMIN, PING_PATH, Pages
+from tests.support.health_scene import ADMIN, PING_PATH, Pages
 from workflows.check_health import CheckHealthWorkflow
 
 

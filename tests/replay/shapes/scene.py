@@ -14,8 +14,8 @@ from local.embedded.postgres import EmbeddedPostgres
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from tests.data import Platform
-from tests.scanning import finished, scan, start_scan
+from tests.support.data import Platform
+from tests.support.scanning import finished, scan, start_scan
 from worker import run_worker
 
 

@@ -9,9 +9,9 @@ from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked, server_error
-from tests.data import in_days
 from tests.replay.shapes.scene import Scene
-from tests.scanning import finished, scan, start_scan
+from tests.support.data import in_days
+from tests.support.scanning import finished, scan, start_scan
 from workflows.send_notification import SendNotificationWorkflow
 
 

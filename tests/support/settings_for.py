@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
+
+MakeSettings = Callable[..., Settings]
+"""`settings_for` with a test's own servers."""
 
 UNLIMITED: dict[str, object] = {
     "email_rate": 10_000,

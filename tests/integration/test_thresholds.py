@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.data import Platform
-from tests.workflows.due_scans import DueScans, at
+from tests.support.data import Platform
+from tests.support.due_scans import DueScans, at
 
 END = at("2026-06-30T15:00")
 

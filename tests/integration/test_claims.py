@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.record import attempt
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
-from tests.data import Platform
+from tests.support.data import Platform
 
 TEXT = SentText(subject="Soon", body="It ends.", provider_id="<key@platform.example>")
 

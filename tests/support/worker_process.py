@@ -12,15 +12,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic import SecretStr
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import UpdateActivityOptionsRequest
 from temporalio.client import Client
 
 from settings import Settings
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 ROOT = Path(__file__).parents[2]
 WORKER = ("worker.py",)
-CRASHING_WORKER = ("-m", "tests.workflows.crashing_worker")
+CRASHING_WORKER = ("-m", "tests.support.crashing_worker")
 
 
 class WorkerProcess:
@@ -97,6 +102,19 @@ async def worker_process(scene: Scene, command: tuple[str, ...] = WORKER) -> Asy
         yield worker
     finally:
         await worker.end()
+
+
+async def notice_the_death_soon(scene: Scene, workflow_id: str, activity: str) -> None:
+    """The server waits half a minute for a heartbeat; a test has no time for that."""
+    await scene.client.workflow_service.update_activity_options(
+        UpdateActivityOptionsRequest(
+            namespace=scene.client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id),
+            type=activity,
+            activity_options=ActivityOptions(heartbeat_timeout=Duration(seconds=5)),
+            update_mask=FieldMask(paths=["heartbeat_timeout"]),
+        )
+    )
 
 
 def environment(client: Client, settings: Settings) -> dict[str, str]:

@@ -14,9 +14,9 @@ from db.items.renew import renew_project
 from db.record import attempt, settle
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
-from tests.data import Platform, in_days
-from tests.locks import somebody_waits
-from tests.workflows.renewals import Renewals
+from tests.support.data import Platform, in_days
+from tests.support.locks import somebody_waits
+from tests.support.renewals import Renewals
 
 FAILED = SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
 SENT = SentText(subject="Soon", body="It ends.")

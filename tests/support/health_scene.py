@@ -13,7 +13,7 @@ from contracts.health import CheckHealthInput, HealthReport
 from contracts.queues import WORKFLOWS, task_queue
 from local.stand_ins.http_server import Answer, HttpServer, Outcome, Request
 from temporal import schedules
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 from workflows.check_health import CheckHealthWorkflow
 
 ADMIN = "admin@own.example"

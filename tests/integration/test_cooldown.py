@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from activities.due_items import due_rules
-from tests.conftest import MakeSettings
-from tests.data import Platform
-from tests.workflows.due_scans import DueScans, at
+from tests.support.data import Platform
+from tests.support.due_scans import DueScans, at
+from tests.support.settings_for import MakeSettings
 
 END = at("2026-06-30T15:00")
 FIRST = at("2026-06-26T09:00")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.data import Platform
+from tests.support.data import Platform
 
 PATIENCE = 60
 """Seconds."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
-SAMPLES = Path(__file__).parent / "integration" / "bounces"
+SAMPLES = Path(__file__).parent / "bounces"
 RECIPIENT = "Anna@Customer.example"
 """Of every sample."""
 MESSAGE_ID = "<expiring.project-1.20261201T000000Z.7d@platform.example>"

@@ -16,9 +16,9 @@ from contracts.scanning import StartableNotification
 from db.engine import create_engine
 from db.operators import problems as queries
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS
-from tests.conftest import MakeSettings
-from tests.data import Platform
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.data import Platform
+from tests.support.settings_for import MakeSettings
 
 SUBJECT = "The mail server does not answer"
 

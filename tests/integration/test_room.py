@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.sending import Fairness
 from db.record.startable import find_startable, mark_started
-from tests.data import Platform, in_days
+from tests.support.data import Platform, in_days
 
 
 async def opened(platform: Platform, company: int, count: int, **values: Any) -> list[int]:

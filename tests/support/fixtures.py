@@ -1,4 +1,4 @@
-"""The scene that most tests of the scan and the child play on."""
+"""The scenes that tests play on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal import schedules
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from tests.conftest import MakeSettings, RunWorker
-from tests.data import Platform
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.due_scans import DueScans
-from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene, Pages
-from tests.workflows.renewals import Renewals
-from tests.workflows.scene import Scene
-from tests.workflows.time_skipping import SkippingScene
+from tests.support.data import Platform
+from tests.support.databases import OWN_DATABASE
+from tests.support.deactivations import Deactivations
+from tests.support.due_scans import DueScans
+from tests.support.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene, Pages
+from tests.support.renewals import Renewals
+from tests.support.scene import Scene
+from tests.support.serving import RunWorker
+from tests.support.settings_for import MakeSettings
+from tests.support.time_skipping import SkippingScene
 
 
 @pytest.fixture
@@ -80,9 +82,6 @@ def deactivations(platform: Platform, settings: Settings) -> Deactivations:
 def renew(platform: Platform) -> Renewals:
     """`await renew(slug, until)`."""
     return Renewals(platform)
-
-
-OWN_DATABASE = "away"
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal.runners import SANDBOXED
-from tests.data import Platform
 from tests.replay.replaying import replay
+from tests.support.data import Platform
 from worker import WORKFLOW_TYPES, build_workers
 from workflows.send_notification import SendNotificationWorkflow
 

@@ -14,7 +14,7 @@ from db.items import deactivate, ended
 from db.items.deactivate import Deactivated
 from db.items.ended import EndedItem
 from settings import Settings
-from tests.data import Platform
+from tests.support.data import Platform
 
 
 async def _start_nothing(_alert: StartableNotification) -> None:

@@ -19,9 +19,9 @@ from contracts.sending import SendNotificationResult
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from tests.conftest import RunWorker
-from tests.data import Platform
-from tests.scanning import all_finished, deactivate, scan
+from tests.support.data import Platform
+from tests.support.scanning import all_finished, deactivate, scan
+from tests.support.serving import RunWorker
 from workflows.send_notification import SendNotificationWorkflow
 
 EMAIL = "anna@customer.example"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from contracts.deactivating import DeactivateEndedResult
-from tests.data import Platform
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.due_scans import at
+from tests.support.data import Platform
+from tests.support.deactivations import Deactivations
+from tests.support.due_scans import at
 
 END = at("2026-06-15T12:00")
 LIMIT = timedelta(hours=72)

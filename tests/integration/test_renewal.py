@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from db.items.renew import NoSuchProject, NotRenewable, Reactivated, Renewal
-from tests.data import Platform
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.due_scans import at
-from tests.workflows.renewals import Renewals
+from tests.support.data import Platform
+from tests.support.deactivations import Deactivations
+from tests.support.due_scans import at
+from tests.support.renewals import Renewals
 
 NOW = at("2026-06-15T12:00")
 DAY = timedelta(days=1)

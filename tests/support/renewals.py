@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from db.items.renew import Renewal, renew_project
-from tests.data import Platform
+from tests.support.data import Platform
 
 
 @dataclass(frozen=True)

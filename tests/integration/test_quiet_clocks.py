@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.workflows.due_scans import at
+from tests.support.due_scans import at
 
 MINUTE = timedelta(minutes=1)
 ZONES = """

@@ -11,7 +11,7 @@ from contracts.sending import DeliveryStatus, Evidence, KnownDelivery, Reason, S
 from db.record import attempt, settle
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
-from tests.data import Platform
+from tests.support.data import Platform
 
 GAVE_UP = SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
 

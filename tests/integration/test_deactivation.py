@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts.deactivating import DeactivateEndedResult
-from tests.data import Platform
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.due_scans import at
+from tests.support.data import Platform
+from tests.support.deactivations import Deactivations
+from tests.support.due_scans import at
 
 NOW = at("2026-06-15T12:00")
 ENDED = NOW - timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""A worker that dies, or freezes, at a step that it is told: `python -m tests.workflows.crashing_worker STEP`."""
+"""A worker that dies, or freezes, at a step that it is told: `python -m tests.support.crashing_worker STEP`."""
 
 from __future__ import annotations
 

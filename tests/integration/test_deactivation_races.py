@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.deactivating import DeactivateEndedResult
 from db import locks
-from tests.data import Platform
-from tests.locks import somebody_waits
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.due_scans import at
+from tests.support.data import Platform
+from tests.support.deactivations import Deactivations
+from tests.support.due_scans import at
+from tests.support.locks import somebody_waits
 
 NOW = at("2026-06-15T12:00")
 ENDED = NOW - timedelta(hours=1)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.items import due, ended, untold
 from db.operators import problems
 from db.record import stuck
-from tests.data import Platform
+from tests.support.data import Platform
 
 NOTICES = 20_000
 
