@@ -29,9 +29,9 @@ from commands.running import FAILED, OK, run
 from contracts.keys import NotificationType
 from contracts.queues import Channel
 from contracts.sending import DeliveryStatus, NotificationStatus
-from csv_import.fields import parse_time
 from db.record.list import NotificationFilter
 from runtime import leaving
+from runtime.times import parse_time
 
 app = typer.Typer(
     help=__doc__,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
+from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.keys import NotificationType, give_up_at, item_name, notification_key
 from db.items import deactivate, ended
 from db.items.deactivate import SwitchedOff
-from db.items.ended import DeactivationRules, EndedItem
+from db.items.ended import EndedItem
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
 
@@ -140,10 +141,3 @@ def named(slugs: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = len(slugs) - NAMED
     return ", ".join(slugs[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def deactivation_rules(settings: Settings, now: datetime) -> DeactivationRules:
-    """The rules of a deactivation that looks at the items at `now`."""
-    ended_before = now - timedelta(seconds=settings.deactivate_grace)
-    hold = timedelta(seconds=settings.deactivate_hold_limit if settings.deactivate_only_after_notice else 0)
-    return DeactivationRules(now, ended_before, held_after=min(ended_before, now - hold))

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 import structlog
-from cronsim import CronSim
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
-from contracts.keys import NotificationType, give_up_at, item_name, notification_key
+from activities.rules import due_rules, new_warning
+from contracts.keys import NotificationType, give_up_at
 from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
 from db.items import due
 from db.record import startable
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
 from temporal.rate_limits import chat_fairness
-
-LAST_CHANCE_MARGIN = timedelta(hours=1)
-"""A scan takes its time: an item that ends within this after the next scan cannot wait for it."""
 
 COUNTED_UP_TO = 1_000_000
 TOO_MANY = "scan_too_many"
@@ -104,31 +100,3 @@ class DueItemActivities:
                 per_company=self._settings.scan_max_in_flight_per_company,
                 chat_fairness=chat_fairness(self._settings),
             )
-
-
-def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> due.DueRules:
-    """The rules of a scan meant for `scan_at` that looks at the items at `now`."""
-    zone = ZoneInfo(settings.expiry_scan_timezone)
-    next_scan = next(CronSim(settings.expiry_scan_cron, now.astimezone(zone)))
-    return due.DueRules(
-        now=now,
-        last_chance_before=next_scan + LAST_CHANCE_MARGIN,
-        default_thresholds=settings.expiry_thresholds_days,
-        # On the clock of the schedule: two scans at nine are a day apart, also when that day has 23 hours.
-        cooling_since=(scan_at.astimezone(zone) - timedelta(hours=settings.expiry_cooldown_hours)).astimezone(UTC),
-    )
-
-
-def new_warning(item: due.DueItem, give_up_at: datetime) -> NewNotification:
-    """The notification to open for a due item."""
-    name = item_name(item.project_id, item.ar_content_id)
-    return NewNotification(
-        item.company_id,
-        item.project_id,
-        item.ar_content_id,
-        item.ends_at,
-        notification_key(NotificationType.EXPIRING, name, item.ends_at, item.threshold_days),
-        give_up_at,
-        item.threshold_days,
-        item.days_left,
-    )

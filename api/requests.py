@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ema
 
 from contracts.keys import NotificationType
 from contracts.sending import NotificationStatus
-from csv_import.fields import parse_time
+from runtime.times import parse_time
 
 MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.deactivation import deactivation_rules
+from activities.rules import deactivation_rules
 from commands.following import follow, where
 from commands.output import print_json, print_line, print_table
 from commands.pausing import tell_if_paused

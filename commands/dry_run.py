@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.due_items import due_rules
+from activities.rules import due_rules
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database
 from contracts.queues import Channel

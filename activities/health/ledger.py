@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.common import RetryPolicy
 
 from activities.alerts import UNHEARD_FOR, operator_fault_text
-from activities.due_items import due_rules
 from activities.health.findings import Findings, Problem, found
+from activities.rules import due_rules
 from contracts.queues import Channel
 from db.items import untold
 from db.operators import pauses, problems

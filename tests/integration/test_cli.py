@@ -188,7 +188,7 @@ async def test_import_names_bad_lines_and_exits_1(database: dict[str, str], tmp_
     (tmp_path / "projects.csv").write_text("\n".join(lines))
     strict = await cli("import", str(tmp_path), "--strict", "--json", environment=database)
     loaded = await cli("import", str(tmp_path), environment=database)
-    reason = "'tomorrow' is no time; write ISO 8601 with offset or +7d"
+    reason = "'tomorrow' is not a time: write ISO 8601 with offset or +7d"
     assert (strict.status, loaded.status) == (1, 1)
     assert strict.json == {
         "loaded": False,

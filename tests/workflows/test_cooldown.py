@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.due_items import due_rules
+from activities.rules import due_rules
 from tests.conftest import MakeSettings
 from tests.data import Platform
 from tests.workflows.due_scans import DueScans, at
