@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue as TaskQueueName
@@ -15,6 +14,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from commands.output import stderr_console
 from commands.running import CommandFailed, complain
 from settings import Settings
+from temporal.web_ui import workflow_url
 
 LOOK_FOR_WORKER_EVERY = 5
 """Seconds."""
@@ -26,8 +26,7 @@ Result = TypeVar("Result")
 
 def where(settings: Settings, client: Client, workflow_id: str) -> dict[str, str]:
     """What tells an operator where to look."""
-    base = settings.temporal_ui_url.rstrip("/")
-    url = f"{base}/namespaces/{quote(client.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+    url = workflow_url(settings.temporal_ui_url, client.namespace, workflow_id)
     return {"workflow_id": workflow_id, "web_ui_url": url}
 
 
