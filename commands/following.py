@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue as TaskQueueName
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from activities.health import pollers
 from commands.output import stderr_console
 from commands.running import CommandFailed, complain
 from settings import Settings
@@ -19,7 +17,7 @@ from temporal.web_ui import workflow_url
 LOOK_FOR_WORKER_EVERY = 5
 """Seconds."""
 LIVE_POLLER = timedelta(seconds=90)
-"""A worker that lives has polled within this: a poll waits a minute at the most."""
+"""A live worker has polled within this time: a poll waits for a minute at most."""
 
 Result = TypeVar("Result")
 
@@ -51,15 +49,9 @@ async def follow(
 
 async def _hint_at_missing_worker(client: Client, queue: str, noun: str) -> None:
     """Says so, once, when no worker polls the queue."""
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueueName(name=queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
     while True:
         await asyncio.sleep(LOOK_FOR_WORKER_EVERY)
-        description = await client.workflow_service.describe_task_queue(request)
-        oldest = datetime.now(UTC) - LIVE_POLLER
-        if not any(poller.last_access_time.ToDatetime(UTC) > oldest for poller in description.pollers):
+        answer = await pollers.look_at(client, queue, pollers.WORKFLOW)
+        if not pollers.recent(answer.pollers, LIVE_POLLER):
             complain(f"No worker polls the task queue {queue}, so the {noun} waits: start `python worker.py`.")
             return
