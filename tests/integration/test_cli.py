@@ -294,7 +294,7 @@ async def test_waiting_for_a_scan_times_out_and_the_scan_goes_on(environment: di
     description = await temporal.get_workflow_handle("scan-expiring").describe()
     await temporal.get_workflow_handle("scan-expiring").terminate()
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it goes on"
+    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it keeps running"
     assert description.close_time is None
 
 
