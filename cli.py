@@ -24,14 +24,15 @@ from commands import (
     renewing,
     scanning,
     servers,
+    untold,
     upkeep,
 )
 from commands.running import FAILED, OK, run
 from contracts.keys import NotificationType, is_about_an_item
 from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStatus
-from csv_import.fields import parse_time
 from db.record.list import NotificationFilter
 from runtime import leaving
+from runtime.times import parse_time
 
 app = typer.Typer(
     help=__doc__,
@@ -116,7 +117,7 @@ def scan(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the scan has ended.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The scan goes on."),
+        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The scan keeps running."),
     ] = None,
     only_show: Annotated[bool, typer.Option("--dry-run", help="Show who would be told what; send nothing.")] = False,
     at: Annotated[
@@ -128,7 +129,7 @@ def scan(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Scan for what is about to end, now. A scan by hand that still runs is joined."""
+    """Scan for what is about to end, now. If a manual scan is already running, this follows it."""
     if only_show and wait:
         raise typer.BadParameter("--dry-run starts nothing to --wait for")
     if timeout is not None and not wait:
@@ -138,7 +139,7 @@ def scan(
     if allow_many and only_show:
         raise typer.BadParameter("--dry-run opens nothing: it shows all, however many")
     if only_show:
-        run(dry_run.dry_run(at, as_json=as_json))
+        run(dry_run.scan(at, as_json=as_json))
     run(scanning.scan(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
 
 
@@ -266,7 +267,7 @@ def read_bounces(
 
 @app.command()
 def pause(why: Why, by: Operator, as_json: Json = False) -> None:
-    """Stop the sending to companies, the scan and the switching off. Tests and alerts still go."""
+    """Stop the sending to companies, the scan and the deactivation. Tests and alerts still go."""
     run(pausing.pause(by, why, as_json=as_json))
 
 
@@ -281,17 +282,19 @@ def deactivate(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the deactivation has ended.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The deactivation goes on."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="With --wait: fail after this time. The deactivation keeps running."
+        ),
     ] = None,
     only_show: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be switched off; change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be deactivated; change nothing.")
     ] = False,
     allow_many: Annotated[
-        bool, typer.Option("--allow-many", help="Switch off even more than SCAN_MAX_NOTICES.")
+        bool, typer.Option("--allow-many", help="Deactivate even more than SCAN_MAX_NOTICES.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Switch off what has ended, now. A deactivation by hand that still runs is joined."""
+    """Deactivate what has ended, now. If a manual deactivation is already running, this follows it."""
     if only_show and wait:
         raise typer.BadParameter("--dry-run starts nothing to --wait for")
     if timeout is not None and not wait:
@@ -299,7 +302,7 @@ def deactivate(
     if allow_many and only_show:
         raise typer.BadParameter("--dry-run switches nothing off: it shows all, however many")
     if only_show:
-        run(deactivating.dry_run(as_json=as_json))
+        run(dry_run.deactivate(as_json=as_json))
     run(deactivating.deactivate(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
 
 
@@ -314,7 +317,8 @@ def renew(
     why: Why = "renewed",
     as_json: Json = False,
 ) -> None:
-    """Renew a project. What was switched off at its end comes back, and what is still to tell of it is skipped."""
+    """Renew a project. What was deactivated at its end comes back; notifications of the old end that still wait are
+    skipped."""
     if until <= datetime.now(UTC):
         raise typer.BadParameter(f"--until {until:%Y-%m-%d %H:%M:%S} UTC is not in the future")
     run(renewing.renew(slug, until, by, why, as_json=as_json))
@@ -345,15 +349,15 @@ def problems(as_json: Json = False) -> None:
     run(health.problems(as_json=as_json))
 
 
-@app.command()
-def untold(
+@app.command("untold")
+def list_untold(
     within: Annotated[
         timedelta, typer.Option(parser=_duration, metavar="DURATION", help="How soon it ends: 3d, 12h, 30m.")
     ] = "3d",  # type: ignore[assignment] # parsed as if it had been given
     as_json: Json = False,
 ) -> None:
     """List what ends soon, or has ended and is still on, and of whose end nobody was told, with the reasons."""
-    run(health.list_untold(within, as_json=as_json))
+    run(untold.list_untold(within, as_json=as_json))
 
 
 @app.command("servers")

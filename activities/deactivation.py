@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
+from activities.brake import Brake
+from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.keys import NotificationType, give_up_at, item_name, notification_key
 from db.items import deactivate, ended
 from db.items.deactivate import SwitchedOff
-from db.items.ended import DeactivationRules, EndedItem
+from db.items.ended import EndedItem
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
 
@@ -24,6 +25,7 @@ TOO_MANY = "deactivation_too_many"
 AUTO_RENEW_ENDED = "auto_renew_ended"
 UNTOLD = "deactivated_untold"
 """The problems' codes."""
+_TOO_MANY_SUBJECT = "{found} would be switched off, and none was"
 _TOO_MANY = """\
 {found} items have ended and would be switched off, which is more than SCAN_MAX_NOTICES ({limit}). So none
 was.
@@ -45,8 +47,6 @@ off: {slugs}.
 `python cli.py renew SLUG --until TIME`.
 """
 
-log = structlog.get_logger(__name__)
-
 
 class DeactivationActivities:
     """The deactivation's step. It may run twice: what is off is not found again."""
@@ -55,6 +55,9 @@ class DeactivationActivities:
         self._engine = engine
         self._settings = settings
         self._alerts = alerts
+        self._brake = Brake(
+            alerts, settings.scan_max_notices, problem=TOO_MANY, subject=_TOO_MANY_SUBJECT, message=_TOO_MANY
+        )
 
     @activity.defn
     async def deactivate_ended(self, input: DeactivateEndedInput) -> DeactivateEndedResult:
@@ -74,10 +77,12 @@ class DeactivationActivities:
             auto_renewing = await ended.find_auto_renewing(connection, rules) if input.first_page else []
         if input.first_page:
             await self._alert_of_auto_renewing(auto_renewing)
-        if input.found_before + found > self._settings.scan_max_notices and not input.allow_many:
-            return await self._too_many(input.found_before + found)
+        found += input.found_before
+        if self._brake.stops(found, allow_many=input.allow_many):
+            await self._brake.alert(found)
+            return DeactivateEndedResult(found, 0, 0, 0, more=False, too_many=True)
         if input.first_page:
-            await self._alerts.withdraw(TOO_MANY)
+            await self._brake.release()
         await self._alert_of_untold([item for item in page if not item.told])
         async with self._engine.begin() as connection:
             switched_off = await deactivate.switch_off(connection, rules, page)
@@ -113,16 +118,6 @@ class DeactivationActivities:
             _AUTO_RENEW_ENDED.format(slugs=named(slugs)),
         )
 
-    async def _too_many(self, found: int) -> DeactivateEndedResult:
-        limit = self._settings.scan_max_notices
-        log.error("deactivation_too_many", found=found, limit=limit)
-        await self._alerts.alert(
-            TOO_MANY,
-            f"{found} would be switched off, and none was",
-            _TOO_MANY.format(found=found, limit=limit),
-        )
-        return DeactivateEndedResult(found, 0, 0, 0, more=False, too_many=True)
-
 
 def _notification(item: SwitchedOff, now: datetime, limit: float | None) -> NewNotification:
     name = item_name(item.project_id, item.ar_content_id)
@@ -140,10 +135,3 @@ def named(slugs: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = len(slugs) - NAMED
     return ", ".join(slugs[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def deactivation_rules(settings: Settings, now: datetime) -> DeactivationRules:
-    """The rules of a deactivation that looks at the items at `now`."""
-    ended_before = now - timedelta(seconds=settings.deactivate_grace)
-    hold = timedelta(seconds=settings.deactivate_hold_limit if settings.deactivate_only_after_notice else 0)
-    return DeactivationRules(now, ended_before, held_after=min(ended_before, now - hold))

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ema
 from channels.registry import find_channel, names
 from contracts.keys import NotificationType
 from contracts.sending import ALWAYS_DELIVERED, NotificationStatus
-from csv_import.fields import parse_time
+from runtime.times import parse_time
 
 MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800

@@ -48,6 +48,11 @@ class DeactivationProgress:
     """Started and not written down as such yet."""
     too_many: bool = False
 
+    @property
+    def all_paged(self) -> bool:
+        """No page is left to take."""
+        return self.all_off
+
 
 @dataclass(frozen=True)
 class DeactivateExpiredInput:

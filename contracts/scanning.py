@@ -141,6 +141,11 @@ class ScanProgress:
     recovered: int = 0
     too_many: bool = False
 
+    @property
+    def all_paged(self) -> bool:
+        """No page is left to take."""
+        return self.all_opened
+
 
 @dataclass(frozen=True)
 class ScanExpiringInput:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.alerts import UNHEARD_FOR, operator_fault_text
-from activities.due_items import due_rules
 from activities.health.findings import Findings, Problem, found
+from activities.rules import due_rules
 from channels.base import Channel
 from channels.registry import channels, find_channel
 from contracts.sending import ATTEMPT_MARGIN, HEARTBEAT_TIMEOUT

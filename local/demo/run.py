@@ -26,6 +26,7 @@ from local.demo.children import Child, ChildFailedError
 from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, ROOT, STATE, environment, external
 from local.embedded.servers import EmbeddedServers
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
+from temporal.web_ui import workflow_url, workflows_url
 
 SCAN_SECONDS = 60.0
 FINISH_SECONDS = 300.0
@@ -189,10 +190,10 @@ class Demo:
 
     def show_links(self) -> None:
         children = quote('NotificationType="expiring"')
-        namespace = self._endpoints["temporal_namespace"]
+        workflows = workflows_url(self._endpoints["temporal_ui_url"], self._endpoints["temporal_namespace"])
         links = {
             "The scan": self._scan_link,
-            "Its children": f"{self._endpoints['temporal_ui_url']}/namespaces/{namespace}/workflows?query={children}",
+            "Its children": f"{workflows}?query={children}",
             "The API": f"{self._api_url}/docs",
             "The mails": str(MAIL),
             "The logs": str(STATE / "logs"),
@@ -210,8 +211,7 @@ class Demo:
             await asyncio.sleep(0.5)
 
     def _workflow_link(self, workflow_id: str) -> str:
-        namespace = self._endpoints["temporal_namespace"]
-        return f"{self._endpoints['temporal_ui_url']}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+        return workflow_url(self._endpoints["temporal_ui_url"], self._endpoints["temporal_namespace"], workflow_id)
 
 
 def _table(ledger: list[comparison.LedgerRow]) -> Table:

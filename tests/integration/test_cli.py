@@ -149,7 +149,7 @@ async def test_import_names_bad_lines_and_exits_1(database: dict[str, str], tmp_
     (tmp_path / "projects.csv").write_text("\n".join(lines))
     strict = await cli("import", str(tmp_path), "--strict", "--json", environment=database)
     loaded = await cli("import", str(tmp_path), environment=database)
-    reason = "'tomorrow' is no time; write ISO 8601 with offset or +7d"
+    reason = "'tomorrow' is not a time: write ISO 8601 with offset or +7d"
     assert (strict.status, loaded.status) == (1, 1)
     assert strict.json == {
         "loaded": False,
@@ -255,7 +255,7 @@ async def test_waiting_for_a_scan_times_out_and_the_scan_goes_on(environment: di
     description = await temporal.get_workflow_handle("scan-expiring").describe()
     await temporal.get_workflow_handle("scan-expiring").terminate()
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it goes on"
+    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it keeps running"
     assert description.close_time is None
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.due_items import due_rules
+from activities.rules import due_rules
 from tests.support.data import Platform
 from tests.support.due_scans import DueScans, at
 from tests.support.settings_for import MakeSettings

@@ -151,7 +151,7 @@ async def test_a_bad_line_is_named_and_the_good_ones_are_loaded(run_import: Impo
     run_import.write(companies=ACME, projects=["x,acme,X,,,tomorrow,,,,,", SITE, "y,nobody,Y,,,+1d,,,,,"])
     report = await run_import()
     assert messages(report) == [
-        "projects.csv:2: expires_at: 'tomorrow' is no time; write ISO 8601 with offset or +7d",
+        "projects.csv:2: expires_at: 'tomorrow' is not a time: write ISO 8601 with offset or +7d",
         "projects.csv:4: company_slug: 'nobody' is not there: neither in companies.csv nor in the database",
     ]
     assert report.files["projects.csv"] == FileReport(new=1, bad=2)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.due_items import LAST_CHANCE_MARGIN
+from activities.rules import LAST_CHANCE_MARGIN
 from db.items.due import DueItem
 from settings import Settings
 from tests.support.data import Platform

@@ -92,7 +92,7 @@ async def test_deactivate_wait_follows_it_to_its_end(
         "started": 1,
         "too_many": False,
     }
-    assert again.out == "Switched off 0 projects and 0 AR contents, opened 0, started 0 notifications.\n"
+    assert again.out == "Deactivated 0 projects and 0 AR contents, opened 0, started 0 notifications.\n"
     assert await deactivations.projects() == {"ship": "expired*"}
 
 
@@ -114,8 +114,8 @@ async def test_more_than_allowed_exits_1_and_says_how_to_allow_it(
         allowed = await cli("deactivate", "--wait", "--allow-many", "--json", environment=environment)
     assert (refused.status, refused.json["found"], refused.json["too_many"]) == (1, 2, True)
     assert refused.err.endswith(
-        "2 is more than SCAN_MAX_NOTICES (1), so nothing was switched off: `deactivate --dry-run` lists them, "
-        "`deactivate --allow-many` switches them off.\n"
+        "2 is more than SCAN_MAX_NOTICES (1), so nothing was deactivated: `deactivate --dry-run` lists them, "
+        "`deactivate --allow-many` deactivates them.\n"
     )
     assert (allowed.status, allowed.json["projects"]) == (0, 2)
     assert set((await deactivations.projects()).values()) == {"expired*"}
@@ -140,7 +140,7 @@ async def test_a_dry_run_shows_what_would_go_and_what_would_be_held_and_changes_
     assert ends_at.utcoffset() in (timedelta(hours=12), timedelta(hours=13))
     assert datetime.fromisoformat(ship["held_until"]) - ends_at == timedelta(hours=48)
     assert re.search(r"museum +ship +\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T +\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T", table.out)
-    assert "1 would be switched off at " in table.out
+    assert "1 would be deactivated at " in table.out
     assert "UTC, 1 would be held. Nothing was changed." in table.out
     assert set((await deactivations.projects()).values()) == {"active"}
 

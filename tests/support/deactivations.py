@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from activities.alerts import Alerts
-from activities.deactivation import DeactivationActivities, deactivation_rules
+from activities.deactivation import DeactivationActivities
+from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.scanning import StartableNotification
 from db.items import deactivate, ended

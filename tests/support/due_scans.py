@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.due_items import due_rules, new_warning
+from activities.rules import due_rules, new_warning
 from contracts.keys import NotificationType
 from contracts.scanning import PageCursor
 from db.items import due

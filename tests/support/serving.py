@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from temporalio.client import Client
 from temporalio.worker import WorkflowRunner
 
-from contracts.queues import TaskQueue
+from channels.registry import all_queues
 from settings import Settings
 from temporal.runners import SANDBOXED
 from worker import run_worker
@@ -20,9 +20,9 @@ RunWorker = Callable[..., AbstractAsyncContextManager[None]]
 
 def serving(client: Client, runner: WorkflowRunner = SANDBOXED) -> RunWorker:
     @asynccontextmanager
-    async def run(settings: Settings, queues: tuple[TaskQueue, ...] = tuple(TaskQueue)) -> AsyncIterator[None]:
+    async def run(settings: Settings, queues: tuple[str, ...] | None = None) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        running = asyncio.create_task(run_worker(settings, client, queues, stop, runner))
+        running = asyncio.create_task(run_worker(settings, client, queues or all_queues(), stop, runner))
         try:
             yield
         finally:
