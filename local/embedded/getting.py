@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from local.embedded.locks import FileLock
-from local.embedded.process import ServerProcess
+from local.embedded.locks import ProcessLock
+from local.embedded.process import ChildProcess
 
 Progress = Callable[[str], None]
 
@@ -44,7 +44,7 @@ def cache_directory() -> Path:
 @asynccontextmanager
 async def sole_getter(lock_file: Path, what: str, progress: Progress) -> AsyncIterator[None]:
     """One process at a time; the others wait."""
-    lock = FileLock(lock_file)
+    lock = ProcessLock(lock_file)
     waiting = False
     while not lock.try_acquire():
         if not waiting:
@@ -102,8 +102,8 @@ async def run(command: Sequence[str], workshop: Path, environment: Mapping[str, 
         raise WayFailed(_last_line(process))
 
 
-def _start(command: Sequence[str], workshop: Path, environment: Mapping[str, str]) -> ServerProcess:
-    return ServerProcess(
+def _start(command: Sequence[str], workshop: Path, environment: Mapping[str, str]) -> ChildProcess:
+    return ChildProcess(
         command,
         log_file=workshop / "log",
         death_signal=signal.SIGKILL,
@@ -111,5 +111,5 @@ def _start(command: Sequence[str], workshop: Path, environment: Mapping[str, str
     )
 
 
-def _last_line(process: ServerProcess) -> str:
+def _last_line(process: ChildProcess) -> str:
     return process.log_tail(1).strip()

@@ -5,13 +5,11 @@ it by `atexit`, which our processes skip (they leave by `os._exit`). A child can
 """
 
 import asyncio
-import contextlib
 import os
 import re
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +19,9 @@ from urllib.parse import quote
 import asyncpg
 
 from local.embedded import postgres_install
-from local.embedded.locks import FileLock
+from local.embedded.locks import ProcessLock
 from local.embedded.postgres_leftovers import end_leftovers
-from local.embedded.process import EmbeddedServerError, ServerProcess, SystemUser
+from local.embedded.process import ChildProcess, EmbeddedServerError, SystemUser
 
 NOT_DURABLE: Final[Mapping[str, str]] = {
     "fsync": "off",
@@ -64,8 +62,8 @@ class EmbeddedPostgres:
         self._directory = directory.absolute()
         self._settings = {**_DEFAULTS, **(settings or {})}
         self._log_file = self._beside(".log")
-        self._lock = FileLock(self._beside(".lock"))
-        self._process: ServerProcess | None = None
+        self._lock = ProcessLock(self._beside(".lock"))
+        self._process: ChildProcess | None = None
         self._socket_directory: Path | None = None
 
     def _beside(self, suffix: str) -> Path:
@@ -124,7 +122,7 @@ class EmbeddedPostgres:
             raise
         settings = {**self._settings, "unix_socket_directories": str(self._ensure_socket_directory(user))}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._process = ServerProcess(
+        self._process = ChildProcess(
             [str(programs / "postgres"), "-D", str(self._directory), *options],
             log_file=self._log_file,
             # A fast shutdown: sessions are ended, and no process or shared memory is left.
@@ -132,7 +130,8 @@ class EmbeddedPostgres:
             environment=postgres_install.environment(),
             user=user,
         )
-        await self._wait_until_ready(self._process)
+        if not await self._process.becomes(self._answers, _START_SECONDS):
+            raise EmbeddedServerError(f"The embedded PostgreSQL {self._process.why_not_ready()}")
 
     def _prepare_directory(self, programs: Path, user: SystemUser | None) -> None:
         self._directory.parent.mkdir(parents=True, exist_ok=True)
@@ -159,16 +158,13 @@ class EmbeddedPostgres:
             postgres_install.own(self._socket_directory, user)
         return self._socket_directory
 
-    async def _wait_until_ready(self, process: ServerProcess) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.exit_code is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError, asyncpg.PostgresError):
-                connection = await self._connect()
-                await connection.close()
-                return
-            await asyncio.sleep(0.02)
-        state = "ended at its start" if process.exit_code is not None else "is not ready in time"
-        raise EmbeddedServerError(f"The embedded PostgreSQL {state}:\n{process.log_tail()}")
+    async def _answers(self) -> bool:
+        try:
+            connection = await self._connect()
+            await connection.close()
+        except (OSError, asyncpg.PostgresError):
+            return False
+        return True
 
     async def stop(self, *, immediate: bool = False) -> None:
         """End the server: in order, or at once and to be recovered from its log at the next start.

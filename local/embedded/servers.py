@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from local.embedded.getting import say_nothing
-from local.embedded.locks import FileLock
+from local.embedded.locks import ProcessLock
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.process import EmbeddedServerError
 from local.embedded.temporal import EmbeddedTemporal
@@ -30,7 +30,7 @@ class EmbeddedServers:
     ) -> None:
         """The servers of the directory `state`, which is created. See both classes for the settings."""
         self._state = state.absolute()
-        self._lock = FileLock(self._state / "servers.lock")
+        self._lock = ProcessLock(self._state / "servers.lock")
         self._endpoints_file = self._state / "endpoints.json"
         self.postgres = EmbeddedPostgres(self._state / "postgres", settings=postgres_settings)
         self.temporal = EmbeddedTemporal(

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from local.embedded.getting import say_nothing
-from local.embedded.process import EmbeddedServerError, ServerProcess
+from local.embedded.process import ChildProcess, EmbeddedServerError
 from local.embedded.temporal_cli import find_or_get_temporal
 
 __all__ = ["FAIR_QUEUES", "EmbeddedTemporal", "find_or_get_temporal"]
@@ -69,7 +68,7 @@ class EmbeddedTemporal:
         self._dynamic_config = {**FAIR_QUEUES, **(dynamic_config or {})}
         self._search_attributes = dict(search_attributes or {})
         self._progress = progress
-        self._process: ServerProcess | None = None
+        self._process: ChildProcess | None = None
         self._ports: tuple[int, int] | None = None
 
     @property
@@ -129,14 +128,15 @@ class EmbeddedTemporal:
                 return
 
     async def _start_on(self, executable: Path, port: int, ui_port: int) -> None:
-        self._process = ServerProcess(
+        self._process = ChildProcess(
             [str(executable), *self._arguments(port, ui_port)],
             log_file=self._log_file,
             # SQLite survives it, and a graceful stop would only be for clients that have died with us.
             death_signal=signal.SIGKILL,
             environment=_environment(),
         )
-        await self._wait_until_ready(self._process)
+        if not await self._process.becomes(self._answers, _START_SECONDS):
+            raise EmbeddedServerError(f"The embedded Temporal server {self._process.why_not_ready()}")
 
     def _arguments(self, port: int, ui_port: int) -> list[str]:
         options = ["--ip", _HOST, "--port", str(port), "--ui-port", str(ui_port), "--log-level", "warn"]
@@ -150,15 +150,6 @@ class EmbeddedTemporal:
         for name, value in self._dynamic_config.items():
             options += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
         return ["server", "start-dev", *options]
-
-    async def _wait_until_ready(self, process: ServerProcess) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.exit_code is None and time.monotonic() < deadline:
-            if await self._answers():
-                return
-            await asyncio.sleep(0.05)
-        state = "ended at its start" if process.exit_code is not None else "is not ready in time"
-        raise EmbeddedServerError(f"The embedded Temporal server {state}:\n{process.log_tail()}")
 
     async def _answers(self) -> bool:
         try:
