@@ -64,22 +64,17 @@ def empty(folder: Path) -> None:
 
 
 async def sdk_download(server: Literal["dev-server", "test-server"], workshop: Path) -> Path:
-    """The executable as the Temporal SDK downloads it. Raises WayFailed."""
+    """Download the executable with the Temporal SDK. Raises WayFailed."""
     folder = workshop / "download"
     folder.mkdir()
     script = Path(__file__).with_name("sdk_download.py")
-    process = _start([sys.executable, str(script), server, str(folder)], workshop, {})
-    started = time.monotonic()
-    try:
-        while not await process.wait(0.5):
-            waited = time.monotonic() - started
-            allowed = _DOWNLOAD_SECONDS if any(folder.iterdir()) else _DOWNLOAD_SILENCE_SECONDS
-            if waited > allowed:
-                raise WayFailed(f"nothing arrived within {waited:.0f} s")
-    finally:
-        process.kill()
-    if process.exit_code != 0:
-        raise WayFailed(_last_line(process))
+
+    def check(waited: float) -> None:
+        allowed = _DOWNLOAD_SECONDS if any(folder.iterdir()) else _DOWNLOAD_SILENCE_SECONDS
+        if waited > allowed:
+            raise WayFailed(f"nothing arrived within {waited:.0f} s")
+
+    await _run([sys.executable, str(script), server, str(folder)], workshop, {}, 0.5, check)
     downloaded = [path for path in folder.iterdir() if os.access(path, os.X_OK)]
     if not downloaded:
         raise WayFailed("the SDK left no executable")
@@ -87,29 +82,35 @@ async def sdk_download(server: Literal["dev-server", "test-server"], workshop: P
 
 
 async def run(command: Sequence[str], workshop: Path, environment: Mapping[str, str], progress: Progress) -> None:
-    """Run a command to its end, saying now and then that it still runs. Raises WayFailed."""
-    process = _start(command, workshop, environment)
-    started = time.monotonic()
-    try:
-        while not await process.wait(_PROGRESS_SECONDS):
-            waited = time.monotonic() - started
-            if waited > _RUN_SECONDS:
-                raise WayFailed(f"not done after {waited / 60:.0f} minutes")
-            progress(f"Still at it after {waited:.0f} s.")
-    finally:
-        process.kill()
-    if process.exit_code != 0:
-        raise WayFailed(_last_line(process))
+    """Run a command to its end and report every half minute that it still runs. Raises WayFailed."""
+
+    def check(waited: float) -> None:
+        if waited > _RUN_SECONDS:
+            raise WayFailed(f"not done after {waited / 60:.0f} minutes")
+        progress(f"Still running after {waited:.0f} s.")
+
+    await _run(command, workshop, environment, _PROGRESS_SECONDS, check)
 
 
-def _start(command: Sequence[str], workshop: Path, environment: Mapping[str, str]) -> ChildProcess:
-    return ChildProcess(
+async def _run(
+    command: Sequence[str],
+    workshop: Path,
+    environment: Mapping[str, str],
+    check_seconds: float,
+    check: Callable[[float], None],
+) -> None:
+    """Run a command to its end. `check` gets the seconds it has run so far, and may raise WayFailed to end it."""
+    process = ChildProcess(
         command,
         log_file=workshop / "log",
         death_signal=signal.SIGKILL,
         environment={**os.environ, **environment},
     )
-
-
-def _last_line(process: ChildProcess) -> str:
-    return process.log_tail(1).strip()
+    started = time.monotonic()
+    try:
+        while not await process.wait(check_seconds):
+            check(time.monotonic() - started)
+    finally:
+        process.kill()
+    if process.exit_code != 0:
+        raise WayFailed(process.log_tail(1).strip())

@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from local.programs import Program, run_to_end
-from local.stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SlowDrip
 from local.stand_ins import telegram_answers as answers
+from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
 from local.stand_ins.script_file import smtp_action, telegram_action
+from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply
+from local.stand_ins.telegram_answers import SlowDrip
 
 
 class StandIns:
