@@ -12,8 +12,7 @@ import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote
 
 import asyncpg
@@ -22,6 +21,7 @@ from local.embedded import postgres_install
 from local.embedded.locks import ProcessLock
 from local.embedded.postgres_leftovers import end_leftovers
 from local.embedded.process import ChildProcess, EmbeddedServerError, SystemUser
+from local.running import Running
 
 NOT_DURABLE: Final[Mapping[str, str]] = {
     "fsync": "off",
@@ -47,7 +47,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Running):
     """A PostgreSQL server with its data in one directory, reached through a Unix socket only.
 
     Only our user (and root) can reach the socket, so there is no password. The directory may be one that a
@@ -80,15 +80,6 @@ class EmbeddedPostgres:
             raise EmbeddedServerError("The embedded PostgreSQL has not been started.")
         host = quote(str(self._socket_directory))
         return f"postgresql+asyncpg://{_SUPERUSER}@/{quote(name, safe='')}?host={host}&port={_PORT}"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start the server and wait until it answers.

@@ -6,17 +6,16 @@ import json
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from local.embedded.getting import say_nothing
 from local.embedded.locks import ProcessLock
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.process import EmbeddedServerError
 from local.embedded.temporal import EmbeddedTemporal
+from local.running import Running
 
 
-class EmbeddedServers:
+class EmbeddedServers(Running):
     """Both servers, with their data, their logs and `endpoints.json` in one directory."""
 
     def __init__(
@@ -49,15 +48,6 @@ class EmbeddedServers:
             "temporal_namespace": self.temporal.namespace,
             "temporal_ui_url": self.temporal.ui_url,
         }
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start both servers, then write `endpoints.json`: whoever sees the file can connect.

@@ -8,8 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
@@ -18,6 +17,7 @@ from temporalio.service import RPCError
 from local.embedded.getting import say_nothing
 from local.embedded.process import ChildProcess, EmbeddedServerError
 from local.embedded.temporal_cli import find_or_get_temporal
+from local.running import Running
 
 __all__ = ["FAIR_QUEUES", "EmbeddedTemporal", "find_or_get_temporal"]
 
@@ -39,7 +39,7 @@ _START_ATTEMPTS = 3
 _PORTS = range(15_000, 32_000)
 
 
-class EmbeddedTemporal:
+class EmbeddedTemporal(Running):
     """A Temporal dev server with its Web UI, on free ports of the loopback interface.
 
     The caller sees to it that no two live instances share a database file.
@@ -93,15 +93,6 @@ class EmbeddedTemporal:
         if self._ports is None:
             raise EmbeddedServerError("The embedded Temporal server has not been started.")
         return self._ports
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start the server, after a stop on the same ports, and wait until it describes all its namespaces.
