@@ -1,4 +1,4 @@
-"""Getting a server's programs onto this machine, once for all checkouts: what the ways to them have in common."""
+"""Gets a server's programs onto this machine, once for all checkouts: what the ways to get them share."""
 
 import asyncio
 import os
@@ -23,32 +23,32 @@ _PROGRESS_SECONDS = 30.0
 
 
 class WayFailed(Exception):
-    """One way to a program does not work here; the message says why."""
+    """One way to get a program does not work here. The message says why."""
 
 
 def say_nothing(_message: str) -> None:
-    """The progress of those who do not want to hear it."""
+    """Ignore progress messages."""
 
 
 def on_path(name: str) -> str | None:
-    """The absolute path of a command, whatever the working directory will be."""
+    """The absolute path of a command on PATH, or None."""
     found = shutil.which(name)
     return os.path.abspath(found) if found else None
 
 
 def cache_directory() -> Path:
-    """Where what is fetched once for all checkouts is kept; it may be deleted at any time."""
+    """The folder for what all checkouts share. It may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "expiry-notifier"
 
 
 @asynccontextmanager
 async def sole_getter(lock_file: Path, what: str, progress: Progress) -> AsyncIterator[None]:
-    """One process at a time; the others wait."""
+    """Let one process at a time into the block. The others wait."""
     lock = ProcessLock(lock_file)
     waiting = False
     while not lock.try_acquire():
         if not waiting:
-            progress(f"Waiting for another process ({lock.holder()}) that gets {what}.")
+            progress(f"Waiting for process {lock.holder()}, which is getting {what}.")
             waiting = True
         await asyncio.sleep(0.2)
     try:
@@ -58,7 +58,7 @@ async def sole_getter(lock_file: Path, what: str, progress: Progress) -> AsyncIt
 
 
 def empty(folder: Path) -> None:
-    """Makes the folder, without what was in it."""
+    """Make the folder, or remove what is in it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
