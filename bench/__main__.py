@@ -20,12 +20,12 @@ from rich.console import Console
 
 from bench.floor import measure_floor
 from bench.job import measure_job, prepare
-from bench.measure import Measured
-from bench.programs import BenchError
+from bench.measure import BenchError, Measured
 from bench.report import Round, summary, table
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.process import EmbeddedServerError
 from local.embedded.temporal import EmbeddedTemporal
+from local.programs import ProgramError
 from runtime import leaving, signals
 from settings import Settings
 
@@ -112,7 +112,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         try:
             rounds = work.result()
-        except (BenchError, EmbeddedServerError) as error:
+        except (BenchError, EmbeddedServerError, ProgramError) as error:
             sys.stderr.write(f"bench: {error}\n")
             return 1
     result = summary(rounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,12 +13,12 @@ import httpx
 from temporalio.client import Client
 
 from bench import data
-from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
-from bench.programs import CHECKOUT, BenchError, logged, program
+from bench.measure import BenchError, Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
 from contracts.queues import WORKFLOWS, task_queue
 from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
+from local.programs import Program
 from settings import Settings
 from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -44,21 +45,18 @@ async def measure_job(
     database = namespace.replace("-", "_")
     await postgres.create_database(database, template=TEMPLATE)
     database_url = postgres.database_url(database)
-    log_file = folder / "worker.log"
-    async with program(
+    async with Program(
         ["-m", "local.stand_ins", "--dir", str(folder), "--no-record"],
-        folder / "stand_ins.log",
-        (folder / "stand_ins.json").exists,
-        {},
+        log_file=folder / "stand_ins.log",
+        environment=os.environ,
     ) as stand_ins:
-        endpoints = json.loads((folder / "stand_ins.json").read_bytes())
+        endpoints = json.loads(await stand_ins.wait_for_line('"smtp_port"'))
         settings = _settings(database_url, endpoints)
-        async with program(
-            [str(CHECKOUT / "worker.py")],
-            log_file,
-            logged(log_file, "worker_ready"),
-            {**settings, "TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace},
+        servers = {"TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace}
+        async with Program(
+            ["worker.py"], log_file=folder / "worker.log", environment={**os.environ, **settings, **servers}
         ) as worker:
+            await worker.wait_for_line("worker_ready")
             client = await Client.connect(temporal.address, namespace=namespace)
             pids = {"worker": worker.pid, "stand-ins": stand_ins.pid}
             pids |= {"Temporal": temporal.pid or 0, "PostgreSQL": postgres.pid or 0}
@@ -68,8 +66,10 @@ async def measure_job(
             since, before = now(), cpu_seconds(pids)
             await _scan(client, settings, "measured", notices)
             cpu = spent(before, cpu_seconds(pids))
+        worker.require_success()
         runs = await runs_since(client, since)
         await _verify(database_url, str(endpoints["telegram_api_url"]), warm_up + notices)
+    stand_ins.require_success()
     return Measured(
         notices,
         runs.seconds,

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 import psutil
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from bench.programs import BenchError
-
 POLL_SECONDS = 0.25
 """A count every so often costs next to nothing; the time comes from the server's record, not from the poll."""
+
+
+class BenchError(Exception):
+    """The benchmark has no result. The message says why."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ def as_text(value: object) -> str:
     """A setting's value as an environment variable holds it."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ",".join(str(part) for part in value)
     return str(value.value if isinstance(value, Enum) else value)

@@ -14,6 +14,7 @@ from rich.console import Console
 from local.demo.environment import STATE
 from local.demo.run import Demo, DemoFailedError
 from local.embedded.process import EmbeddedServerError
+from local.programs import ProgramError
 from runtime import leaving, signals
 
 console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=140)
@@ -40,7 +41,7 @@ async def main() -> int:
             status, last_line = await running
         except asyncio.CancelledError:
             status, last_line = 130, "demo: stopped"
-        except (DemoFailedError, EmbeddedServerError) as error:
+        except (DemoFailedError, EmbeddedServerError, ProgramError) as error:
             status, last_line = 1, f"demo: failed: {error}"
     console.print(last_line, style="red" if status else "green", markup=False, highlight=False)
     return status

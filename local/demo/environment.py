@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
+from local.programs import CHECKOUT
 from settings import SECRETS
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".demo"
+STATE = CHECKOUT / ".demo"
 MAIL = STATE / "mail"
 
 PROVIDERS = (
@@ -52,7 +51,6 @@ def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], a
     demo = {
         **QUICK,
         **UNWATCHED,
-        "PYTHONPATH": str(ROOT),
         "DATABASE_URL": endpoints["database_url"],
         "TEMPORAL_ADDRESS": endpoints["temporal_address"],
         "TEMPORAL_NAMESPACE": endpoints["temporal_namespace"],

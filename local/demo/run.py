@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from socket import create_server
@@ -22,12 +24,13 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 
 from contracts.scanning import ScanExpiringResult
 from local.demo import comparison
-from local.demo.children import Child, ChildFailedError
-from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, ROOT, STATE, environment, external
+from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, STATE, environment, external
 from local.embedded.servers import EmbeddedServers
+from local.programs import CHECKOUT, Program
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from temporal.web_ui import workflow_url, workflows_url
 
+LOGS = STATE / "logs"
 SCAN_SECONDS = 60.0
 FINISH_SECONDS = 300.0
 """Longer than GIVE_UP_AFTER and its attempts could take on a slow machine."""
@@ -54,7 +57,7 @@ class Demo:
     def __init__(self, console: Console, data: Path) -> None:
         self._console = console
         self._data = data
-        self._children: list[Child] = []
+        self._programs: dict[str, Program] = {}
         self._scan_link = ""
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -77,31 +80,40 @@ class Demo:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._command("import", str(self._data)))
             group.create_task(self._command("schedules", "apply"))
-            group.create_task(self._child(stack, "api", ["-m", "api"], "api_ready"))
-        # Last: with the first thing it does it may look whether all the others are well.
-        await self._child(stack, "worker", [str(ROOT / "worker.py")], "worker_ready")
+            group.create_task(self._start_program(stack, "api", ["-m", "api"], self._environment, "api_ready"))
+        # Last, because its first task may be the health check of all the others.
+        await self._start_program(stack, "worker", ["worker.py"], self._environment, "worker_ready")
 
     async def _start_stand_ins(self, stack: AsyncExitStack) -> dict[str, object]:
         arguments = ["-m", "local.stand_ins", "--dir", str(STATE), "--mail-dir", str(MAIL)]
         if (script := self._data / "stand_ins.json").exists():
             arguments += ["--script", str(script)]
-        await self._child(stack, "stand_ins", arguments, '"smtp_port"')
+        await self._start_program(stack, "stand_ins", arguments, os.environ, '"smtp_port"')
         stand_ins: dict[str, object] = json.loads((STATE / "stand_ins.json").read_bytes())
         return stand_ins
 
-    async def _child(self, stack: AsyncExitStack, name: str, arguments: list[str], ready: str) -> None:
-        child = Child(name, arguments, STATE / "logs", getattr(self, "_environment", _with_root()))
-        self._children.append(await stack.enter_async_context(child))
-        try:
-            await child.start(lambda output: ready in output)
-        except ChildFailedError as error:
-            raise DemoFailedError(str(error)) from None
+    async def _start_program(
+        self, stack: AsyncExitStack, name: str, arguments: list[str], environment: Mapping[str, str], ready: str
+    ) -> None:
+        """Starts a program with a log of its own and waits for the line that holds `ready`."""
+        LOGS.mkdir(exist_ok=True)
+        program = Program(
+            arguments, log_file=LOGS / f"{name}.log", environment=environment, death_signal=signal.SIGTERM
+        )
+        self._programs[name] = await stack.enter_async_context(program)
+        await program.wait_for_line(ready)
+
+    def _require_programs(self) -> None:
+        """Raises `DemoFailedError` if a program of the demo has ended."""
+        for name, program in self._programs.items():
+            if program.exit_code is not None:
+                raise DemoFailedError(f"the {name} ended with status {program.exit_code}: see {LOGS / name}.log")
 
     async def _command(self, *arguments: str) -> None:
         """Runs one of the operator's commands, in full view."""
         self._console.print(f"$ python cli.py {' '.join(arguments)}", style="bold", markup=False, highlight=False)
         command = await asyncio.create_subprocess_exec(
-            sys.executable, "cli.py", *arguments, cwd=ROOT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
+            sys.executable, "cli.py", *arguments, cwd=CHECKOUT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
         )
         try:
             status = await command.wait()
@@ -156,8 +168,7 @@ class Demo:
                         progress.update(task, completed=counted.ended, total=counted.total or None)
                         if running.done() and counted.ended == counted.total:
                             break
-                        if ended := next((child.ended for child in self._children if child.ended), None):
-                            raise DemoFailedError(ended)
+                        self._require_programs()
                         await asyncio.sleep(0.2)
         except TimeoutError:
             raise DemoFailedError(f"not all has ended after {FINISH_SECONDS:.0f} s: {self._scan_link}") from None
@@ -196,7 +207,7 @@ class Demo:
             "Its children": f"{workflows}?query={children}",
             "The API": f"{self._api_url}/docs",
             "The mails": str(MAIL),
-            "The logs": str(STATE / "logs"),
+            "The logs": str(LOGS),
             "The servers": str(STATE / "endpoints.json"),
         }
         for name, link in links.items():
@@ -206,8 +217,7 @@ class Demo:
         """Until Ctrl-C. Raises `DemoFailedError` if a process of the demo ends by itself."""
         self._console.print("All of this stays up until Ctrl-C.", style="bold")
         while not stop.is_set():
-            if ended := next((child.ended for child in self._children if child.ended), None):
-                raise DemoFailedError(ended)
+            self._require_programs()
             await asyncio.sleep(0.5)
 
     def _workflow_link(self, workflow_id: str) -> str:
@@ -230,10 +240,6 @@ def _outcome(row: comparison.LedgerRow) -> str:
     if row.attempts > 1:
         detail.append(f"{row.attempts} attempts")
     return f"{status} [dim]({', '.join(detail)})[/]" if detail else status
-
-
-def _with_root() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def _free_port() -> int:

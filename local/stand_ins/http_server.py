@@ -161,30 +161,14 @@ class HttpConnection(asyncio.Protocol):
         return b"".join(self._http.send(part) or b"" for part in parts)
 
 
-class HttpServer:
-    """Listens between `start` and `stop`, on the running loop."""
+class HttpServer(tcp.Server[HttpConnection]):
+    """Answers each request with what `handler` returns for it."""
 
     def __init__(self, handler: Handler) -> None:
+        super().__init__()
         self._handler = handler
-        self.connections: tcp.Connections[HttpConnection] = tcp.Connections()
-        self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listens, and returns the port: a free one in place of 0. Raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            partial(HttpConnection, self._handler, self.connections.add, self.connections.discard),
-            host,
-            port,
-            backlog=1024,
-        )
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Closes the listening socket and resets every connection."""
-        if self._server is None:
-            return
-        self._server.close()
-        await self.connections.abort_all()
-        await self._server.wait_closed()
-        self._server = None
+        """Listens, and returns the port. See `listen`."""
+        connection = partial(HttpConnection, self._handler, self.connections.add, self.connections.discard)
+        return await self.listen(connection, host, port)

@@ -1,6 +1,5 @@
 """An SMTP server that keeps what it accepts, and misbehaves where a test asks it to."""
 
-import asyncio
 import os
 import re
 import ssl
@@ -95,15 +94,14 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         self._folder = folder
         self._last_number = _last_number(folder) if folder else 0
         self._implicit_tls = implicit_tls
-        self._connections: tcp.Connections[SmtpConnection] = tcp.Connections()
-        self._server: asyncio.Server | None = None
+        self._server: tcp.Server[SmtpConnection] = tcp.Server()
         self._connection = partial(
             SmtpConnection,
             ConnectionHooks(self._script.arrive, self._accept, offers_auth=bool(users)),
             users=dict(users or {}),
             auth_required=auth_required,
             on_made=self._connected,
-            on_lost=self._connections.discard,
+            on_lost=self._server.connections.discard,
             tls_context=starttls,
             require_starttls=require_starttls,
             data_size_limit=size_limit,
@@ -113,28 +111,17 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         )
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._connection,
-            self.host,
-            self.port,
-            ssl=self._implicit_tls,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._implicit_tls else None,
-            backlog=1024,
+        handshake_seconds = HANDSHAKE_TIMEOUT if self._implicit_tls else None
+        self.port = await self._server.listen(
+            self._connection, self.host, self.port, self._implicit_tls, handshake_seconds
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        await self._connections.abort_all()
-        await self._server.wait_closed()
-        self._server = None
+        await self._server.stop()
 
     @property
     def connections_opened(self) -> int:
-        return self._connections.opened
+        return self._server.connections.opened
 
     def to(self, recipient: str) -> list[ReceivedMail]:
         return [mail for mail in self.messages if recipient in mail.recipients]
@@ -165,7 +152,7 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
     def _connected(self, connection: SmtpConnection) -> None:
         connection.number = len(self.messages_per_connection)
         self.messages_per_connection.append(0)
-        self._connections.add(connection)
+        self._server.connections.add(connection)
 
 
 def _last_number(folder: Path) -> int:

@@ -1,10 +1,10 @@
 """What both stand-ins offer to a test: the record of what was accepted, scripts, gates and waiting."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
+from local.running import Running
 from local.stand_ins.script import Action, Gate, Script
 
 Stage = TypeVar("Stage", bound=str)
@@ -12,7 +12,7 @@ Recipient = TypeVar("Recipient", bound=int | str)
 Message = TypeVar("Message")
 
 
-class StandIn(ABC, Generic[Stage, Recipient, Action, Message]):
+class StandIn(Running, Generic[Stage, Recipient, Action, Message]):
     """A server that runs while its `async with` block does. All belongs to the loop that started it.
 
     It listens on `host` and `port`; port 0 becomes a free one at the first start, and stays.
@@ -49,15 +49,6 @@ class StandIn(ABC, Generic[Stage, Recipient, Action, Message]):
     @abstractmethod
     def _check(self, stage: Stage, recipient: Recipient | None, actions: Iterable[Action]) -> None:
         """Raises ValueError for what could never happen."""
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     def on(self, stage: Stage, *actions: Action, recipient: Recipient | None = None) -> None:
         """Queues actions for a stage, each taken by one arrival; without a recipient, by anybody's."""

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 AT_ONCE = struct.pack("ii", 1, 0)
@@ -59,3 +61,34 @@ class Connections(Generic[Kind]):
             connection.abort()
         await self._none_open.wait()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Server(Generic[Kind]):
+    """A listening socket with its open connections."""
+
+    def __init__(self) -> None:
+        self.connections: Connections[Kind] = Connections()
+        self._server: asyncio.Server | None = None
+
+    async def listen(
+        self,
+        make_connection: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        handshake_seconds: float | None = None,
+    ) -> int:
+        """Listens on the running loop and returns the port: a free one for 0. Raises OSError if the port is taken."""
+        self._server = await asyncio.get_running_loop().create_server(
+            make_connection, host, port, ssl=tls, ssl_handshake_timeout=handshake_seconds, backlog=1024
+        )
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Closes the listening socket and resets every connection. Does nothing if it does not listen."""
+        if self._server is None:
+            return
+        self._server.close()
+        await self.connections.abort_all()
+        await self._server.wait_closed()
+        self._server = None

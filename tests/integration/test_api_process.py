@@ -8,7 +8,8 @@ import signal
 import httpx
 import pytest
 
-from tests.support.api_process import AWAY, running, start
+from local.programs import run_to_end
+from tests.support.api_process import AWAY, PATH, running
 from tests.support.calling_api import black_hole, is_problem
 from tests.support.data import Platform
 
@@ -30,9 +31,9 @@ async def test_a_request_in_flight_is_answered_before_it_stops(database_url: str
             request = asyncio.create_task(http.post("/notifications/test", json={"chat_id": 77}))
             while not await platform.notifications():
                 await asyncio.sleep(0.05)
-            api.process.send_signal(signal.SIGTERM)
+            api.process.send(signal.SIGTERM)
             assert is_problem(await request, 503)
-            assert await api.process.wait() == 0
+            assert await api.process.exit_status() == 0
     assert await platform.notifications() == []
 
 
@@ -48,10 +49,8 @@ async def test_a_request_in_flight_is_answered_before_it_stops(database_url: str
     ],
 )
 async def test_a_wrong_setting_ends_it_with_status_2_and_one_line(environment: dict[str, str], named: str) -> None:
-    process = await start(**AWAY | environment)
-    async with asyncio.timeout(60):
-        _, said = await process.communicate()
-    assert process.returncode == 2
-    assert said.decode().startswith("api: ")
-    assert named in said.decode()
-    assert said.count(b"\n") == 1
+    ended = await run_to_end(["-m", "api"], environment=PATH | AWAY | environment)
+    assert ended.status == 2
+    assert ended.err.startswith("api: ")
+    assert named in ended.err
+    assert ended.err.count("\n") == 1

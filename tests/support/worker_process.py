@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections import deque
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,88 +17,46 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import UpdateActivityOptionsRequest
 from temporalio.client import Client
 
+from local.programs import Program
 from settings import Settings
 from tests.support.scene import PATIENCE, Scene
 
-ROOT = Path(__file__).parents[2]
 WORKER = ("worker.py",)
 CRASHING_WORKER = ("-m", "tests.support.crashing_worker")
 
 
-class WorkerProcess:
-    """A worker that runs; what it says is read all the time, or it would have to wait for us."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._said: deque[str] = deque(maxlen=40)
-        self._ready = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
-            self._said.append(line.decode())
-            if b'"worker_ready"' in line:
-                self._ready.set()
-
-    async def ready(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            waiting = asyncio.create_task(self._ready.wait())
-            await asyncio.wait((waiting, self._reading), return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-        assert self._ready.is_set(), "".join(self._said)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+class WorkerProcess(Program):
+    """A worker that runs."""
 
     async def says(self, *words: str) -> None:
         """Waits until a line of its log holds one of the words."""
-        async with asyncio.timeout(PATIENCE):
-            while not any(word in line for line in self._said for word in words):
-                await asyncio.sleep(0.02)  # its log comes when it comes
+        await self.wait_for_line(*words, within=PATIENCE)
 
     def freeze(self) -> None:
         """SIGSTOP: as a machine that hangs."""
-        self._process.send_signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def wake(self) -> None:
-        """SIGCONT: it goes on where it was."""
-        self._process.send_signal(signal.SIGCONT)
+        """SIGCONT: it continues where it was."""
+        self.send(signal.SIGCONT)
 
     def tell_to_stop(self) -> None:
         """SIGTERM: it ends once what runs has ended."""
-        self._process.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """SIGKILL: as if its machine were gone."""
-        self._process.kill()
-
-    async def exit_status(self) -> int:
-        """Its exit status; negative: the signal that ended it."""
-        async with asyncio.timeout(PATIENCE):
-            return await self._process.wait()
-
-    async def end(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
-        await self._reading
+        self.send(signal.SIGTERM)
 
 
 @asynccontextmanager
 async def worker_process(scene: Scene, command: tuple[str, ...] = WORKER) -> AsyncIterator[WorkerProcess]:
     """The command, once it is ready. What is left of it at the end is killed."""
-    worker = WorkerProcess(
-        await asyncio.create_subprocess_exec(
-            sys.executable, *command, cwd=ROOT, env=environment(scene.client, scene.settings), stderr=PIPE
+    with tempfile.TemporaryDirectory(prefix="worker-") as folder:
+        worker = WorkerProcess(
+            command, log_file=Path(folder) / "log", environment=environment(scene.client, scene.settings)
         )
-    )
-    try:
-        await worker.ready()
-        yield worker
-    finally:
-        await worker.end()
+        try:
+            await worker.says('"worker_ready"')
+            yield worker
+        finally:
+            worker.kill()
 
 
 async def notice_the_death_soon(scene: Scene, workflow_id: str, activity: str) -> None:

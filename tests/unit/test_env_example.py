@@ -83,6 +83,12 @@ def test_with_nothing_changed_it_is_valid_and_enough(monkeypatch: pytest.MonkeyP
     assert environment["TEMPORAL_ADDRESS"], "the SDK has no default for it"
 
 
+def test_a_boolean_is_written_as_its_meaning_writes_it() -> None:
+    booleans = [name.upper() for name, field in Settings.model_fields.items() if field.annotation is bool]
+    assert booleans
+    assert {ENTRIES[name].value for name in booleans} <= {"true", "false"}
+
+
 def test_secrets_are_shown_no_real_ones() -> None:
     for name in SECRETS:
         assert not ENTRIES[name.upper()].value or "change-me" in ENTRIES[name.upper()].value

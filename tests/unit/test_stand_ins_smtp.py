@@ -9,7 +9,9 @@ import aiosmtplib
 import pytest
 import trustme
 
-from local.stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SmtpSink
+from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
+from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply
+from local.stand_ins.smtp_sink import SmtpSink
 
 ANN, BOB = "ann@company.example", "bob@company.example"
 LOGIN: dict[str, Any] = {"username": "notifier", "password": "correct horse"}
