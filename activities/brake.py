@@ -32,4 +32,4 @@ class Brake:
 
     async def release(self) -> None:
         """Says that it is over, if it was alerted before. For a first page, which has counted all there is."""
-        await self._alerts.over(self._problem)
+        await self._alerts.withdraw(self._problem)

@@ -12,6 +12,7 @@ from api.database import connection_to
 from api.pages import HEADERS, Page, unsubscribing
 from api.problems import Unavailable, problem
 from channels.email import unsubscribe_links
+from channels.email.plan import EMAIL
 from channels.email.unsubscribe_links import InvalidLink, UnsubscribeLinks
 from contracts.sending import Reason
 from db.operators import suppressions
@@ -42,7 +43,7 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
         known = links()
         opened = known.open(token)
         async with connection_to(engine) as connection:
-            addressee = await suppressions.read_addressee(connection, opened.delivery_id)
+            addressee = await suppressions.read_addressee(connection, opened.delivery_id, EMAIL.name)
             if addressee is None or not known.is_for(opened, addressee.recipient):
                 raise InvalidLink
             if unsubscribes:

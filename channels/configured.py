@@ -8,7 +8,7 @@ from functools import cache
 from channels.base import Channel, ScrubPattern
 from channels.registry import channels
 from contracts.sending import DeliveryToSend, Fairness, SendOptions
-from db.record.open import OpenedDelivery
+from db.record.rules import OpenedDelivery
 from settings import Settings, SettingsError
 from texts.renderer import Renderer
 

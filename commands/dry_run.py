@@ -15,7 +15,6 @@ from commands.output import print_json, print_line, print_table
 from commands.running import OK, database
 from db.items import due, ended
 from db.items.ended import DeactivationRules, EndedItem
-from db.record.list import company_time_zones
 from settings import Settings
 
 
@@ -27,7 +26,6 @@ async def scan(at: datetime | None, *, as_json: bool) -> int:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
             items = await all_due(connection, settings, at)
-            zones = await company_time_zones(connection, sorted({item.company_id for item in items}))
     found = [_shown_due(item, settings) for item in items]
     if as_json:
         print_json({"at": at, "items": found})

@@ -17,7 +17,7 @@ from channels.registry import find_channel
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed
 from contracts.keys import NotificationType
-from contracts.sending import DeliveryStatus
+from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus
 from db.record.claim import Claim
 from settings import Settings, SettingsError
 from texts.languages import LanguageError, match
@@ -43,6 +43,10 @@ FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.ht
 
 SAMPLE = Claim(
     delivery_id=1,
+    notification_id=1,
+    channel=ALWAYS_DELIVERED[0],
+    contact_id=1,
+    recipient_key="anna@harbour-museum.example",
     claim_seq=1,
     status=DeliveryStatus.PENDING,
     reason=None,

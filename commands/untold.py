@@ -1,10 +1,11 @@
-"""`untold`: what ends soon or has ended, and nobody was told."""
+"""`untold`: items that end soon or have ended, of which no company was told."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from channels.registry import channels, names
 from commands.dry_run import all_due
 from commands.output import print_json, print_table
 from commands.running import OK, database
@@ -28,8 +29,7 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
             "item": item.item,
             "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
             "why": _why(item, is_due=item.ends_at <= now or (item.project_id, item.ar_content_id) in due),
-            "email": item.email,
-            "telegram": item.telegram,
+            **{name: item.channels.get(name) for name in names()},
         }
         for item in items
     ]
@@ -37,7 +37,7 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
         print_json({"items": rows})
     else:
         print_table(
-            ("company", "item", "ends, company's clock", "why", "e-mail", "telegram"),
+            ("company", "item", "ends, company's clock", "why", *(channel.words.heading for channel in channels())),
             [(*list(row.values())[:2], f"{row['ends_at']:%Y-%m-%d %H:%M %Z}", *list(row.values())[3:]) for row in rows],
         )
     return OK

@@ -17,6 +17,8 @@ from db.operators import pauses, problems
 from db.record.stuck import count_in_doubt, count_stuck
 from settings import Settings
 
+UNKNOWN_CHANNEL_IN_FLIGHT = timedelta(hours=1)
+"""How long a delivery may be in flight on a channel that this release does not know."""
 NAMED = 10
 """Items that an alert names."""
 
@@ -91,7 +93,9 @@ async def _in_doubt(connection: AsyncConnection) -> Problem | None:
 
 async def _stuck(connection: AsyncConnection, settings: Settings) -> Problem | None:
     stuck = await count_stuck(
-        connection, {channel.name: _longest_in_flight(channel, settings) for channel in channels()}
+        connection,
+        {channel.name: _longest_in_flight(channel, settings) for channel in channels()},
+        default=UNKNOWN_CHANNEL_IN_FLIGHT,
     )
     count = stuck.sending + stuck.past_end + stuck.not_started
     if not count:

@@ -24,7 +24,7 @@ SAMPLE_UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
 
 
 class EmailChannel(Channel):
-    """One message a recipient, over the mail provider of the settings. A second copy is recognised by its Message-ID."""
+    """One message a recipient, by the settings' mail provider. A second copy is recognised by its Message-ID."""
 
     plan = EMAIL
     words = Words(heading="E-mail", provider="The mail server", messages="E-mails")

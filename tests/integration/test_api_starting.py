@@ -325,10 +325,13 @@ async def test_a_caller_that_goes_away_leaves_no_test_half_started(
 
 async def new_test(engine: AsyncEngine) -> int:
     test = AddressedNotification(
-        NotificationType.TEST, "test.1", datetime.now(UTC) + timedelta(minutes=1), email=EMAIL, chat=None
+        notification_type=NotificationType.TEST,
+        dedupe_key="test.1",
+        give_up_at=datetime.now(UTC) + timedelta(minutes=1),
+        recipients={"email": EMAIL},
     )
     async with engine.begin() as connection:
-        return await open_addressed(connection, test)
+        return (await open_addressed(connection, test)).notification_id
 
 
 async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, platform: Platform) -> None:
@@ -338,6 +341,7 @@ async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, 
             claiming,
             notification_id,
             "email",
+            delivery_id=None,
             run_id="run",
             attempt=1,
             configured=True,

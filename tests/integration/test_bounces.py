@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from channels.email.bounce_reports import read_bounce
-from contracts.sending import DeliveryStatus, SendResult
+from contracts.sending import DeliveryStatus, KnownDelivery, SendResult
 from db.record.bounced import Result, apply_bounce
 from db.record.settle import record
 from local.stand_ins.telegram_answers import server_error
@@ -64,7 +64,7 @@ class Told:
         bounce = read_bounce(await self.report(sample, **about))
         assert bounce is not None
         async with self.platform.engine.begin() as connection:
-            return await apply_bounce(connection, bounce)
+            return await apply_bounce(connection, bounce, "email")
 
     async def deliveries_are(self, channel: str, **values: Any) -> None:
         columns = ", ".join(f"{name} = :{name}" for name in values)
@@ -215,7 +215,8 @@ async def test_a_workflow_that_still_tries_telegram_does_not_take_the_bounce_bac
     assert await told.ends() == ("open", "rejected", "bounced")
     accepted, failed = SendResult(DeliveryStatus.ACCEPTED), SendResult(DeliveryStatus.FAILED, "gave_up")
     async with told.platform.engine.begin() as connection:
-        result = await record(connection, told.notification_id, accepted, failed)
+        known = [KnownDelivery(None, "email", accepted), KnownDelivery(None, "telegram", failed)]
+        result = await record(connection, told.notification_id, known)
     assert result is not None
     assert (result.status, result.email, result.email_reason) == ("undelivered", "rejected", "bounced")
     assert await told.ends() == ("undelivered", "rejected", "bounced")

@@ -25,7 +25,14 @@ SENT = SentText(subject="Soon", body="It ends.")
 async def claim(platform: Platform, notification: int, channel: str = "email") -> Claim:
     async with platform.engine.begin() as connection:
         claimed = await claim_delivery(
-            connection, notification, channel, run_id="run", attempt=1, configured=True, resend_in_doubt=True
+            connection,
+            notification,
+            channel,
+            delivery_id=None,
+            run_id="run",
+            attempt=1,
+            configured=True,
+            resend_in_doubt=True,
         )
     assert claimed is not None
     return claimed
@@ -157,7 +164,7 @@ async def test_renewals_and_records_at_the_same_time_do_not_lock_each_other_out(
                 async with platform.engine.begin() as connection:
                     await attempt.accept(connection, claimed, None, "250 Ok")
         async with engine.begin() as connection:
-            await settle.record(connection, notice, FAILED, FAILED)
+            await settle.record(connection, notice, [], others=FAILED)
 
     until = in_days(365)
     await asyncio.gather(

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.sending import Fairness
 from db.record.startable import find_startable, mark_started
 from tests.support.data import Platform, in_days
 

@@ -14,20 +14,21 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-import schedules
 from commands.bounces import read_bounces
 from commands.renewing import renew
 from commands.running import OK
-from contracts import TaskQueue, task_queue
-from db.notifications import read_flat
+from contracts.queues import WORKFLOWS, task_queue
+from db.record.list import read_flat
+from local.stand_ins.smtp_sink import SmtpSink
 from settings import Settings
-from stand_ins.smtp_sink import SmtpSink
-from tests.bouncing import RECIPIENT, Mailbox, bounced
-from tests.calling_api import NOBODY_LISTENS, calling
-from tests.conftest import MakeSettings, RunWorker
-from tests.data import Platform, in_days
+from temporal import schedules
 from tests.journeys.tracing import Tracer
-from tests.scanning import finished, scan
+from tests.support.bouncing import RECIPIENT, Mailbox, bounced
+from tests.support.calling_api import NOBODY_LISTENS, calling
+from tests.support.data import Platform, in_days
+from tests.support.scanning import finished, scan
+from tests.support.serving import RunWorker
+from tests.support.settings_for import MakeSettings
 from workflows.check_health import CheckHealthWorkflow
 
 ADMIN = "admin@own.example"
@@ -65,7 +66,7 @@ async def test_health_problem(
 ) -> None:
     """From a check that finds the API away to the alert's workflow, up to its sends."""
     settings = await _operated(temporal, make_settings)
-    async with run_worker(settings, (TaskQueue.WORKFLOWS,)):
+    async with run_worker(settings, (WORKFLOWS,)):
         await _serves(temporal, settings)
         with tracer.recording():
             await _check_finds_the_api_away(temporal, settings)
@@ -137,7 +138,7 @@ async def _check_finds_the_api_away(temporal: Client, settings: Settings) -> Non
         CheckHealthWorkflow.run,
         schedules.health_input(settings),
         id=f"check-health-{uuid4()}",
-        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
     )
     assert report.raised == ["api_away"]
 

@@ -7,19 +7,26 @@ from datetime import datetime
 
 import pytest
 
+from channels.email.texts import render_mail
+from channels.telegram.texts import PART, render_message
+from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus
 from db.record.claim import Claim
 from texts.renderer import Renderer
 
-RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example")
+RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
 CLAIM = Claim(
     delivery_id=1,
+    channel="email",
+    contact_id=1,
+    notification_id=1,
+    recipient_key="a@customer.example",
     claim_seq=1,
     status=DeliveryStatus.PENDING,
     reason=None,
     obstacle=None,
     in_doubt=False,
-    notification_type="expiring",
+    notification_type=NotificationType.EXPIRING,
     dedupe_key="expiring.project-42.20261201T000000Z.7d",
     subject=None,
     message=None,
@@ -38,7 +45,7 @@ CLAIM = Claim(
 
 
 def test_a_warning_names_everything() -> None:
-    mail = RENDERER.email(CLAIM)
+    mail = render_mail(RENDERER, CLAIM)
     assert mail.html is not None
     for said in (
         "in 7 days",
@@ -50,14 +57,14 @@ def test_a_warning_names_everything() -> None:
     ):
         assert said in mail.text
         assert said in mail.html
-        assert said in RENDERER.telegram(CLAIM)
+        assert said in render_message(RENDERER, CLAIM)
     for said in ("Museum <Nord> & Söhne", "Ship <b>ahoy</b>", "Bow & stern", "<script>alert(1)</script>"):
         assert said in mail.text
 
 
 def test_html_is_escaped() -> None:
-    mail = RENDERER.email(CLAIM)
-    for html in (mail.html or "", RENDERER.telegram(CLAIM)):
+    mail = render_mail(RENDERER, CLAIM)
+    for html in (mail.html or "", render_message(RENDERER, CLAIM)):
         assert "<script>" not in html
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
         assert "Museum &lt;Nord&gt; &amp; Söhne" in html
@@ -65,48 +72,52 @@ def test_html_is_escaped() -> None:
 
 
 def test_a_subject_is_one_line_and_not_escaped() -> None:
-    mail = RENDERER.email(replace(CLAIM, project_name="Ship\r\nBcc: everybody@customer.example"))
+    mail = render_mail(RENDERER, replace(CLAIM, project_name="Ship\r\nBcc: everybody@customer.example"))
     assert mail.subject == "Ship Bcc: everybody@customer.example ends in 7 days"
 
 
 @pytest.mark.parametrize(("days", "said"), [(0, "today"), (1, "tomorrow"), (2, "in 2 days")])
 def test_days_are_said_as_people_say_them(days: int, said: str) -> None:
-    mail = RENDERER.email(replace(CLAIM, days_left=days))
+    mail = render_mail(RENDERER, replace(CLAIM, days_left=days))
     assert said in mail.subject
     assert said in mail.text
 
 
 def test_a_project_without_content_has_no_empty_list() -> None:
     bare = replace(CLAIM, contents=[])
-    assert "<ul" not in (RENDERER.email(bare).html or "")
-    assert "AR content" not in RENDERER.email(bare).text + RENDERER.telegram(bare)
+    assert "<ul" not in (render_mail(RENDERER, bare).html or "")
+    assert "AR content" not in render_mail(RENDERER, bare).text + render_message(RENDERER, bare)
 
 
 def test_a_locale_without_templates_is_told_in_english() -> None:
-    assert "ends in 7 days" in RENDERER.email(replace(CLAIM, locale="tlh")).subject
+    assert "ends in 7 days" in render_mail(RENDERER, replace(CLAIM, locale="tlh")).subject
 
 
 def test_a_test_brings_its_own_text() -> None:
     own = replace(
-        CLAIM, notification_type="test", subject="Hi", message="Plain & simple", metadata={"html": "<p>Rich</p>"}
+        CLAIM,
+        notification_type=NotificationType.TEST,
+        subject="Hi",
+        message="Plain & simple",
+        metadata={"html": "<p>Rich</p>"},
     )
-    mail = RENDERER.email(own)
+    mail = render_mail(RENDERER, own)
     assert (mail.subject, mail.text, mail.html) == ("Hi", "Plain & simple", "<p>Rich</p>")
-    assert RENDERER.telegram(own) == "<b>Hi</b>\n\nPlain &amp; simple"
+    assert render_message(RENDERER, own) == "<b>Hi</b>\n\nPlain &amp; simple"
 
 
 def test_a_notice_of_content_with_an_end_of_its_own_spares_its_project() -> None:
-    mail = RENDERER.email(replace(CLAIM, content="Bow & stern", contents=[]))
+    mail = render_mail(RENDERER, replace(CLAIM, content="Bow & stern", contents=[]))
     assert mail.subject == "Bow & stern (Ship <b>ahoy</b>) ends in 7 days"
     assert "The rest of the project stays on." in mail.text
     assert "<strong>Bow &amp; stern</strong>" in (mail.html or "")
 
 
 def test_what_has_ended_is_named_with_what_was_switched_off_with_it() -> None:
-    ended = replace(CLAIM, notification_type="expired", days_left=-1)
-    mail = RENDERER.email(ended)
+    ended = replace(CLAIM, notification_type=NotificationType.EXPIRED, days_left=-1)
+    mail = render_mail(RENDERER, ended)
     assert mail.subject == "Ship <b>ahoy</b> has ended and is switched off"
-    for text in (mail.text, mail.html or "", RENDERER.telegram(ended)):
+    for text in (mail.text, mail.html or "", render_message(RENDERER, ended)):
         assert "Monday, November 30, 2026" in text
         assert "switched off" in text
         assert "https://platform.example/projects/ship/renew" in text
@@ -114,12 +125,14 @@ def test_what_has_ended_is_named_with_what_was_switched_off_with_it() -> None:
 
 
 def test_an_alert_has_html_too_with_its_lines_kept() -> None:
-    alert = replace(CLAIM, notification_type="alert", subject="Telegram is refused", message="One <b>\n\nTwo")
-    mail = RENDERER.email(alert)
+    alert = replace(
+        CLAIM, notification_type=NotificationType.ALERT, subject="Telegram is refused", message="One <b>\n\nTwo"
+    )
+    mail = render_mail(RENDERER, alert)
     assert (mail.subject, mail.text.strip()) == ("Telegram is refused", "One <b>\n\nTwo")
     assert '<p style="white-space:pre-line">One &lt;b&gt;\n\nTwo</p>' in (mail.html or "")
 
 
 def test_a_link_cannot_be_broken_out_of() -> None:
-    mail = RENDERER.email(replace(CLAIM, project_slug='x"><script>'))
+    mail = render_mail(RENDERER, replace(CLAIM, project_slug='x"><script>'))
     assert 'x"><script>' not in (mail.html or "")
