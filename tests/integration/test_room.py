@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.sending import DeliveryToSend
 from db.record.startable import find_startable, mark_started
 from tests.support.data import Platform, in_days
 
@@ -25,7 +26,13 @@ async def startable(
     engine: AsyncEngine, limit: int = 100, in_all: int = 100, per_company: int = 100
 ) -> tuple[list[int], int]:
     async with engine.connect() as connection:
-        found = await find_startable(connection, limit, in_all, per_company, lambda chat: Fairness(str(chat)))
+        found = await find_startable(
+            connection,
+            limit,
+            in_all,
+            per_company,
+            lambda _company, deliveries: [DeliveryToSend(each.delivery_id, each.channel) for each in deliveries],
+        )
     return [each.notification_id for each in found.notifications], found.waiting
 
 

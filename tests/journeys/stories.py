@@ -72,7 +72,7 @@ async def test_health_problem(
             await _check_finds_the_api_away(temporal, settings)
             [alert] = await platform.notifications()
             await _schedules_its_sends(temporal, alert.workflow_id)
-        async with run_worker(settings, (TaskQueue.EMAIL, TaskQueue.TELEGRAM)):
+        async with run_worker(settings, ("email", "telegram")):
             await finished(temporal, alert.workflow_id)
 
 
