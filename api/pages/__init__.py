@@ -35,6 +35,7 @@ class Page:
     """Plain text, escaped when it is rendered."""
 
     locale: str
+    direction: str
     title: str
     paragraphs: list[str]
     button: str | None = None
