@@ -69,14 +69,16 @@ class Renderer:
 
     def _context(self, claim: Claim, language: Language, contents_shown: int) -> dict[str, Any]:
         """What docs/operations.md tells translators of."""
+        ends_at = language.moment(claim.ends_at, claim.timezone) if claim.ends_at else None
+        ends_the_day = ends_at is not None and ends_at.ends_the_day
         return {
             "company": claim.company_name,
             "project": claim.project_name,
             "content": claim.content,
             "contents": claim.contents[:contents_shown],
             "more_contents": max(0, len(claim.contents) - contents_shown),
-            "days_left": claim.days_left,
-            "ends_at": claim.ends_at and language.moment(claim.ends_at, claim.timezone),
+            "days_left": claim.days_left and claim.days_left - ends_the_day,  # until the day that the text names
+            "ends_at": ends_at,
             "timezone": claim.timezone,
             "renew_url": claim.project_slug and self._renew_url_template.format(slug=claim.project_slug),
             "support_email": self._support_email,

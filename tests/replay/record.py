@@ -25,7 +25,7 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from runtime import leaving
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from tests.replay.shapes import SHAPES
+from tests.replay.shapes.every import SHAPES
 from tests.replay.shapes.scene import Scene
 from tests.support.data import Platform
 from tests.support.settings_for import settings_for

@@ -16,7 +16,7 @@ from temporalio.worker import Replayer
 from tests.replay.record import HISTORIES
 from tests.replay.reordered import ReorderedSendNotificationWorkflow
 from tests.replay.replaying import replay
-from tests.replay.shapes import SHAPES
+from tests.replay.shapes.every import SHAPES
 from worker import WORKFLOW_TYPES
 
 FILES = sorted(HISTORIES.glob("*/*.json"))

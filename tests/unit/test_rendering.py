@@ -49,11 +49,11 @@ def test_a_warning_names_everything() -> None:
     assert mail.html is not None
     for said in (
         "in 7 days",
-        "Monday, November 30, 2026",
-        "America/New_York",
+        "Monday, November 30, 2026 at 7:30\u202fPM",
+        "Eastern Time (UTC\N{MINUS SIGN}05:00)",
         "https://platform.example/projects/ship/renew",
         "help@platform.example",
-        "switched off",
+        "After that it will be deactivated",
     ):
         assert said in mail.text
         assert said in mail.html
@@ -109,17 +109,17 @@ def test_a_test_brings_its_own_text() -> None:
 def test_a_notice_of_content_with_an_end_of_its_own_spares_its_project() -> None:
     mail = render_mail(RENDERER, replace(CLAIM, content="Bow & stern", contents=[]))
     assert mail.subject == "Bow & stern (Ship <b>ahoy</b>) ends in 7 days"
-    assert "The rest of the project stays on." in mail.text
+    assert "The rest of the project stays active." in mail.text
     assert "<strong>Bow &amp; stern</strong>" in (mail.html or "")
 
 
-def test_what_has_ended_is_named_with_what_was_switched_off_with_it() -> None:
+def test_what_has_ended_is_named_with_what_was_deactivated_with_it() -> None:
     ended = replace(CLAIM, notification_type=NotificationType.EXPIRED, days_left=-1)
     mail = render_mail(RENDERER, ended)
-    assert mail.subject == "Ship <b>ahoy</b> has ended and is switched off"
+    assert mail.subject == "Ship <b>ahoy</b> has ended and was deactivated"
     for text in (mail.text, mail.html or "", render_message(RENDERER, ended)):
         assert "Monday, November 30, 2026" in text
-        assert "switched off" in text
+        assert "deactivated" in text
         assert "https://platform.example/projects/ship/renew" in text
         assert "script" in text
 
@@ -136,3 +136,50 @@ def test_an_alert_has_html_too_with_its_lines_kept() -> None:
 def test_a_link_cannot_be_broken_out_of() -> None:
     mail = render_mail(RENDERER, replace(CLAIM, project_slug='x"><script>'))
     assert 'x"><script>' not in (mail.html or "")
+
+
+MIDNIGHT = datetime.fromisoformat("2026-12-01T05:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("locale", "end", "days"),
+    [
+        ("en", "nd of Monday, November 30, 2026", "today"),
+        ("ru", "понедельник, 30 ноября 2026\u202fг., в конце дня", "сегодня"),  # noqa: RUF001
+    ],
+)
+def test_an_end_at_midnight_is_told_as_the_day_that_is_over(locale: str, end: str, days: str) -> None:
+    """And so are the days until then: "ends tomorrow, at the end of today" is no answer."""
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(CLAIM, notification_type=notification_type, locale=locale, ends_at=MIDNIGHT, days_left=1)
+        mail = render_mail(RENDERER, claim)
+        for text in (mail.text, mail.html or "", render_message(RENDERER, claim)):
+            assert end in text
+            assert "12:00" not in text
+            assert "00:00." not in text
+        assert (days in mail.subject) is (notification_type == "expiring")
+
+
+def test_a_sentence_after_the_greeting_starts_as_a_sentence() -> None:
+    for text in (render_mail(RENDERER, CLAIM).text, render_message(RENDERER, CLAIM)):
+        assert ",\n\nYour project" in text
+
+
+@pytest.mark.parametrize(
+    ("locale", "name", "told"),
+    [("ru", "Тур «Море»", "«Тур „Море“»"), ("en", "The “Sea”", "“The ‘Sea’”")],  # noqa: RUF001
+)
+def test_marks_within_quotation_marks_are_the_inner_ones(locale: str, name: str, told: str) -> None:
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(CLAIM, notification_type=notification_type, locale=locale, project_name=name, content="Bow")
+        mail = render_mail(RENDERER, claim)
+        for text in (mail.text, render_message(RENDERER, claim)):
+            assert told in text
+        assert locale == "en" or told in mail.subject
+
+
+def test_a_russian_message_greets_in_telegram_too() -> None:
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(CLAIM, notification_type=notification_type, locale="ru")
+        _, greeting, *_ = render_message(RENDERER, claim).split("\n\n")
+        assert greeting == "Здравствуйте, Museum &lt;Nord&gt; &amp; Söhne!"

@@ -112,4 +112,4 @@ def test_a_long_list_is_shortened_before_the_link_to_renew_is_lost() -> None:
     assert fitting.fits(message)
     assert message.count("Ship") == 5
     assert "and 35 more" in message
-    assert message.endswith("Renew it</a> or write to help@platform.example.")
+    assert message.endswith("Renew the project</a> or write to help@platform.example.")

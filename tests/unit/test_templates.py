@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from api.pages.unsubscribing import FILE, UnsubscribePages
 from channels.email.texts import render_mail
 from channels.telegram.texts import PART, render_message
 from commands.preview import Item, sample
@@ -41,7 +42,7 @@ def test_english_and_russian_are_there() -> None:
 def test_a_language_has_every_text_and_no_other(locale: str) -> None:
     folder = TEMPLATES / locale
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {PHRASES, *(f"{each}/{part}" for each in NotificationType for part in PARTS)}
+    assert files == {PHRASES, FILE, *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, PART))}
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
@@ -143,6 +144,17 @@ def test_another_language_is_one_more_folder(templates: Path) -> None:
     assert mail.subject == "Old Harbour Walk endet am Freitag, 27. November 2026, 23:59"
     assert '<html lang="de" dir="ltr">' in (mail.html or "")
 
+    page = templates / "de" / FILE
+    page.write_text(page.read_text().replace("Unsubscribe from these e-mails?", "Diese E-Mails abbestellen?"))
+    for locale in ("de", "DE", "de-AT", "de_AT"):
+        question = UnsubscribePages(templates).question(locale, "a***@customer.example", None)
+        html = bytes(question.response(200).body).decode()
+        assert "<h1>Diese E-Mails abbestellen?</h1>" in html
+        assert '<html lang="de">' in html
+    page.unlink()
+    with pytest.raises(LanguageError, match=r"^templates/de/unsubscribe\.toml is missing$"):
+        UnsubscribePages(templates)
+
 
 def test_a_language_may_be_written_from_right_to_left(templates: Path) -> None:
     (templates / "en").rename(templates / "he")
@@ -159,8 +171,36 @@ def test_a_language_that_lacks_a_file_stops_the_start(templates: Path, name: str
         Renderer(*LINKS, {PART: None}, templates)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('done = "Вы отписались"\n', "", ": done is missing"),
+        ("done = ", "don = ", ": done is missing"),
+        ('done = "', 'more = "x"\ndone = "', ": more is not the name of a text"),
+        ('"Вы отписались"', "1", ": done must be a text"),
+        ("{support}", "{suport}", ": again may name {address}, {company} and {support}, nothing else"),
+        ("{support}", "{support.x}", ": again may name {address}, {company} and {support}, nothing else"),
+        ('done = "', "done = ", " is not TOML: Invalid value (at line 6, column 8)"),
+    ],
+)
+def test_a_page_that_lacks_a_text_stops_the_start(templates: Path, old: str, new: str, said: str) -> None:
+    page = templates / "ru" / FILE
+    page.write_text(page.read_text().replace(old, new))
+    with pytest.raises(LanguageError) as error:
+        UnsubscribePages(templates)
+    assert str(error.value) == f"templates/ru/unsubscribe.toml{said}"
+
+
+def test_a_page_may_be_written_from_right_to_left(templates: Path) -> None:
+    shutil.copytree(templates / "en", templates / "he")
+    page = UnsubscribePages(templates).away("he-IL")
+    assert '<body dir="rtl">' in bytes(page.response(503).body).decode()
+
+
 def test_english_cannot_be_missing(templates: Path) -> None:
     shutil.rmtree(templates / "en")
+    with pytest.raises(LanguageError, match=r"^templates/en is missing"):
+        UnsubscribePages(templates)
     with pytest.raises(LanguageError, match=r"^templates/en is missing"):
         Renderer(*LINKS, {PART: None}, templates)
 

@@ -42,8 +42,8 @@ async def test_the_company_hears_that_its_project_has_ended_and_what_went_with_i
     assert await deactivations.projects() == {"ship": "expired*"}
     assert sorted((await deactivations.contents()).values()) == ["off", "off*", "off*", "off*"]
     of_content, of_project = sorted(scene.sink.messages, key=lambda mail: mail.subject)
-    assert of_content.subject == "The flag (The ship) has ended and is switched off"
-    assert of_project.subject == "The ship has ended and is switched off"
+    assert of_content.subject == "The flag (The ship) has ended and was deactivated"
+    assert of_project.subject == "The ship has ended and was deactivated"
     body = of_project.message.get_body(("plain",))
     assert body is not None
     text = body.get_content()
