@@ -1,4 +1,4 @@
-"""Switching off what has ended, page by page, and telling the admin where that is not as it should be."""
+"""Deactivates what has ended, page by page, and alerts the operators where something is not as it should be."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.keys import NotificationType, give_up_at, item_name, notification_key
 from db.items import deactivate, ended
-from db.items.deactivate import SwitchedOff
+from db.items.deactivate import DeactivatedItem
 from db.items.ended import EndedItem
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
@@ -25,31 +25,31 @@ TOO_MANY = "deactivation_too_many"
 AUTO_RENEW_ENDED = "auto_renew_ended"
 UNTOLD = "deactivated_untold"
 """The problems' codes."""
-_TOO_MANY_SUBJECT = "{found} would be switched off, and none was"
+_TOO_MANY_SUBJECT = "{found} would be deactivated, and none was"
 _TOO_MANY = """\
-{found} items have ended and would be switched off, which is more than SCAN_MAX_NOTICES ({limit}). So none
-was.
+{found} items have ended and would be deactivated, which is more than SCAN_MAX_NOTICES ({limit}). So none was
+deactivated.
 
-`python cli.py deactivate --dry-run` lists them. If they are right: `python cli.py deactivate --allow-many`. If they are
-not, as after a wrong import, mend the data: the next deactivation looks again.
+`python cli.py deactivate --dry-run` lists the items. If they are right, run `python cli.py deactivate --allow-many`. If
+they are not, as after a wrong import, correct the data: the next deactivation looks again.
 """
 _AUTO_RENEW_ENDED = """\
-These projects are to renew themselves, and are past their end: {slugs}.
+These projects should renew themselves, but are past their end: {slugs}.
 
-They stay on. Find out why they were not renewed; then `python cli.py renew SLUG --until TIME`, or import their new end.
-With auto_renew taken from them they are switched off.
+They stay active. Find out why they were not renewed. Then run `python cli.py renew SLUG --until TIME`, or import their
+new end. If you import them without auto_renew, they are deactivated.
 """
 _UNTOLD = """\
-Of these items no channel has accepted a warning, and DEACTIVATE_HOLD_LIMIT is over, so that they are switched
-off: {slugs}.
+These items are deactivated although no channel has accepted a notification that they end, since
+DEACTIVATE_HOLD_LIMIT is over: {slugs}.
 
-`python cli.py notifications --type expiring --status undelivered` says why the warnings failed. An item comes back with
-`python cli.py renew SLUG --until TIME`.
+`python cli.py notifications --type expiring --status undelivered` says why the notifications failed. To bring a project
+back, run `python cli.py renew SLUG --until TIME`.
 """
 
 
 class DeactivationActivities:
-    """The deactivation's step. It may run twice: what is off is not found again."""
+    """The deactivation's step. It is safe to run twice: what was deactivated is not found again."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
         self._engine = engine
@@ -61,9 +61,10 @@ class DeactivationActivities:
 
     @activity.defn
     async def deactivate_ended(self, input: DeactivateEndedInput) -> DeactivateEndedResult:
-        """Switches off the next page of what has ended, and opens the notices that say so, in one transaction.
+        """Deactivates the next page of what has ended, and opens the notifications that say so, in one transaction.
 
-        The first page counts: with more than SCAN_MAX_NOTICES it switches nothing off and alerts the operators.
+        The first page counts all. If that is more than SCAN_MAX_NOTICES, it deactivates nothing and alerts the
+        operators.
         """
         return await self.deactivate_ended_at(datetime.now(UTC), input)
 
@@ -85,11 +86,13 @@ class DeactivationActivities:
             await self._brake.release()
         await self._alert_of_untold([item for item in page if not item.told])
         async with self._engine.begin() as connection:
-            switched_off = await deactivate.switch_off(connection, rules, page)
-            opened = await self._open_notices(connection, switched_off.to_be_told, rules.now)
-        return DeactivateEndedResult(len(page), switched_off.projects, switched_off.contents, opened, more=full)
+            deactivated = await deactivate.deactivate_page(connection, rules, page)
+            opened = await self._open_notifications(connection, deactivated.to_be_told, rules.now)
+        return DeactivateEndedResult(len(page), deactivated.projects, deactivated.contents, opened, more=full)
 
-    async def _open_notices(self, connection: AsyncConnection, items: Sequence[SwitchedOff], now: datetime) -> int:
+    async def _open_notifications(
+        self, connection: AsyncConnection, items: Sequence[DeactivatedItem], now: datetime
+    ) -> int:
         if not self._settings.notify_on_expired:
             return 0
         limit = self._settings.give_up_after
@@ -97,14 +100,14 @@ class DeactivationActivities:
         return await open_notifications(connection, NotificationType.EXPIRED, new)
 
     async def _alert_of_untold(self, items: Sequence[EndedItem]) -> None:
-        """Before they are switched off: a worker that died after that would never come to it."""
+        """Runs before they are deactivated: a worker that died after that would never alert."""
         if not self._settings.deactivate_only_after_notice or not items:
             return
         first = items[0]
         name = f"{item_name(first.project_id, first.ar_content_id)}.{first.ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         await self._alerts.alert(
             f"{UNTOLD}.{name}.{len(items)}",  # another page is another problem, which no cooldown may swallow
-            f"{len(items)} switched off of which nobody could be told",
+            f"{len(items)} deactivated, and nobody could be told before",
             _UNTOLD.format(slugs=named([item.slug for item in items])),
         )
 
@@ -119,7 +122,7 @@ class DeactivationActivities:
         )
 
 
-def _notification(item: SwitchedOff, now: datetime, limit: float | None) -> NewNotification:
+def _notification(item: DeactivatedItem, now: datetime, limit: float | None) -> NewNotification:
     name = item_name(item.project_id, item.ar_content_id)
     return NewNotification(
         item.company_id,

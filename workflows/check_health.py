@@ -43,7 +43,7 @@ class CheckHealthWorkflow:
                 return report
             if input.once:
                 return report
-            outage = await self._alerted(input, outage or Outage(began), report)
+            outage = await self._alert(input, outage or Outage(began), report)
             await workflow.sleep(input.interval, summary="Wait for the database")
         workflow.continue_as_new(replace(input, outage=outage))
 
@@ -56,7 +56,7 @@ class CheckHealthWorkflow:
             summary="Look at everything" if outage is None else "Look whether the database is back",
         )
 
-    async def _alerted(self, input: CheckHealthInput, outage: Outage, report: HealthReport) -> Outage:
+    async def _alert(self, input: CheckHealthInput, outage: Outage, report: HealthReport) -> Outage:
         """Alerts without a record, once in a while. What reached nobody is tried again at the next look."""
         now = workflow.now()
         if outage.alerted_at is not None and now - outage.alerted_at < timedelta(seconds=input.alert_cooldown):

@@ -82,7 +82,7 @@ class HealthActivities:
             log.warning("health_problems", problems=sorted(problems))
         if DATABASE not in problems:
             try:
-                return await self._raise_and_end(problems, findings.examined)
+                return await self._alert_of_changes(problems, findings.examined)
             except (SQLAlchemyError, OSError, ValueError) as error:
                 log.warning("health_not_recorded", error=type(error).__name__, reason=str(error))
         return HealthReport(
@@ -122,7 +122,7 @@ class HealthActivities:
 
         return await bounded(DATABASE, look, PROBE_WITHIN)
 
-    async def _raise_and_end(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
+    async def _alert_of_changes(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
         async with self._engine.connect() as connection:
             lasting = {row["code"]: row["channel"] for row in await alert_queries.lasting(connection)}
         raised = [

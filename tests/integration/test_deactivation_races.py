@@ -42,8 +42,8 @@ async def test_a_project_that_changes_after_the_page_was_read_is_left(
     page = await deactivations.find(NOW)
     await platform.execute(CHANGES[change])
     before = await deactivations.projects()
-    switched_off = await deactivations.switch_off(NOW, page)
-    assert (switched_off.projects, switched_off.contents, switched_off.to_be_told) == (0, 0, [])
+    deactivated = await deactivations.deactivate(NOW, page)
+    assert (deactivated.projects, deactivated.contents, deactivated.to_be_told) == (0, 0, [])
     assert await deactivations.projects() == before
     assert await deactivations.contents() == {"bow": "on"}
 
@@ -97,8 +97,8 @@ async def test_two_at_once_open_one_notice(platform: Platform, deactivations: De
 @pytest.mark.usefixtures("company")
 async def test_of_two_that_have_read_the_same_page_the_second_finds_it_done(deactivations: Deactivations) -> None:
     page = await deactivations.find(NOW)
-    first = await deactivations.switch_off(NOW, page)
-    second = await deactivations.switch_off(NOW, page)
+    first = await deactivations.deactivate(NOW, page)
+    second = await deactivations.deactivate(NOW, page)
     assert (first.projects, first.contents) == (1, 1)
     assert (second.projects, second.contents, second.to_be_told) == (0, 0, [])
 

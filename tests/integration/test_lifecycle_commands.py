@@ -158,7 +158,7 @@ async def test_renew_brings_it_back_and_says_so(
     assert renewed.json["expires_at"] == "2999-06-01T10:00:00+00:00"
     assert renewed.json["reactivated"] == {"project": True, "contents": 1}
     assert (renewed.json["status"], renewed.json["skipped_deliveries"]) == ("active", 2)
-    assert again.out == "ship ends at 2999-06-01 10:00:00 UTC already: nothing has changed.\n"
+    assert again.out == "ship already ends at 2999-06-01 10:00:00 UTC: nothing has changed.\n"
     assert longer.out == "ship ends at 2999-07-01 00:00:00 UTC, no longer at 2999-06-01 10:00:00 UTC.\n"
     assert await deactivations.contents() == {"bow": "on"}
     notes = await platform.rows("SELECT operator, why FROM interventions ORDER BY id")
@@ -175,8 +175,8 @@ async def test_renew_says_what_comes_back_and_what_does_not(
     await platform.project(company, slug="mill", status="expired", expires_at=in_days(-1))
     ours = await cli("renew", "ship", "--until", UNTIL, environment=database)
     theirs = await cli("renew", "mill", "--until", UNTIL, environment=database)
-    assert "It is on again, and of its AR content 1. 2 deliveries that told of the old end are skipped." in ours.out
-    assert "It stays expired, which this application has not made it" in theirs.out
+    assert "Reactivated, with 1 AR content item. 2 deliveries about the old end are skipped." in ours.out
+    assert "It stays expired, since this application did not deactivate it" in theirs.out
 
 
 async def test_what_cannot_be_renewed_exits_1_with_one_line(database: dict[str, str], platform: Platform) -> None:

@@ -12,7 +12,7 @@ from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.scanning import StartableNotification
 from db.items import deactivate, ended
-from db.items.deactivate import Deactivated
+from db.items.deactivate import DeactivatedPage
 from db.items.ended import EndedItem
 from settings import Settings
 from tests.support.data import Platform
@@ -24,7 +24,7 @@ async def _start_nothing(_alert: StartableNotification) -> None:
 
 @dataclass(frozen=True)
 class Deactivations:
-    """Switches off what has ended, as `deactivate_ended` does."""
+    """Deactivates what has ended, as `deactivate_ended` does."""
 
     platform: Platform
     settings: Settings
@@ -44,13 +44,13 @@ class Deactivations:
         async with self.platform.engine.connect() as connection:
             return await ended.find_ended(connection, deactivation_rules(self.settings, now), 100)
 
-    async def switch_off(self, now: datetime, page: list[EndedItem]) -> Deactivated:
+    async def deactivate(self, now: datetime, page: list[EndedItem]) -> DeactivatedPage:
         """What it then does, after whatever has happened in between."""
         async with self.platform.engine.begin() as connection:
-            return await deactivate.switch_off(connection, deactivation_rules(self.settings, now), page)
+            return await deactivate.deactivate_page(connection, deactivation_rules(self.settings, now), page)
 
     async def projects(self) -> dict[str, str]:
-        """Each project's status, with a star where this application has switched it off."""
+        """Each project's status, with a star where this application has deactivated it."""
         return await self._states("SELECT slug, status AS state, deactivated_at FROM projects ORDER BY id")
 
     async def contents(self) -> dict[str, str]:
