@@ -1,6 +1,6 @@
-"""Whether the worker on this host takes tasks, as Temporal sees it: `python -m deploy.check_worker`.
+"""Checks with Temporal that the worker on this host takes tasks: `python -m deploy.check_worker`.
 
-The health check of the worker's container. A worker that runs and lost Temporal, or whose pollers stopped, fails it.
+The health check of the worker's container. It fails for a worker that lost Temporal or whose pollers stopped.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from settings import Settings, SettingsError
 from temporal.client import connect
 
 RECENT = timedelta(minutes=3)
-"""A poll waits for a minute at the most. A worker whose slots are all taken polls less: it has a little longer."""
+"""A poll takes a minute at most. A busy worker polls less often, so this is longer."""
 PATIENCE = 10.0
 """Seconds for the whole check."""
 
 
 async def silent_queues(client: Client, prefix: str, queues: Iterable[TaskQueue], host: str) -> list[str]:
-    """The full names of those queues that no worker on `host` has polled lately."""
+    """The full names of the queues that no worker on `host` has polled recently."""
     since = datetime.now(UTC) - RECENT
     names = [(name, _polled_for(queue)) for queue in queues for name in task_queues(prefix, queue)]
     pollers = await asyncio.gather(*(_pollers(client, name, kind) for name, kind in names))
@@ -60,13 +60,13 @@ async def _pollers(client: Client, name: str, kind: TaskQueueType.ValueType) -> 
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all queues are polled from here, 1 one is not or Temporal is away, 2 for a wrong setting."""
+    """Exit status: 0 if this host polls all queues, 1 if not or if Temporal is away, 2 for a wrong setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
         type=lambda value: [TaskQueue(name) for name in value.split(",")],
         default=list(TaskQueue),
-        help="those that the worker was started with (default: all)",
+        help="the queues that the worker serves (default: all)",
     )
     options = parser.parse_args(arguments)
     try:
