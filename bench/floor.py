@@ -1,4 +1,4 @@
-"""The floor: what Temporal itself takes for work of a scan's shape."""
+"""Measures the floor: the time that Temporal itself needs for work with a scan's shape."""
 
 from __future__ import annotations
 

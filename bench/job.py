@@ -1,4 +1,4 @@
-"""The whole job: a scan by the application's own worker, over servers as production has them, and its proof."""
+"""Measures the whole job: a scan by the application's own worker. It also checks that every notification arrived."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIRST_CHAT = 1_000_000
 
 
 async def prepare(postgres: EmbeddedPostgres) -> None:
-    """Makes the migrated database that every run gets a copy of."""
+    """Makes the migrated database. Every run gets a copy."""
     await postgres.create_database(TEMPLATE)
     await upgrade(Settings.load(database_url=postgres.database_url(TEMPLATE)))
 
@@ -38,9 +38,9 @@ async def prepare(postgres: EmbeddedPostgres) -> None:
 async def measure_job(
     postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, namespace: str, folder: Path, warm_up: int, notices: int
 ) -> Measured:
-    """Scans over `notices` due projects, after a scan over `warm_up` by the same worker.
+    """Scans `notices` due projects, after the same worker has scanned `warm_up`.
 
-    Raises `BenchError` unless every company got exactly one mail and one message, and every row says so.
+    Raises `BenchError` unless every company got exactly one mail and one message, and the record says the same.
     """
     database = namespace.replace("-", "_")
     await postgres.create_database(database, template=TEMPLATE)
@@ -76,7 +76,7 @@ async def measure_job(
         runs.events,
         runs.transitions,
         cpu,
-        # The worker has ended, so that its sessions have reported; those of the warm-up cannot be told apart.
+        # The worker has ended, so its sessions have reported. The warm-up's commits cannot be separated.
         commits=await data.commits(database_url) / (warm_up + notices),
     )
 
@@ -90,7 +90,7 @@ def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, s
         "SMTP_FROM_EMAIL": "notices@platform.example",
         "TELEGRAM_BOT_TOKEN": str(endpoints["telegram_bot_token"]),
         "TELEGRAM_API_URL": str(endpoints["telegram_api_url"]),
-        # What is measured is the application: nothing is to wait for a provider's limit.
+        # So high that nothing waits for a provider's limit.
         "EMAIL_RATE": "10000",
         "EMAIL_COMPANY_RATE": "10000",
         "TELEGRAM_RATE": "10000",
@@ -98,7 +98,7 @@ def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, s
 
 
 async def _scan(client: Client, environment: Mapping[str, str], label: str, notices: int) -> None:
-    """One scan as its Schedule starts it, to the end of the last notification."""
+    """Starts a scan as its Schedule does, and waits for the end of the last notification."""
     settings = Settings.load(**{name.lower(): value for name, value in environment.items()})
     since = now()
     await client.start_workflow(
@@ -124,4 +124,4 @@ async def _verify(database_url: str, stand_ins_url: str, notices: int) -> None:
     }
     wrong = [f"{found:g} {name}" for name, found in problems.items() if found != notices]
     if wrong:
-        raise BenchError(f"of {notices} notices: {', '.join(wrong)}")
+        raise BenchError(f"expected {notices} notifications, found {', '.join(wrong)}")

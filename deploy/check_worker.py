@@ -1,6 +1,6 @@
-"""Checks that the worker on this host takes tasks, as Temporal sees it: `python -m deploy.check_worker`.
+"""Checks with Temporal that the worker on this host takes tasks: `python -m deploy.check_worker`.
 
-The health check of the worker's container. It fails if a running worker has lost Temporal, or its pollers stopped.
+The health check of the worker's container. It fails for a worker that lost Temporal or whose pollers stopped.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def _is_on(host: str, poller: PollerInfo) -> bool:
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all queues are polled from here, 1 one is not or Temporal is away, 2 for a wrong setting."""
+    """Exit status: 0 if this host polls all queues, 1 if not or if Temporal is away, 2 for a wrong setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
         type=lambda value: value.split(","),
         default=list(all_queues()),
-        help="those that the worker was started with (default: all)",
+        help="the queues that the worker serves (default: all)",
     )
     options = parser.parse_args(arguments)
     try:

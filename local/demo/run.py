@@ -33,7 +33,7 @@ from temporal.web_ui import workflow_url, workflows_url
 LOGS = STATE / "logs"
 SCAN_SECONDS = 60.0
 FINISH_SECONDS = 300.0
-"""Longer than GIVE_UP_AFTER and its attempts could take on a slow machine."""
+"""Longer than GIVE_UP_AFTER and the last attempts take on a slow machine."""
 STYLES = {"accepted": "green", "rejected": "red", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
 _TESTED = text("SELECT EXISTS (SELECT FROM notifications WHERE notification_type = 'test')")
@@ -41,11 +41,11 @@ _PROGRESS = text("SELECT count(*) AS total, count(*) FILTER (WHERE status <> 'op
 
 
 class DemoFailedError(Exception):
-    """A step of the demo did not work. The message says which and why."""
+    """A step of the demo failed. The message says which one and why."""
 
 
 class _Counted(NamedTuple):
-    """Notifications."""
+    """How many notifications there are, and how many of them have ended."""
 
     total: int
     ended: int
@@ -61,7 +61,7 @@ class Demo:
         self._scan_link = ""
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Brings everything up; `stack` takes it down again, in the opposite order."""
+        """Starts everything. `stack` stops it again, in reverse order."""
         say = self._console.print
         say("Starting PostgreSQL, Temporal and the stand-ins for mail and Telegram ...")
         servers = EmbeddedServers(STATE, progress=lambda line: say(line, style="dim", markup=False))
@@ -110,7 +110,7 @@ class Demo:
                 raise DemoFailedError(f"the {name} ended with status {program.exit_code}: see {LOGS / name}.log")
 
     async def _command(self, *arguments: str) -> None:
-        """Runs one of the operator's commands, in full view."""
+        """Runs a command of `cli.py` and shows its output."""
         self._console.print(f"$ python cli.py {' '.join(arguments)}", style="bold", markup=False, highlight=False)
         command = await asyncio.create_subprocess_exec(
             sys.executable, "cli.py", *arguments, cwd=CHECKOUT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
@@ -125,25 +125,25 @@ class Demo:
             raise DemoFailedError(f"python cli.py {' '.join(arguments)}: exit status {status}")
 
     async def run(self) -> int:
-        """All that happens by itself, once: the scan, the switching off, the look at the system's health. And a test.
+        """Sends a test notification, then runs the scan, the deactivation and the health check once each.
 
-        Each Schedule is triggered, and all that it started is waited for. Returns how many notifications are new.
+        Triggers each Schedule and waits for everything that it starts. Returns the number of new notifications.
         """
         before = await self._count()
         await self._send_test()
         scan, deactivation = await self._trigger(SCAN_EXPIRING), await self._trigger(DEACTIVATE_EXPIRED)
         self._scan_link = self._workflow_link(scan)
         self._console.print(f"Scanning: {self._scan_link}", highlight=False)
-        await self._all_ended(scan, deactivation)
+        await self._wait_for_end(scan, deactivation)
         check = await self._trigger(CHECK_HEALTH)
-        await self._all_ended(check)
+        await self._wait_for_end(check)
         handle = self._client.get_workflow_handle(scan, result_type=ScanExpiringResult)
         result = await handle.result()
         self._console.print(f"The scan found {result.found}, opened {result.opened}, started {result.started}.")
         return (await self._count()).total - before.total
 
     async def _send_test(self) -> None:
-        """One test notification, as an operator sends it through the API; the first time only."""
+        """Sends one test notification through the API, unless an earlier run has sent one."""
         async with self._engine.connect() as connection:
             if await connection.scalar(_TESTED):
                 return
@@ -155,8 +155,8 @@ class Demo:
         async with self._engine.connect() as connection:
             return _Counted(*(await connection.execute(_PROGRESS)).one())
 
-    async def _all_ended(self, *workflow_ids: str) -> None:
-        """Waits for these workflows and for every notification."""
+    async def _wait_for_end(self, *workflow_ids: str) -> None:
+        """Waits until these workflows and all notifications have ended."""
         running = asyncio.gather(*(self._client.get_workflow_handle(each).result() for each in workflow_ids))
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         try:
@@ -171,13 +171,15 @@ class Demo:
                         self._require_programs()
                         await asyncio.sleep(0.2)
         except TimeoutError:
-            raise DemoFailedError(f"not all has ended after {FINISH_SECONDS:.0f} s: {self._scan_link}") from None
+            raise DemoFailedError(
+                f"some notifications have not ended after {FINISH_SECONDS:.0f} s: see {self._scan_link}"
+            ) from None
         finally:
             running.cancel()
         await running
 
     async def _trigger(self, schedule_id: str) -> str:
-        """The id of the workflow that the Schedule has started for this trigger."""
+        """Triggers the Schedule and returns the id of the workflow that it starts."""
         schedule = self._client.get_schedule_handle(schedule_id)
         before = (await schedule.describe()).info.num_actions
         await schedule.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
@@ -190,7 +192,7 @@ class Demo:
         return action.workflow_id
 
     async def report(self, new: int) -> tuple[list[str], str]:
-        """Shows the table. Returns what differs from what was to be expected, and the counts."""
+        """Shows the table. Returns the differences from what is expected, and the counts."""
         ledger = await comparison.read_ledger(self._engine)
         received = comparison.read_received(STATE / "received.jsonl")
         self._console.print(_table(ledger))
@@ -214,8 +216,8 @@ class Demo:
             self._console.print(f"{name + ':':14}{link}", highlight=False, markup=False)
 
     async def stay_up(self, stop: asyncio.Event) -> None:
-        """Until Ctrl-C. Raises `DemoFailedError` if a process of the demo ends by itself."""
-        self._console.print("All of this stays up until Ctrl-C.", style="bold")
+        """Waits for Ctrl-C. Raises `DemoFailedError` if a program of the demo ends by itself."""
+        self._console.print("Everything keeps running. Press Ctrl-C to stop.", style="bold")
         while not stop.is_set():
             self._require_programs()
             await asyncio.sleep(0.5)
@@ -225,7 +227,7 @@ class Demo:
 
 
 def _table(ledger: list[comparison.LedgerRow]) -> Table:
-    table = Table(title="Every notification, with both channels' outcome")
+    table = Table(title="All notifications, with the outcome of each channel")
     for column in ("Item", "Company", "Type", "Days left", "E-mail", "Telegram"):
         table.add_column(column, overflow="fold")
     for email, telegram in zip(ledger[::2], ledger[1::2], strict=True):

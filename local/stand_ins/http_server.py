@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on h11, with a hand on the socket: it can hang, drip and reset."""
+"""A small HTTP/1.1 server on h11 that can hang, drip and reset, which no HTTP library offers."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """The answer, one byte at a time, `pause` seconds between two."""
+    """Sends the answer one byte at a time, with `pause` seconds between bytes."""
 
     answer: Answer
     pause: float
@@ -60,7 +60,7 @@ Handler = Callable[[Request], Awaitable[Outcome]]
 
 
 class HttpConnection(asyncio.Protocol):
-    """Serves one client, request after request; a request is dropped when its client leaves."""
+    """Serves one client, request after request. Drops a request when its client disconnects."""
 
     def __init__(
         self,
@@ -105,8 +105,8 @@ class HttpConnection(asyncio.Protocol):
                         self._path = unquote(head.target.decode().partition("?")[0])
                         self._body.clear()
                         if self._http.they_are_waiting_for_100_continue:
-                            go_on = h11.InformationalResponse(status_code=100, headers=[])
-                            self._transport.write(self._http.send(go_on) or b"")
+                            proceed = h11.InformationalResponse(status_code=100, headers=[])
+                            self._transport.write(self._http.send(proceed) or b"")
                     case h11.Data(data=data):
                         self._body += data
                         if len(self._body) > BODY_LIMIT:
@@ -127,7 +127,7 @@ class HttpConnection(asyncio.Protocol):
             outcome = await self._handler(Request(self._method, self._path, bytes(self._body)))
         except Exception:
             log.exception("request_handler_failed")
-            outcome = Answer(500, "the stand-in itself has failed")
+            outcome = Answer(500, "the stand-in failed")
         match outcome:
             case Answer() as answer:
                 self._write(answer)

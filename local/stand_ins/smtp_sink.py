@@ -1,4 +1,4 @@
-"""An SMTP server that keeps what it accepts, and misbehaves where a test asks it to."""
+"""An SMTP server that keeps the mails it accepts and fails as scripted."""
 
 import os
 import re
@@ -22,13 +22,13 @@ from local.stand_ins.smtp_actions import SmtpAction, Stage
 from local.stand_ins.smtp_protocol import ConnectionHooks, SmtpConnection
 from local.stand_ins.stand_in import StandIn
 
-HANDSHAKE_TIMEOUT = 5.0  # seconds; `stop` waits for a client that never begins its handshake
+HANDSHAKE_TIMEOUT = 5.0  # seconds; `stop` waits that long for a client that never starts its handshake
 RECIPIENT_STAGES: tuple[Stage, ...] = ("rcpt", "data", "dot", "reply")
 
 
 @dataclass(frozen=True)
 class ReceivedMail:
-    """A message for which the sink took responsibility, whether or not the client got to hear of it."""
+    """A mail that the sink accepted, even if the client did not get the reply."""
 
     number: int
     sender: str
@@ -38,12 +38,12 @@ class ReceivedMail:
 
     @cached_property
     def message(self) -> EmailMessage:
-        """The parsed message; parsed at the first use."""
+        """The message, parsed at the first use."""
         return BytesParser(EmailMessage, policy=SMTP_POLICY).parsebytes(self.raw)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
-        # Read without the e-mail parser, which would cost more than receiving the message did.
+        # Not read by the e-mail parser, which takes longer than receiving the message.
         head = self.raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
         lines = re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")
         fields = (line.partition(":") for line in reversed(lines))
@@ -61,7 +61,7 @@ class ReceivedMail:
 
     @property
     def subject(self) -> str:
-        """The decoded subject; empty when there is none."""
+        """The decoded subject, or an empty text."""
         subject = self._headers.get("subject", "")
         return str(make_header(decode_header(subject))) if "=?" in subject else subject
 
@@ -69,8 +69,8 @@ class ReceivedMail:
 class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
     """Where SMTP_HOST and SMTP_PORT should point.
 
-    `folder` gets each accepted message as a file. `users` (name to password) turns AUTH on; with `starttls`
-    it is offered only after STARTTLS.
+    `folder` gets each accepted mail as a file. `users` (name to password) turns AUTH on. With `starttls`, AUTH is
+    offered only after STARTTLS.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ def _last_number(folder: Path) -> int:
 
 
 def _write_eml(folder: Path, mail: ReceivedMail) -> None:
-    # The Message-ID begins with the notification's key, and that with its type and item.
+    # The Message-ID starts with the notification's key, and the key with its type and item.
     item = (mail.message_id or "").strip("<>").partition("@")[0] or mail.notification_id or "mail"
     name = f"{mail.number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', item)[:120]}.eml"
     unfinished = folder / f".{name}.tmp"

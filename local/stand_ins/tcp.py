@@ -1,4 +1,4 @@
-"""TCP connections as a failing peer ends them, and all of a server's at once."""
+"""A listening socket and its TCP connections, which can be reset one by one or all at once."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ AT_ONCE = struct.pack("ii", 1, 0)
 def reset(transport: asyncio.BaseTransport, sock: socket.socket) -> None:
     """Closes with RST: the other side gets ECONNRESET and loses what it has not read. May be called twice.
 
-    `sock` is the transport's socket as it was when the connection was made: a TLS transport forgets it.
+    `sock` is the socket from when the connection was made, because a TLS transport does not keep it.
     """
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
@@ -25,17 +25,17 @@ def reset(transport: asyncio.BaseTransport, sock: socket.socket) -> None:
 class Connection(Protocol):
     @property
     def task(self) -> "asyncio.Task[None] | None":
-        """What serves the client at the moment."""
+        """The task that serves the client now."""
 
     def abort(self) -> None:
-        """Ends the connection; it is discarded once that is done."""
+        """Resets the connection, which is then discarded."""
 
 
 Kind = TypeVar("Kind", bound=Connection)
 
 
 class Connections(Generic[Kind]):
-    """A server's open connections; `opened` counts all there ever were."""
+    """A server's open connections. `opened` counts all connections so far."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -49,13 +49,13 @@ class Connections(Generic[Kind]):
         self._none_open.clear()
 
     def discard(self, connection: Kind) -> None:
-        """May be called twice."""
+        """Removes the connection. May be called twice."""
         self._open.discard(connection)
         if not self._open:
             self._none_open.set()
 
     async def abort_all(self) -> None:
-        """Resets every connection; returns when all are closed and their tasks have ended."""
+        """Resets every connection. Returns when all are closed and their tasks have ended."""
         tasks = [connection.task for connection in self._open if connection.task is not None]
         for connection in list(self._open):
             connection.abort()

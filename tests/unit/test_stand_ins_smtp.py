@@ -275,7 +275,7 @@ async def test_waiting_in_vain_tells_what_was_seen(sink: SmtpSink) -> None:
     await send(sink)
     with pytest.raises(TimeoutError, match="accepted 1 of 2 messages"):
         await sink.wait_for(2, timeout=0.01)
-    with pytest.raises(TimeoutError, match="rcpt was reached 1 of 2 times"):
+    with pytest.raises(TimeoutError, match="rcpt had 1 of 2 arrivals"):
         await sink.wait_for_stage("rcpt", ANN, count=2, timeout=0.01)
 
 
