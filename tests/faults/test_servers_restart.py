@@ -80,7 +80,7 @@ async def test_postgresql_crashes_and_recovers(scene: Scene, ledger: Ledger, tmp
         scene = scene.with_settings(database_url=SecretStr(url), scan_max_in_flight=10, worker_concurrency=4)
         await upgrade(scene.settings)
         engine = create_async_engine(url, poolclass=NullPool)  # no connection of ours that the crash would break
-        scene = replace(scene, platform=Platform(engine))
+        scene = replace(scene, platform=Platform(engine), postgres=postgres)
         await many_due(scene)
         mails, messages = scene.sink.hold("dot"), scene.telegram.hold("request")
         async with scene.worker():

@@ -30,11 +30,6 @@ async def http(settings: Settings, engine: AsyncEngine) -> AsyncIterator[httpx.A
 
 
 @pytest.fixture
-def deactivations(platform: Platform, settings: Settings) -> Deactivations:
-    return Deactivations(platform, settings)
-
-
-@pytest.fixture
 async def ended(platform: Platform, deactivations: Deactivations) -> datetime:
     """The end of a project that was switched off at it, with its content."""
     ends_at = in_days(-1)

@@ -35,11 +35,6 @@ def environment(database: dict[str, str], temporal: Client) -> dict[str, str]:
 
 
 @pytest.fixture
-def deactivations(platform: Platform, settings: Settings) -> Deactivations:
-    return Deactivations(platform, settings)
-
-
-@pytest.fixture
 async def ended(platform: Platform) -> None:
     """A project that has ended and is on still, with its content."""
     company = await platform.company(slug="museum", timezone="Pacific/Auckland")

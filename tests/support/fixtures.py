@@ -38,9 +38,10 @@ def scene(
     platform: Platform,
     smtp_sink: SmtpSink,
     telegram_api: TelegramApi,
+    postgres: EmbeddedPostgres,
     run_worker: RunWorker,
 ) -> Scene:
-    return Scene(temporal, settings, platform, smtp_sink, telegram_api, run_worker)
+    return Scene(temporal, settings, platform, smtp_sink, telegram_api, postgres, run_worker)
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ async def scene_on_own_postgres(
     settings = settings.model_copy(update={"database_url": SecretStr(url)})
     await upgrade(settings)
     engine = create_async_engine(url, poolclass=NullPool)  # no connection of ours that the stop would break
-    yield Scene(temporal, settings, Platform(engine), smtp_sink, telegram_api, run_worker)
+    yield Scene(temporal, settings, Platform(engine), smtp_sink, telegram_api, own_postgres, run_worker)
     await engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""What a test of the scan and the child plays on: the servers, and the steps that nearly all of them take."""
+"""What tests and recorded histories play on: the servers, and the steps that nearly all of them take."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from channels.registry import all_queues
 from contracts.deactivating import DeactivateExpiredResult
 from contracts.scanning import ScanExpiringResult
 from contracts.sending import SendNotificationResult
+from local.embedded.postgres import EmbeddedPostgres
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
@@ -32,13 +33,14 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Scene:
-    """One test's database, namespace and stand-ins. Nothing runs in it until a worker does."""
+    """A database, a namespace and stand-ins of its own. Nothing runs in it until a worker does."""
 
     client: Client
     settings: Settings
     platform: Platform
     sink: SmtpSink
     telegram: TelegramApi
+    postgres: EmbeddedPostgres
     run_worker: RunWorker
 
     def with_settings(self, **values: object) -> Scene:
@@ -75,8 +77,10 @@ class Scene:
         notification = await self.notification()
         return self.client.get_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
 
-    async def history(self) -> WorkflowHistory:
-        return await (await self.child()).fetch_history()
+    async def history(self, workflow_id: str = "", run_id: str | None = None) -> WorkflowHistory:
+        """Of a workflow's run; without an id, of the only notification's workflow."""
+        workflow_id = workflow_id or (await self.notification()).workflow_id
+        return await self.client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
 
     async def notification(self) -> Any:
         """The only notification's row, alerts left aside."""

@@ -10,8 +10,8 @@ from tests.replay.shapes.ends import SHAPES as DEACTIVATIONS
 from tests.replay.shapes.health import SHAPES as HEALTH_CHECKS
 from tests.replay.shapes.scans import HELD_SHAPES as HELD
 from tests.replay.shapes.scans import SHAPES as SCANS
-from tests.replay.shapes.scene import Scene
 from tests.replay.shapes.sends import SHAPES as SENDS
+from tests.support.scene import Scene
 
 Shape = Callable[[Scene], Awaitable[list[WorkflowHistory]]]
 
