@@ -36,7 +36,8 @@ from runtime.times import parse_time
 
 app = typer.Typer(
     help=__doc__,
-    epilog="Exit status: 0 well, 1 the job failed, 2 a wrong setting or argument. Settings come from the environment.",
+    epilog="Exit status: 0 success, 1 the job failed, 2 a wrong setting or argument. "
+    "Settings are read from the environment.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,7 +47,7 @@ schedules_app = typer.Typer(no_args_is_help=True, help="The Temporal Schedules."
 app.add_typer(schedules_app, name="schedules")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows to show, the newest first.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Most rows to show, newest first.")]
 
 MAX_ID = 2**63 - 1
 
@@ -60,7 +61,7 @@ def _channel(name: str) -> str:
 OneChannel = typer.Option(parser=_channel, metavar="|".join(names()))
 
 YEARS = range(1970, 3000)
-"""What a dry run can be asked about."""
+"""The years that an option's time may lie in."""
 
 
 def _moment(text: str) -> datetime:
@@ -82,7 +83,7 @@ def migrate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring the database to the newest revision."""
+    """Migrate the database to the newest revision."""
     run(upkeep.migrate(down_to, as_json=as_json))
 
 
@@ -91,24 +92,27 @@ def import_csv(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", exists=True, file_okay=False, help="Holds companies.csv, projects.csv, ar_contents.csv."
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="The folder with companies.csv, projects.csv and ar_contents.csv.",
         ),
     ],
-    strict: Annotated[bool, typer.Option("--strict", help="Load nothing when a line is bad.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Load nothing if any line is bad.")] = False,
     as_json: Json = False,
 ) -> None:
     """Load companies, projects and AR content from CSV files.
 
-    Rows are created or updated by their slug; rows that no line names stay. Every bad line is named, and makes the
-    exit status 1; the good ones are loaded all the same. A relative time such as +7d counts from the first import and
-    is kept by later ones. A file may be missing if what the others refer to is in the database.
+    Rows are created or updated by slug; rows that no line names are kept. Good lines are loaded, bad lines are listed.
+    The exit status is 1 if there was a bad line. A relative time such as +7d counts from the first import; later
+    imports keep it. A file may be missing if the rows that the other files refer to are in the database.
     """
     run(importing.import_csv(folder, strict=strict, as_json=as_json))
 
 
 @schedules_app.command("apply")
 def apply_schedules(as_json: Json = False) -> None:
-    """Create the Schedules, or bring them up to the settings."""
+    """Create the Schedules, or update them from the settings."""
     run(upkeep.apply_schedules(as_json=as_json))
 
 
@@ -119,25 +123,29 @@ def scan(
         float | None,
         typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The scan keeps running."),
     ] = None,
-    only_show: Annotated[bool, typer.Option("--dry-run", help="Show who would be told what; send nothing.")] = False,
+    only_show: Annotated[
+        bool, typer.Option("--dry-run", help="Show which notifications a scan would open; send nothing.")
+    ] = False,
     at: Annotated[
         datetime | None,
-        typer.Option(parser=_moment, metavar="TIME", help="With --dry-run: ISO 8601 with offset, or such as +7d."),
+        typer.Option(
+            parser=_moment, metavar="TIME", help="With --dry-run: show a scan at this time, as ISO 8601 or +7d."
+        ),
     ] = None,
     allow_many: Annotated[
-        bool, typer.Option("--allow-many", help="Open the notices even if they are more than SCAN_MAX_NOTICES.")
+        bool, typer.Option("--allow-many", help="Open all due notifications, even more than SCAN_MAX_NOTICES.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Scan for what is about to end, now. If a manual scan is already running, this follows it."""
+    """Scan now for items that are about to end. If a manual scan is already running, this follows it."""
     if only_show and wait:
-        raise typer.BadParameter("--dry-run starts nothing to --wait for")
+        raise typer.BadParameter("use --wait or --dry-run, not both: a dry run starts nothing")
     if timeout is not None and not wait:
-        raise typer.BadParameter("--timeout goes with --wait only")
+        raise typer.BadParameter("--timeout requires --wait")
     if at is not None and not only_show:
-        raise typer.BadParameter("--at goes with --dry-run only: a scan looks at the real clock")
+        raise typer.BadParameter("--at requires --dry-run: a scan uses the real clock")
     if allow_many and only_show:
-        raise typer.BadParameter("--dry-run opens nothing: it shows all, however many")
+        raise typer.BadParameter("use --allow-many or --dry-run, not both: a dry run shows all items anyway")
     if only_show:
         run(dry_run.scan(at, as_json=as_json))
     run(scanning.scan(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
@@ -152,7 +160,7 @@ def notifications(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List notifications and what became of them."""
+    """List notifications with their outcome."""
     wanted = NotificationFilter(notification_type, status, company, project)
     run(records.show_notifications(wanted, limit, as_json=as_json))
 
@@ -165,7 +173,7 @@ def deliveries(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List deliveries: each channel of each notification, with the provider's answer."""
+    """List deliveries with their outcome and the provider's answer."""
     run(
         records.show_deliveries(
             status=status, channel=channel, notification_id=notification_id, limit=limit, as_json=as_json
@@ -175,7 +183,7 @@ def deliveries(
 
 def _not_blank(text: str) -> str:
     if not text.strip():
-        raise typer.BadParameter("must not be blank: it is kept in the record")
+        raise typer.BadParameter("must not be blank: it is recorded")
     return text.strip()
 
 
@@ -185,10 +193,14 @@ DeliveryId = Annotated[
 Operator = Annotated[
     str,
     typer.Option(
-        "--by", default_factory=getpass.getuser, show_default="you", help="Who wants it.", callback=_not_blank
+        "--by",
+        default_factory=getpass.getuser,
+        show_default="your user name",
+        help="Who does this; it is recorded.",
+        callback=_not_blank,
     ),
 ]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.", callback=_not_blank)]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is recorded.", callback=_not_blank)]
 
 
 @app.command()
@@ -196,13 +208,13 @@ def resolve(
     delivery_id: DeliveryId,
     why: Why,
     by: Operator,
-    accepted: Annotated[bool, typer.Option("--accepted", help="The recipient has the message.")] = False,
+    accepted: Annotated[bool, typer.Option("--accepted", help="Record that the recipient has the message.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="Send it again, marked as a possible duplicate.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Decide a delivery that is `unknown`: the provider may have taken it, and nobody could tell."""
+    """Settle a delivery that is `unknown`: the provider may have taken it, but its answer was lost."""
     if accepted == resend:
-        raise typer.BadParameter("either --accepted or --resend")
+        raise typer.BadParameter("give either --accepted or --resend")
     if accepted:
         run(interventions.confirm(delivery_id, by, why, as_json=as_json))
     run(interventions.send_again(delivery_id, "resolve-resend", by, why, as_json=as_json))
@@ -210,13 +222,13 @@ def resolve(
 
 @app.command()
 def resend(delivery_id: DeliveryId, why: Why, by: Operator, as_json: Json = False) -> None:
-    """Send a delivery that was rejected, failed or skipped once more, to the address as it is now."""
+    """Resend a delivery that was rejected, failed or skipped, to the company's current address."""
     run(interventions.send_again(delivery_id, "resend", by, why, as_json=as_json))
 
 
 @app.command()
 def suppressions(channel: Annotated[str | None, OneChannel] = None, limit: Limit = 50, as_json: Json = False) -> None:
-    """List the addresses and chats that are used no more: gone, as their provider said, or unsubscribed."""
+    """List the suppressed addresses: those that the provider reported gone, and those that unsubscribed."""
     run(interventions.list_suppressions(channel, limit, as_json=as_json))
 
 
@@ -228,7 +240,7 @@ def unsuppress(
     by: Operator,
     as_json: Json = False,
 ) -> None:
-    """Use an address or chat again."""
+    """Lift the suppression of an address, so that it is used again."""
     run(interventions.unsuppress(channel, address, by, why, as_json=as_json))
 
 
@@ -237,16 +249,16 @@ def show_preview(
     notification_type: Annotated[NotificationType, typer.Option("--type")],
     locale: Annotated[str, typer.Option(metavar="LOCALE", help="A company's locale, such as ru or ru-RU.")] = "en",
     channel: Annotated[str, OneChannel] = ALWAYS_DELIVERED[0],
-    item: Annotated[preview.Item, typer.Option(help="What ends, or has ended.")] = preview.Item.PROJECT,
-    part: Annotated[preview.Part | None, typer.Option(help="Only this part of the e-mail.")] = None,
+    item: Annotated[preview.Item, typer.Option(help="The item that ends or has ended.")] = preview.Item.PROJECT,
+    part: Annotated[preview.Part | None, typer.Option(help="Show only this part of the e-mail.")] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write each part to a file in this folder.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a text with sample data, as a company would get it. Nothing is sent; no server is needed."""
+    """Show a notification's text with sample data, as a company would get it. Sends nothing and needs no server."""
     if item is preview.Item.CONTENT and not is_about_an_item(notification_type):
-        raise typer.BadParameter("--item content goes with --type expiring and expired only")
+        raise typer.BadParameter("--item content requires --type expiring or --type expired")
     run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))
 
 
@@ -254,26 +266,27 @@ def show_preview(
 def read_bounces(
     maildir: Annotated[
         Path,
-        typer.Option(metavar="DIR", exists=True, file_okay=False, help="What came back to SMTP_FROM_EMAIL's mailbox."),
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="The Maildir of SMTP_FROM_EMAIL's mailbox."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Read the mails that came back, and mark their deliveries as rejected.
+    """Read bounced e-mails from a Maildir and mark their deliveries as rejected.
 
-    What was read is marked as seen in the Maildir; what is not understood is named, flagged and left to you.
+    E-mails that were processed are marked as seen. Those that could not be understood are listed and flagged: read
+    them yourself.
     """
     run(bounces.read_bounces(maildir, as_json=as_json))
 
 
 @app.command()
 def pause(why: Why, by: Operator, as_json: Json = False) -> None:
-    """Stop the sending to companies, the scan and the deactivation. Tests and alerts still go."""
+    """Pause sending to companies, the scan and the deactivation. Tests and alerts are still sent."""
     run(pausing.pause(by, why, as_json=as_json))
 
 
 @app.command()
 def resume(by: Operator, as_json: Json = False) -> None:
-    """Let the sending go on: what was held back is sent, unless it is pointless by now."""
+    """Resume sending. Held notifications are sent; those past their deadline are dropped."""
     run(pausing.resume(by, as_json=as_json))
 
 
@@ -290,17 +303,17 @@ def deactivate(
         bool, typer.Option("--dry-run", help="Show what would be deactivated; change nothing.")
     ] = False,
     allow_many: Annotated[
-        bool, typer.Option("--allow-many", help="Deactivate even more than SCAN_MAX_NOTICES.")
+        bool, typer.Option("--allow-many", help="Deactivate all ended items, even more than SCAN_MAX_NOTICES.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Deactivate what has ended, now. If a manual deactivation is already running, this follows it."""
+    """Deactivate ended items now. If a manual deactivation is already running, this follows it."""
     if only_show and wait:
-        raise typer.BadParameter("--dry-run starts nothing to --wait for")
+        raise typer.BadParameter("use --wait or --dry-run, not both: a dry run starts nothing")
     if timeout is not None and not wait:
-        raise typer.BadParameter("--timeout goes with --wait only")
+        raise typer.BadParameter("--timeout requires --wait")
     if allow_many and only_show:
-        raise typer.BadParameter("--dry-run switches nothing off: it shows all, however many")
+        raise typer.BadParameter("use --allow-many or --dry-run, not both: a dry run shows all items anyway")
     if only_show:
         run(dry_run.deactivate(as_json=as_json))
     run(deactivating.deactivate(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
@@ -311,14 +324,17 @@ def renew(
     slug: Annotated[str, typer.Argument(help="The project's slug.")],
     until: Annotated[
         datetime,
-        typer.Option(parser=_moment, metavar="TIME", help="Its new end: ISO 8601 with offset, or such as +365d."),
+        typer.Option(parser=_moment, metavar="TIME", help="The new end: ISO 8601 with offset, or +365d."),
     ],
     by: Operator,
     why: Why = "renewed",
     as_json: Json = False,
 ) -> None:
-    """Renew a project. What was deactivated at its end comes back; notifications of the old end that still wait are
-    skipped."""
+    """Renew a project until a new end.
+
+    What was deactivated at the old end is reactivated. Notifications about the old end that are not sent yet are
+    skipped.
+    """
     if until <= datetime.now(UTC):
         raise typer.BadParameter(f"--until {until:%Y-%m-%d %H:%M:%S} UTC is not in the future")
     run(renewing.renew(slug, until, by, why, as_json=as_json))
@@ -330,46 +346,50 @@ def _duration(text: str) -> timedelta:
     except ValueError:
         duration = None
     if not isinstance(duration, timedelta):
-        raise typer.BadParameter(f"{text!r} is no duration such as 3d, 12h or 30m")
+        raise typer.BadParameter(f"{text!r} is not a duration: write 3d, 12h or 30m")
     return duration
 
 
 @app.command("check-health")
 def check_health(
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the result; 1 if something is wrong.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the result; the exit status is 1 if there is a problem.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the health of all that is needed, now. The operators are alerted as by the Schedule's checks."""
+    """Check the system's health now. Problems are alerted as in the scheduled checks."""
     run(health.check_health(wait=wait, as_json=as_json))
 
 
 @app.command()
 def problems(as_json: Json = False) -> None:
-    """List what is wrong now and was alerted, since when, and when it was alerted last."""
+    """List the current problems: since when they last, and when each was alerted last."""
     run(health.problems(as_json=as_json))
 
 
 @app.command("untold")
 def list_untold(
     within: Annotated[
-        timedelta, typer.Option(parser=_duration, metavar="DURATION", help="How soon it ends: 3d, 12h, 30m.")
-    ] = "3d",  # type: ignore[assignment] # parsed as if it had been given
+        timedelta, typer.Option(parser=_duration, metavar="DURATION", help="How soon an item ends: 3d, 12h or 30m.")
+    ] = "3d",  # type: ignore[assignment] # typer parses the default too
     as_json: Json = False,
 ) -> None:
-    """List what ends soon, or has ended and is still on, and of whose end nobody was told, with the reasons."""
+    """List active items that end soon or have ended, but whose company was not notified, with the reasons."""
     run(untold.list_untold(within, as_json=as_json))
 
 
 @app.command("servers")
 def run_servers(
-    state: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Keeps data, logs and endpoints.json.")],
+    state: Annotated[
+        Path, typer.Option(metavar="DIR", file_okay=False, help="The folder for data, logs and endpoints.json.")
+    ],
 ) -> None:
     """Run the embedded PostgreSQL and Temporal until SIGTERM. For development."""
     run(servers.run_servers(state))
 
 
 def main() -> NoReturn:
-    """Runs the command of the command line and leaves with its status."""
+    """Runs the command from the command line and exits with its status."""
     status = FAILED
     try:
         app(prog_name="cli.py")

@@ -2,8 +2,8 @@
 
 A setting is read from the environment variable of its name in capitals. A secret may stand in a file
 instead, named by `NAME_FILE`; the file is read again each time the secret is used, so that a rotation
-needs no restart. Temporal's own connection settings (`TEMPORAL_ADDRESS`, API key, mTLS, ...) are read by
-`temporalio.envconfig` and do not stand here.
+needs no restart. `temporalio.envconfig` reads Temporal's own connection settings (`TEMPORAL_ADDRESS`, API key, mTLS,
+...), so they are not here.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL, as postgresql://user:password@host:5432/name. Needed."
+        None, description="The PostgreSQL database, as postgresql://user:password@host:5432/name. Required."
     )
     database_url_file: Path | None = Field(None, description="A file that holds DATABASE_URL.")
-    database_pool_size: PositiveInt = Field(20, description="Connections a process keeps to PostgreSQL, at the most.")
+    database_pool_size: PositiveInt = Field(20, description="Most connections to PostgreSQL that a process keeps.")
 
     temporal_ui_url: str = Field(
-        "http://localhost:8233", description="The Temporal Web UI as a browser reaches it; used in links."
+        "http://localhost:8233", description="URL of the Temporal Web UI in a browser; used in links."
     )
     task_queue_prefix: str = Field(
-        "expiry-", description="Begins every task queue's name; separates deployments in one namespace."
+        "expiry-", description="Prefix of every task queue's name; separates deployments in one namespace."
     )
     worker_concurrency: PositiveInt = Field(
-        100, description="Activities of one task queue that a worker runs at a time."
+        100, description="Most activities of one task queue that a worker runs at a time."
     )
 
     smtp_host: str | None = Field(None, description="The mail server. Empty: e-mail is not configured.")
@@ -78,14 +78,14 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, description="Password for SMTP AUTH.")
     smtp_password_file: Path | None = Field(None, description="A file that holds SMTP_PASSWORD.")
     smtp_from_email: EmailStr | None = Field(
-        None, description="Sender of every mail; its domain ends every Message-ID. Needed with SMTP_HOST."
+        None, description="Sender of every e-mail; every Message-ID ends with its domain. Required with SMTP_HOST."
     )
     smtp_from_name: str = Field("Expiry notifier", description="The sender's name as people see it.")
     smtp_tls: SmtpTls = Field(
         SmtpTls.STARTTLS, description="none, starttls (usually port 587) or implicit (usually port 465)."
     )
     smtp_tls_ca_file: Path | None = Field(
-        None, description="CA certificates (PEM) to trust for SMTP. Empty: the system's."
+        None, description="File with the CA certificates (PEM) to trust for SMTP. Empty: the system's."
     )
 
     telegram_bot_token: SecretStr | None = Field(
@@ -94,109 +94,113 @@ class Settings(BaseSettings):
     telegram_bot_token_file: Path | None = Field(None, description="A file that holds TELEGRAM_BOT_TOKEN.")
     telegram_in_doubt: Literal["unknown", "resend"] = Field(
         "unknown",
-        description="A message whose answer got lost: unknown leaves it to an operator, resend sends a copy, marked.",
+        description="If Telegram's answer to a message is lost: unknown leaves the delivery to an operator, "
+        "resend sends a marked copy.",
     )
-    telegram_admin_chat_id: int | None = Field(None, description="The chat that is alerted.")
+    telegram_admin_chat_id: int | None = Field(None, description="The chat that receives alerts.")
     telegram_api_url: HttpUrl = Field(
-        HttpUrl("https://api.telegram.org"), description="Telegram's Bot API, without /bot<token>."
+        HttpUrl("https://api.telegram.org"), description="URL of Telegram's Bot API, without /bot<token>."
     )
-    admin_email: EmailStr | None = Field(None, description="The address that is alerted.")
-    alert_cooldown: Seconds = Field(21600, description="Seconds until the admin is alerted of the same problem again.")
+    admin_email: EmailStr | None = Field(None, description="The e-mail address that receives alerts.")
+    alert_cooldown: Seconds = Field(21600, description="Seconds before the same problem is alerted again.")
 
     expiry_scan_cron: str = Field("0 9 * * *", description="When to scan, as a cron expression of 5 fields.")
     expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
     expiry_thresholds_days: Annotated[list[int], NoDecode, BeforeValidator(_split)] = Field(
         [30, 7, 1],
         min_length=1,
-        description="Days before its end that a company is told of a project, comma-separated; "
-        "a project's own list goes before.",
+        description="Thresholds: days before an item's end at which its company is notified, comma-separated. "
+        "A project's own list takes precedence.",
     )
     expiry_cooldown_hours: float = Field(
-        24, ge=0, le=87_600, description="Hours between two notices for one item, unless its end comes first."
+        24, ge=0, le=87_600, description="Hours between two notifications for one item, unless its end comes first."
     )
-    scan_page_size: int = Field(1000, ge=1, le=5000, description="Items opened or switched off in one transaction.")
+    scan_page_size: int = Field(
+        1000, ge=1, le=5000, description="Most items that one transaction opens notifications for or deactivates."
+    )
     scan_max_notices: PositiveInt = Field(
         10_000,
-        description="A scan that would open more opens none, and one that would switch off more switches off none: "
-        "the operators are alerted and may allow it.",
+        description="Most notifications that one scan opens, and most items that one deactivation deactivates. "
+        "A run that would exceed it changes nothing and alerts the operators, who may allow it.",
     )
     scan_max_in_flight: PositiveInt = Field(
-        2000, description="Notifications started and not attempted yet, at the most."
+        2000, description="Most notifications that are started but not attempted yet."
     )
-    scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same for a single company.")
+    scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same limit for a single company.")
 
     deactivate_cron: str = Field(
-        "0 * * * *", description="When to switch off what has ended, as a cron expression of 5 fields, in UTC."
+        "0 * * * *", description="When to deactivate what has ended, as a cron expression of 5 fields, in UTC."
     )
     deactivate_grace: float = Field(
-        0, ge=0, le=TEN_YEARS, description="Seconds between an item's end and its switching off."
+        0, ge=0, le=TEN_YEARS, description="Seconds between an item's end and its deactivation."
     )
     deactivate_only_after_notice: bool = Field(
-        False, description="true: an item stays on while no channel has accepted a warning of its end."
+        False, description="true: an item stays active until a channel has accepted a notification of its end."
     )
     deactivate_hold_limit: float = Field(
         259_200,
         ge=0,
         le=TEN_YEARS,
-        description="Seconds after its end that DEACTIVATE_ONLY_AFTER_NOTICE holds an item, at the most.",
+        description="With DEACTIVATE_ONLY_AFTER_NOTICE: most seconds that an item stays active after its end.",
     )
-    notify_on_expired: bool = Field(True, description="false: a company is not told that an item was switched off.")
+    notify_on_expired: bool = Field(True, description="false: companies are not notified of deactivated items.")
 
-    email_rate: PositiveFloat = Field(20, description="E-mails a second, of all workers together.")
-    email_company_rate: PositiveFloat = Field(5, description="E-mails a second to one company.")
+    email_rate: PositiveFloat = Field(20, description="Most e-mails a second, over all workers.")
+    email_company_rate: PositiveFloat = Field(5, description="Most e-mails a second to one company.")
     telegram_rate: PositiveFloat = Field(
-        30, description="Telegram messages a second, of all workers together. Telegram allows about 30."
+        30, description="Most Telegram messages a second, over all workers. Telegram allows about 30."
     )
     telegram_chat_rate: PositiveFloat = Field(
-        1, description="Telegram messages a second to one chat. Telegram allows 1."
+        1, description="Most Telegram messages a second to one chat. Telegram allows 1."
     )
     telegram_group_rate_per_minute: PositiveFloat = Field(
-        20, description="Telegram messages a minute to one group. Telegram allows 20."
+        20, description="Most Telegram messages a minute to one group. Telegram allows 20."
     )
     urgent_share: float = Field(
-        0.1, gt=0, lt=1, description="The share of EMAIL_RATE and TELEGRAM_RATE that is kept for tests and alerts."
+        0.1, gt=0, lt=1, description="Share of each channel's rate that is reserved for tests and alerts."
     )
 
     smtp_max_connections: PositiveInt = Field(
-        20, description="Connections a worker keeps to the mail server, at the most. Postfix allows a client 50."
+        20, description="Most connections that a worker keeps to the mail server. Postfix allows a client 50."
     )
-    smtp_messages_per_connection: PositiveInt = Field(100, description="Messages over one connection, at the most.")
+    smtp_messages_per_connection: PositiveInt = Field(100, description="Most messages sent over one connection.")
     smtp_idle_timeout: Seconds = Field(
-        30, description="Seconds that a connection to the mail server waits for the next message."
+        30, description="Seconds after which an idle connection to the mail server is closed."
     )
 
     email_retry_initial: Seconds = Field(
-        30, description="Seconds before the second attempt; later gaps double, to 30 minutes."
+        30, description="Seconds before an e-mail's second attempt; each later gap doubles, up to 30 minutes."
     )
     telegram_retry_initial: Seconds = Field(
-        5, description="Seconds before the second attempt; later gaps double, to 10 minutes."
+        5, description="Seconds before a Telegram message's second attempt; each later gap doubles, up to 10 minutes."
     )
     email_attempt_timeout: Seconds = Field(
-        660, description="Seconds one attempt may take. RFC 5321 allows 600 for the answer to DATA's end."
+        660, description="Most seconds for one attempt by e-mail. RFC 5321 allows 600 for the answer to DATA's end."
     )
-    telegram_attempt_timeout: Seconds = Field(60, description="Seconds one attempt may take.")
+    telegram_attempt_timeout: Seconds = Field(60, description="Most seconds for one attempt by Telegram.")
     operator_fault_retry: Seconds = Field(
-        300, description="Seconds between attempts while our own credentials or settings are refused."
+        300, description="Seconds between attempts while the provider refuses our credentials or settings."
     )
     pause_retry: Seconds = Field(
-        60, description="Seconds between looks at whether sending, paused by an operator, was resumed."
+        60, description="While sending is paused: seconds between checks of whether it was resumed."
     )
     give_up_after: Seconds | None = Field(
         None,
         description="Seconds after which any notification is given up. Empty: expiring at the item's end, "
-        "expired after 7 days, test after 15 minutes, alert after a day. Quiet hours hold nothing into its last hour.",
+        "expired after 7 days, test after 15 minutes, alert after a day. "
+        "Quiet hours do not hold a notification in its last hour.",
     )
 
     renew_url_template: str = Field(
-        "https://example.com/projects/{slug}/renew", description="Link to renew; {slug} is the project's."
+        "https://example.com/projects/{slug}/renew", description="Link to renew; {slug} is the project's slug."
     )
-    support_email: EmailStr = Field("support@example.com", description="Whom a company may ask.")
+    support_email: EmailStr = Field("support@example.com", description="Support address shown to companies.")
 
     public_url: HttpUrl | None = Field(
-        None, description="The API as companies reach it, over HTTPS. Empty: mails bear no link to unsubscribe."
+        None, description="URL at which companies reach the API, over HTTPS. Empty: e-mails have no unsubscribe link."
     )
     unsubscribe_secret: SecretStr | None = Field(
-        None, description="Signs the links to unsubscribe. With another one the links sent before are no longer valid."
+        None, description="Signs the unsubscribe links. A new secret invalidates the links that were sent before."
     )
     unsubscribe_secret_file: Path | None = Field(None, description="A file that holds UNSUBSCRIBE_SECRET.")
 
@@ -204,36 +208,39 @@ class Settings(BaseSettings):
         300, ge=1, le=TEN_YEARS, description="Seconds between checks of the system's health."
     )
     health_api_url: HttpUrl | None = Field(
-        None, description="The API as the worker reaches it, for the health check. Empty: API_URL."
+        None, description="URL at which the worker reaches the API, for the health check. Empty: API_URL."
     )
     health_ping_url: HttpUrl | None = Field(
-        None, description="Called after each health check that found nothing wrong, for a watch outside."
+        None, description="URL of an external monitor, called after each health check that found no problem."
     )
-    queue_backlog_limit: PositiveInt = Field(100, description="Tasks that wait in a task queue before it is a problem.")
-    queue_age_limit: Seconds = Field(900, description="Seconds that the oldest of them may wait.")
-    scan_late_after: Seconds = Field(3600, description="Seconds after its scheduled time that a scan must have ended.")
+    queue_backlog_limit: PositiveInt = Field(100, description="Most tasks that may wait in a task queue.")
+    queue_age_limit: Seconds = Field(900, description="Most seconds that a task may wait in a task queue.")
+    scan_late_after: Seconds = Field(
+        3600, description="Seconds after its scheduled time within which a scan or deactivation must have ended."
+    )
     untold_within: Seconds = Field(
-        259_200, description="Seconds before its end from which on it is a problem that a company could not be told."
+        259_200,
+        description="Seconds before an item's end within which it is a problem if no notification of it was accepted.",
     )
-    disk_limit: float = Field(90, gt=0, le=100, description="Percent of a worker's disk that may be used.")
-    memory_limit: float = Field(95, gt=0, le=100, description="Percent of its host's memory.")
+    disk_limit: float = Field(90, gt=0, le=100, description="Most percent of the worker's disk that may be in use.")
+    memory_limit: float = Field(95, gt=0, le=100, description="Most percent of its host's memory that may be in use.")
     cpu_limit: PositiveFloat = Field(
-        200, description="Percent of its host's cores that the load of the last 15 minutes may take; 100: all of them."
+        200, description="Most load of its host over 15 minutes, in percent of its cores; 100: all of them are busy."
     )
 
-    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
-    api_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0: a free one.")
+    api_host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one.")
     api_url: str = Field(
-        "http://localhost:8000", description="The API as a browser reaches it; used in the Web UI's links."
+        "http://localhost:8000", description="URL of the API in a browser; used in the Web UI's links."
     )
     api_keys: SecretStr | None = Field(
-        None, description="Keys that X-API-Key may bear, comma-separated. Needed unless API_AUTH=off."
+        None, description="Keys that callers may send as X-API-Key, comma-separated. Required unless API_AUTH=off."
     )
     api_keys_file: Path | None = Field(None, description="A file that holds API_KEYS.")
-    api_auth: Literal["on", "off"] = Field("on", description="off: the API asks for no key.")
+    api_auth: Literal["on", "off"] = Field("on", description="off: the API requires no key.")
 
-    log_format: Literal["json", "console"] = Field("json", description="json, or console for people.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level shown.")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The lowest level to log.")
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -252,7 +259,7 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin") from None
+            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from None
         return value
 
     @field_validator("expiry_scan_cron", "deactivate_cron")
@@ -261,14 +268,14 @@ class Settings(BaseSettings):
         try:
             CronSim(value, datetime.now(UTC))
         except CronSimError as error:
-            raise ValueError(f"{value!r} is no cron expression of 5 fields: {error}") from None
+            raise ValueError(f"{value!r} is not a cron expression of 5 fields: {error}") from None
         return value
 
     @field_validator("expiry_thresholds_days")
     @classmethod
     def _sane_thresholds(cls, value: list[int]) -> list[int]:
         if wrong := [days for days in value if not 0 <= days <= 365]:
-            raise ValueError(f"days must be 0 to 365, not {wrong[0]}")
+            raise ValueError(f"days must be between 0 and 365, not {wrong[0]}")
         return sorted(set(value), reverse=True)
 
     @field_validator("renew_url_template")
@@ -284,18 +291,20 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         for name in SECRETS:
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
-                raise ValueError(f"{name.upper()}: set either it or {name.upper()}_FILE, not both")
+                raise ValueError(f"{name.upper()}: set this or {name.upper()}_FILE, not both")
             self.secret(name)
         if self.smtp_host and not self.smtp_from_email:
-            raise ValueError("SMTP_FROM_EMAIL: needed when SMTP_HOST is set")
+            raise ValueError("SMTP_FROM_EMAIL: required when SMTP_HOST is set")
         if self.smtp_username and not self.secret("smtp_password"):
-            raise ValueError("SMTP_PASSWORD: needed when SMTP_USERNAME is set")
+            raise ValueError("SMTP_PASSWORD: required when SMTP_USERNAME is set")
         if self.public_url and (self.public_url.query or self.public_url.fragment):
-            raise ValueError("PUBLIC_URL: without ? and #, since paths are added to it")
+            raise ValueError("PUBLIC_URL: must not contain ? or #, since paths are added to it")
         if self.public_url and self.public_url.scheme != "https" and self.public_url.host not in _LOOPBACK:
-            raise ValueError("PUBLIC_URL: must begin with https://, or mail programs show no button (RFC 8058)")
+            raise ValueError(
+                "PUBLIC_URL: must begin with https://, or mail programs show no unsubscribe button (RFC 8058)"
+            )
         if self.public_url and not self.secret("unsubscribe_secret"):
-            raise ValueError("UNSUBSCRIBE_SECRET: needed when PUBLIC_URL is set, for the links to unsubscribe")
+            raise ValueError("UNSUBSCRIBE_SECRET: required when PUBLIC_URL is set; it signs the unsubscribe links")
         if self.smtp_username and self.smtp_tls is SmtpTls.NONE and self.smtp_host not in _LOOPBACK:
             raise ValueError("SMTP_TLS: none would send SMTP_PASSWORD in the clear; use starttls or implicit")
         return self
@@ -315,21 +324,21 @@ class Settings(BaseSettings):
         """DATABASE_URL. Raises `SettingsError` if it is not set."""
         url = self.secret("database_url")
         if url is None:
-            raise SettingsError("DATABASE_URL: needed, as postgresql://user:password@host:5432/name")
+            raise SettingsError("DATABASE_URL: required, as postgresql://user:password@host:5432/name")
         return url
 
     @property
     def unsubscribe_configured(self) -> bool:
-        """Whether mails bear a link to unsubscribe."""
+        """Whether e-mails have a link to unsubscribe."""
         return self.public_url is not None and (
             self.unsubscribe_secret is not None or self.unsubscribe_secret_file is not None
         )
 
     @property
     def sender(self) -> str:
-        """SMTP_FROM_EMAIL. Raises `SettingsError` if it is not set, which it is wherever SMTP_HOST is."""
+        """SMTP_FROM_EMAIL. Raises `SettingsError` if it is not set; with SMTP_HOST it always is."""
         if self.smtp_from_email is None:
-            raise SettingsError("SMTP_FROM_EMAIL: needed to send e-mail")
+            raise SettingsError("SMTP_FROM_EMAIL: required to send e-mail")
         return self.smtp_from_email
 
 

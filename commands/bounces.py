@@ -1,4 +1,4 @@
-"""`bounces`: reads what came back, and corrects the record."""
+"""`bounces`: reads bounced e-mails and corrects the record."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from db.record.bounced import Bounce, Result, apply_bounce
 from settings import Settings, SettingsError
 
 IGNORED = "ignored"
-"""No report of a failure: an automatic answer, a report of a delay, spam."""
+"""Not a report of a failure: an automatic reply, a report of a delay, spam."""
 COUNTED = (Result.BOUNCED, Result.UNCHANGED, Result.UNDER_WAY, IGNORED, Result.UNMATCHED)
 
 
 async def read_bounces(folder: Path, *, as_json: bool) -> int:
-    """Goes through a Maildir. A message is marked after what it says is in the database: may run twice, and be cut
-    off."""
+    """Reads a Maildir and applies each bounce. Marks a message only after its effect is in the database, so it may run
+    twice and may be interrupted."""
     settings = Settings.load()
     maildir = Maildir(folder)
     if not maildir.exists():
-        raise SettingsError(f"--maildir: {folder} is no Maildir: it needs the folders new, cur and tmp")
+        raise SettingsError(f"--maildir: {folder} is not a Maildir: it needs the folders new, cur and tmp")
     counts: Counter[str] = Counter()
     async with database(settings) as engine:
         with _file_errors():
@@ -51,7 +51,7 @@ async def _process(engine: AsyncEngine, maildir: Maildir, message: Path) -> str:
         return IGNORED
     result = await _apply(engine, bounce)
     if result is Result.UNMATCHED:
-        return _leave_to_a_person(maildir, message, "no notice of ours is known that it could be about")
+        return _leave_to_a_person(maildir, message, "matches no notification in the database")
     if result is not Result.UNDER_WAY:
         maildir.mark(message, Flag.SEEN)
     return result
@@ -64,13 +64,13 @@ async def _apply(engine: AsyncEngine, bounce: Bounce) -> Result:
 
 def _leave_to_a_person(maildir: Maildir, message: Path, why: str) -> Result:
     maildir.mark(message, Flag.FLAGGED)
-    complain(f"{message.name}: {why}; it is flagged now. Without the flag it is read again.")
+    complain(f"{message.name}: {why}. It is flagged and will not be read again until you remove the flag.")
     return Result.UNMATCHED
 
 
 @contextmanager
 def _file_errors() -> Iterator[None]:
-    """Turns errors of files into `CommandFailed`; those of the database and its network have no file's name."""
+    """Turns file errors into `CommandFailed`. Errors of the database and its network have no file name."""
     try:
         yield
     except OSError as error:
@@ -84,7 +84,7 @@ def _print(counts: Counter[str], as_json: bool) -> None:
         print_json({name: counts[name] for name in COUNTED})
         return
     print_line(
-        f"Bounced {counts[Result.BOUNCED]}, nothing new {counts[Result.UNCHANGED]}, "
-        f"not yet accepted {counts[Result.UNDER_WAY]}, no bounce {counts[IGNORED]}, "
-        f"flagged for you {counts[Result.UNMATCHED]}."
+        f"{counts[Result.BOUNCED]} bounced, {counts[Result.UNCHANGED]} already known, "
+        f"{counts[Result.UNDER_WAY]} not accepted yet, {counts[IGNORED]} not bounces, "
+        f"{counts[Result.UNMATCHED]} flagged for you."
     )

@@ -1,4 +1,4 @@
-"""`deactivate`: start a deactivation by hand and follow it."""
+"""`deactivate`: starts a manual deactivation and follows it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from workflows.deactivate_expired import DeactivateExpiredWorkflow
 
 def _sentences(result: DeactivateExpiredResult) -> list[str]:
     return [
-        f"Deactivated {result.projects} projects and {result.contents} AR contents, opened {result.opened}, "
-        f"started {result.started} notifications."
+        f"Deactivated {result.projects} projects and {result.contents} AR content items. "
+        f"Opened {result.opened} notifications, started {result.started}."
     ]
 
 
@@ -21,7 +21,7 @@ DEACTIVATION = ByHand(
     DeactivateExpiredWorkflow.run,
     "deactivate-expired",
     noun="deactivation",
-    summary="Switch off what has ended, by hand",
+    summary="Deactivate what has ended, by hand",
     sentences=_sentences,
     sends=True,
 )
@@ -34,14 +34,14 @@ async def deactivate(
     allow_many: bool,
     as_json: bool,
 ) -> int:
-    """Starts a deactivation. 1 if it deactivated nothing because it would have been more than SCAN_MAX_NOTICES."""
+    """Starts a deactivation. Returns 1 if more than SCAN_MAX_NOTICES items had ended, so that it deactivated none."""
     settings = Settings.load()
     input = schedules.deactivation_input(settings, allow_many=allow_many)
     result = await start_and_follow(settings, DEACTIVATION, input, wait=wait, timeout=timeout, as_json=as_json)
     if result is None or not result.too_many:
         return OK
     complain(
-        f"{result.found} is more than SCAN_MAX_NOTICES ({settings.scan_max_notices}), so nothing was deactivated: "
-        "`deactivate --dry-run` lists them, `deactivate --allow-many` deactivates them."
+        f"Nothing was deactivated: {result.found} items have ended, more than SCAN_MAX_NOTICES "
+        f"({settings.scan_max_notices}). List them with `deactivate --dry-run`, then run `deactivate --allow-many`."
     )
     return FAILED

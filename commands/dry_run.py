@@ -1,4 +1,4 @@
-"""`scan --dry-run` and `deactivate --dry-run`: what would happen now. They only read."""
+"""`scan --dry-run` and `deactivate --dry-run`: show what would happen. They only read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from settings import Settings
 
 
 async def scan(at: datetime | None, *, as_json: bool) -> int:
-    """Shows what a scan at that moment would open. None means now."""
+    """Shows which notifications a scan at that moment would open. None means now."""
     settings = Settings.load()
     at = at or datetime.now(UTC)
     async with database(settings) as engine:
@@ -35,7 +35,7 @@ async def scan(at: datetime | None, *, as_json: bool) -> int:
 
 
 async def all_due(connection: AsyncConnection, settings: Settings, at: datetime) -> list[due.DueItem]:
-    """What a scan at that moment would find."""
+    """Returns all items that a scan at that moment would find due."""
     rules = due_rules(settings, now=at, scan_at=at)
     items: list[due.DueItem] = []
     after = due.FIRST_PAGE
@@ -68,7 +68,7 @@ def _print_due(found: list[dict[str, Any]], at: datetime) -> None:
                 f"{each['ends_at']:%Y-%m-%d %H:%M %Z}",
                 each["days_left"],
                 each["threshold_days"],
-                ", ".join(each["channels"]) or "none: nobody would be told",
+                ", ".join(each["channels"]) or "none: the company cannot be reached",
             )
             for each in found
         ],
@@ -77,7 +77,7 @@ def _print_due(found: list[dict[str, Any]], at: datetime) -> None:
 
 
 async def deactivate(*, as_json: bool) -> int:
-    """Shows what a deactivation would deactivate now, and what it would hold."""
+    """Shows which items a deactivation would deactivate now, and which it would postpone."""
     settings = Settings.load()
     now = datetime.now(UTC)
     rules = deactivation_rules(settings, now)
@@ -105,7 +105,7 @@ def _shown_ended(item: EndedItem, rules: DeactivationRules, hold_limit: timedelt
 
 def _print_ended(found: list[dict[str, Any]], now: datetime) -> None:
     print_table(
-        ("company", "item", "ended, company's clock", "held until"),
+        ("company", "item", "ended, company's clock", "postponed until"),
         [
             (
                 each["company"],
@@ -116,8 +116,8 @@ def _print_ended(found: list[dict[str, Any]], now: datetime) -> None:
             for each in found
         ],
     )
-    held = sum(each["held_until"] is not None for each in found)
+    postponed = sum(each["held_until"] is not None for each in found)
     print_line(
-        f"{len(found) - held} would be deactivated at {now:%Y-%m-%d %H:%M:%S} UTC, {held} would be held. "
+        f"{len(found) - postponed} would be deactivated at {now:%Y-%m-%d %H:%M:%S} UTC, {postponed} postponed. "
         "Nothing was changed."
     )

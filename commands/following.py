@@ -1,4 +1,4 @@
-"""A workflow that a command starts: start it, follow it to its end, print what it came to."""
+"""Starts a workflow by hand, follows it to its end and prints its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOOK_FOR_WORKER_EVERY = 5
 """Seconds."""
 LIVE_POLLER = timedelta(seconds=90)
-"""A live worker has polled within this time: a poll waits for a minute at most."""
+"""A live worker has polled within this time: one poll lasts a minute at most."""
 
 Input = TypeVar("Input")
 Result = TypeVar("Result", bound="DataclassInstance")
@@ -34,18 +34,18 @@ Result = TypeVar("Result", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class ByHand(Generic[Input, Result]):
-    """A workflow that operators start by hand, under one id: there is one at a time."""
+    """A workflow that operators start by hand, under a fixed id, so that only one runs at a time."""
 
     run: Callable[[Any, Input], Awaitable[Result]]
     workflow_id: str
     noun: str
-    """What it is called."""
+    """What messages call it."""
     summary: str
-    """What the Web UI says of it."""
+    """Its summary in the Web UI."""
     sentences: Callable[[Result], Iterable[str]]
-    """What it came to, for people."""
+    """The result in words."""
     sends: bool
-    """Companies are sent notifications: that needs a channel, and a pause holds them back."""
+    """Whether it sends notifications to companies: that needs a channel, and a pause holds them."""
 
 
 async def start_and_follow(
@@ -57,9 +57,9 @@ async def start_and_follow(
     as_json: bool,
     timeout: float | None = None,  # noqa: ASYNC109 - it is a command's option
 ) -> Result | None:
-    """Starts it and prints where to look; with `wait` follows it to its end and prints what it came to.
+    """Starts the workflow and prints its URL; with `wait`, follows it to its end and prints the result.
 
-    If one that was started by hand is still running, this follows that one. `timeout` is in seconds; after it the
+    If one that was started by hand is still running, this follows that one. After `timeout` seconds this fails; the
     workflow keeps running. Returns the result, or None without `wait`. Raises `CommandFailed` and `SettingsError`.
     """
     if story.sends:
@@ -80,33 +80,33 @@ async def start_and_follow(
         if story.sends:
             await tell_if_paused(settings)
         if wait:
-            complain(_started(story, url))
+            complain(_where_to_look(story, url))
             result = await _follow(client, handle, queue, story.noun, timeout)
     if as_json:
         print_json({"workflow_id": handle.id, "web_ui_url": url} | (asdict(result) if result else {}))
     elif result is None:
-        print_line(_started(story, url))
+        print_line(_where_to_look(story, url))
     else:
         for sentence in story.sentences(result):
             print_line(sentence)
     return result
 
 
-def _started(story: ByHand[Any, Any], url: str) -> str:
+def _where_to_look(story: ByHand[Any, Any], url: str) -> str:
     return f"{story.noun.capitalize()} {story.workflow_id}: {url}"
 
 
 async def _follow(
     client: Client, handle: WorkflowHandle[Any, Result], queue: str, noun: str, seconds: float | None
 ) -> Result:
-    """Waits for the workflow's end. Raises `CommandFailed` after `seconds`, or if it ended without a result."""
+    """Waits for the workflow's result. Raises `CommandFailed` after `seconds`, or if it ends without a result."""
     hint = asyncio.create_task(_hint_at_missing_worker(client, queue, noun))
     try:
         with stderr_console().status(f"Waiting for the {noun}"):
             async with asyncio.timeout(seconds):
                 return await handle.result()
     except TimeoutError:
-        raise CommandFailed(f"the {noun} has not ended within {seconds:g} s; it keeps running") from None
+        raise CommandFailed(f"the {noun} did not end within {seconds:g} s; it keeps running") from None
     except WorkflowFailureError as error:
         raise CommandFailed(f"the {noun} ended without a result: {error.cause}") from error
     finally:
@@ -115,10 +115,10 @@ async def _follow(
 
 
 async def _hint_at_missing_worker(client: Client, queue: str, noun: str) -> None:
-    """Says so, once, when no worker polls the queue."""
+    """Prints a hint, once, when no worker polls the queue."""
     while True:
         await asyncio.sleep(LOOK_FOR_WORKER_EVERY)
         answer = await pollers.look_at(client, queue, pollers.WORKFLOW)
         if not pollers.recent(answer.pollers, LIVE_POLLER):
-            complain(f"No worker polls the task queue {queue}, so the {noun} waits: start `python worker.py`.")
+            complain(f"The {noun} waits: no worker polls the task queue {queue}. Start `python worker.py`.")
             return

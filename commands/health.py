@@ -1,4 +1,4 @@
-"""`check-health` and `problems`: what is wrong, and since when."""
+"""`check-health` and `problems`: show what is wrong, and since when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workflows.check_health import CheckHealthWorkflow
 def _sentences(report: HealthReport) -> Iterator[str]:
     yield from report.problems
     if not report.problems:
-        yield "Nothing wrong was found."
+        yield "No problems found."
     for code in report.over:
         yield f"Over: {code}"
 
@@ -33,19 +33,19 @@ CHECK = ByHand(
 
 
 async def check_health(*, wait: bool, as_json: bool) -> int:
-    """Starts a check. 1 if it was waited for and found something wrong."""
+    """Starts a health check. With `wait`, returns 1 if it found a problem."""
     settings = Settings.load()
     input = schedules.health_input(settings, once=True)
     report = await start_and_follow(settings, CHECK, input, wait=wait, as_json=as_json)
     if report is None or not report.problems:
         return OK
     if not report.database_away:
-        complain("docs/operations.md says what each means; the alerts say more: `cli.py notifications --type alert`.")
+        complain("docs/operations.md explains each code. For the details run `cli.py notifications --type alert`.")
     return FAILED
 
 
 async def problems(*, as_json: bool) -> int:
-    """Lists what is wrong now and was alerted."""
+    """Lists the problems that were alerted and are not over."""
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
         rows = await lasting(connection)
@@ -53,7 +53,7 @@ async def problems(*, as_json: bool) -> int:
         print_json({"items": [dict(row) for row in rows]})
     else:
         print_table(
-            ("problem", "what", "since (UTC)", "last alert (UTC)"),
+            ("problem", "subject", "since (UTC)", "last alert (UTC)"),
             [(row["code"], row["subject"], row["since"], row["alerted_at"]) for row in rows],
         )
     return OK

@@ -1,4 +1,4 @@
-"""`import DIR`."""
+"""`import DIR`: loads CSV files and reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from settings import Settings, SettingsError
 
 
 async def import_csv(folder: Path, *, strict: bool, as_json: bool) -> int:
-    """Loads the folder and reports; 1 if a line was bad."""
+    """Loads the folder's files and reports. Returns 1 if a line was bad."""
     settings = Settings.load()
     console = stderr_console()
     bar = Progress(
@@ -61,6 +61,6 @@ def _print(report: ImportReport, as_json: bool) -> None:
         [(name, counts.new, counts.changed, counts.unchanged, counts.bad) for name, counts in report.files.items()],
     )
     if report.missing:
-        print_line(f"Not there: {', '.join(report.missing)}.")
+        print_line(f"Missing: {', '.join(report.missing)}.")
     if not report.loaded:
-        print_line("Nothing was loaded: --strict, and there are bad lines.")
+        print_line("Nothing was loaded: with --strict, one bad line is enough.")

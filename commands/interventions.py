@@ -1,4 +1,4 @@
-"""`resolve`, `resend`, `suppressions`, `unsuppress`: what operators decide by hand, with who and why."""
+"""`resolve`, `resend`, `suppressions`, `unsuppress`: what operators decide by hand. Who and why is recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from settings import Settings, SettingsError
 from temporal.start import start_and_mark
 
 Check = Callable[[Subject], str | None]
-"""Why it cannot be done; None: it can."""
+"""Returns why it cannot be done, or None if it can."""
 
 
 _SUPPRESSION_COLUMNS = {
@@ -34,7 +34,7 @@ _SUPPRESSION_COLUMNS = {
 
 
 async def confirm(delivery_id: int, operator: str, why: str, *, as_json: bool) -> int:
-    """Takes a delivery in doubt for accepted."""
+    """Settles a delivery in doubt as accepted."""
     settings = Settings.load()
     async with database(settings) as engine, engine.begin() as connection:
         subject = _existing(await reopen.read(connection, delivery_id), delivery_id)
@@ -48,7 +48,7 @@ async def confirm(delivery_id: int, operator: str, why: str, *, as_json: bool) -
 async def send_again(
     delivery_id: int, action: Literal["resend", "resolve-resend"], operator: str, why: str, *, as_json: bool
 ) -> int:
-    """Reopens a delivery and has its workflow try it. With Temporal away the next scan has."""
+    """Reopens a delivery and has its workflow send it. If Temporal is away, the next scan starts the workflow."""
     settings = Settings.load()
     require_a_channel(settings)
     now = datetime.now(UTC)
@@ -70,7 +70,7 @@ async def send_again(
                 startable = _startable(subject, deadline, settings)
                 await start_and_mark(client, settings, engine, startable, reopened=reopened)
         except (CommandFailed, SettingsError) as error:
-            complain(f"{error}. The delivery is reopened: the next scan sends it.")
+            complain(f"{error}. The delivery is reopened; the next scan will send it.")
     _print(subject, "pending", as_json)
     return OK
 
@@ -92,7 +92,7 @@ def _startable(subject: Subject, deadline: datetime, settings: Settings) -> Star
 
 def _existing(subject: Subject | None, delivery_id: int) -> Subject:
     if subject is None:
-        raise CommandFailed(f"there is no delivery {delivery_id}; `cli.py deliveries` lists them by id")
+        raise CommandFailed(f"there is no delivery {delivery_id}; list the deliveries with `cli.py deliveries`")
     return subject
 
 
@@ -105,7 +105,7 @@ def _refuse_unless(subject: Subject, *checks: Check) -> None:
 def _in_doubt(subject: Subject) -> str | None:
     if subject.status is DeliveryStatus.UNKNOWN:
         return None
-    return f"it is {subject.status}, not unknown: there is no doubt to resolve"
+    return f"it is {subject.status}: only an unknown delivery can be resolved"
 
 
 def _ended_without_doubt(subject: Subject) -> str | None:
@@ -113,11 +113,11 @@ def _ended_without_doubt(subject: Subject) -> str | None:
         case DeliveryStatus.REJECTED | DeliveryStatus.FAILED | DeliveryStatus.SKIPPED:
             return None
         case DeliveryStatus.UNKNOWN:
-            return "it is in doubt: `resolve` it, with --resend if it is to be sent again all the same"
+            return "it is in doubt: use `resolve --resend` to send it again"
         case DeliveryStatus.ACCEPTED:
-            return "it was accepted: it would be sent twice"
+            return "it was accepted: the recipient would get it twice"
         case DeliveryStatus.PENDING | DeliveryStatus.SENDING:
-            return f"it is {subject.status}: its workflow is still trying"
+            return f"it is {subject.status}: its workflow is still trying to send it"
         case _:
             assert_never(subject.status)
 
@@ -126,10 +126,10 @@ def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | Non
     if subject.suppressed and subject.notification_type is not NotificationType.TEST:
         unsuppress = f"`unsuppress {subject.channel} {subject.recipient}`"
         if subject.suppressed == Reason.UNSUBSCRIBED:
-            return f"{subject.recipient} has unsubscribed: only if they ask for mails again, {unsuppress}"
-        return f"{subject.recipient} is switched off: correct the address, or {unsuppress}"
+            return f"{subject.recipient} has unsubscribed: if they ask for e-mails again, run {unsuppress}"
+        return f"{subject.recipient} is suppressed: correct the address, or run {unsuppress}"
     if deadline <= now:
-        return f"its item ended at {deadline:%Y-%m-%d %H:%M} UTC: a warning would be pointless"
+        return f"its item ended at {deadline:%Y-%m-%d %H:%M} UTC: it is too late to warn of the end"
     return None
 
 
@@ -152,7 +152,7 @@ def _print(subject: Subject, status: str, as_json: bool) -> None:
 
 
 async def list_suppressions(channel: str | None, limit: int, *, as_json: bool) -> int:
-    """Addresses and chats that are used no more, with the provider's words."""
+    """Lists the suppressed addresses, with the provider's reply."""
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
         rows = await suppressions.list_suppressions(connection, limit + 1, channel)
@@ -161,14 +161,17 @@ async def list_suppressions(channel: str | None, limit: int, *, as_json: bool) -
 
 
 async def unsuppress(channel: str, address: str, operator: str, why: str, *, as_json: bool) -> int:
-    """Uses an address or chat again."""
+    """Lifts the suppression of an address."""
     settings = Settings.load()
     async with database(settings) as engine, engine.begin() as connection:
         lifted = await suppressions.lift(connection, channel, address, operator, why)
     if not lifted:
-        raise CommandFailed(f"{channel} {address} is not switched off; `cli.py suppressions` lists what is")
+        raise CommandFailed(f"{channel} {address} is not suppressed; list what is with `cli.py suppressions`")
     if as_json:
         print_json({"channel": channel, "address": address})
     else:
-        print_line(f"{channel} {address} is used again. What was refused meanwhile: `cli.py resend ID`.")
+        print_line(
+            f"{channel} {address} is no longer suppressed. "
+            "To send what was skipped or rejected meanwhile, run `cli.py resend ID`."
+        )
     return OK

@@ -1,6 +1,6 @@
-"""A Maildir, as far as it is needed: what nobody has seen yet, read and marked.
+"""Reads the unseen messages of a Maildir and marks them.
 
-The standard library's `mailbox` would write a message anew to mark it; here a mark is a rename, as Maildir means it
+The standard library's `mailbox` rewrites a message to mark it. Here a mark is a rename, as the format intends
 (https://cr.yp.to/proto/maildir.html).
 """
 
@@ -31,15 +31,14 @@ class Maildir:
         return all((self.folder / name).is_dir() for name in (*_FOLDERS, "tmp"))
 
     def unseen(self) -> Iterator[Path]:
-        """The messages with none of the flags, in the order of their names, which begin with their time. Raises
-        OSError."""
+        """Yields the messages that have no flag, oldest first: a name begins with its time. Raises OSError."""
         files = [path for name in _FOLDERS for path in (self.folder / name).iterdir()]
         for path in sorted(files, key=lambda path: path.name):
             if not path.name.startswith(".") and not set(Flag) & set(_flags(path)) and path.is_file():
                 yield path
 
     def read(self, message: Path, size: int) -> bytes | None:
-        """Its beginning. None: somebody has moved it meanwhile. Raises OSError."""
+        """Returns the first `size` bytes. None: another program moved the message. Raises OSError."""
         try:
             with message.open("rb") as file:
                 return file.read(size)
@@ -47,7 +46,7 @@ class Maildir:
             return None
 
     def mark(self, message: Path, flag: Flag) -> None:
-        """Moves it to where seen messages are, with the flag. Of one that was moved meanwhile nothing is done. Raises
+        """Moves the message to `cur` and adds the flag. Does nothing if another program moved the message. Raises
         OSError."""
         flags = "".join(sorted({*_flags(message), flag}))
         try:

@@ -1,4 +1,4 @@
-"""How results are shown: one JSON document, or tables for people. Both go to stdout, all else to stderr."""
+"""Prints results: one JSON document, or tables for people. Results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 UNLIMITED = 10_000
-"""Characters to a line where no terminal sets a limit: a file or a pipe gets every cell in full."""
+"""Characters a line without a terminal: a file or a pipe gets every cell in full."""
 
 
 def stderr_console() -> Console:
-    """For progress: it shows on a terminal only."""
+    """Returns a console for progress, which shows on a terminal only."""
     return Console(stderr=True)
 
 
 def print_json(document: object) -> None:
-    """Times come as ISO 8601. Plain ASCII, so that no locale can spoil it."""
+    """Prints the document, with times as ISO 8601. It is plain ASCII, so that it suits every locale."""
     sys.stdout.write(json.dumps(document, indent=2, default=_json_value) + "\n")
 
 
@@ -31,7 +31,7 @@ def print_line(line: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A cell is shown as it is, without rich's markup; None is shown as a dash."""
+    """Prints a table. Cells are shown literally, without rich's markup; None is shown as a dash."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -42,7 +42,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_page(rows: Sequence[Mapping[Any, Any]], limit: int, columns: Mapping[str, str], as_json: bool) -> None:
-    """At most `limit` of the rows; whether there are more is said too. `columns` are headings and the rows' keys."""
+    """Prints at most `limit` rows, and says whether there are more. `columns` maps headings to the rows' keys."""
     shown = rows[:limit]
     more = len(rows) > limit
     if as_json:
@@ -50,7 +50,7 @@ def print_page(rows: Sequence[Mapping[Any, Any]], limit: int, columns: Mapping[s
         return
     print_table(list(columns), [[row[name] for name in columns.values()] for row in shown])
     if more:
-        sys.stderr.write(f"There are more than these {limit}: raise --limit.\n")
+        sys.stderr.write(f"Only the first {limit} are shown: raise --limit to see more.\n")
 
 
 def _cell(value: object) -> str:
@@ -67,11 +67,11 @@ def _cell(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    """Control characters of a name or a server's reply must not reach the terminal."""
+    """Replaces control characters, so that none of a name or a server's reply reaches the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _json_value(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

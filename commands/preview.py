@@ -1,4 +1,4 @@
-"""`preview`: a text as a company gets it, made of sample data. Nothing is sent, no server is needed."""
+"""`preview`: renders a notification with sample data. Sends nothing and needs no server."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from texts.languages import LanguageError, match
 
 
 class Item(StrEnum):
-    """What ends."""
+    """The kind of item that ends."""
 
     PROJECT = "project"
     CONTENT = "content"
 
 
 class Part(StrEnum):
-    """What an e-mail consists of."""
+    """A part of an e-mail."""
 
     SUBJECT = "subject"
     TEXT = "text"
@@ -39,7 +39,7 @@ class Part(StrEnum):
 
 
 FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.html"}
-"""The parts of an e-mail by the names of their files."""
+"""The file name of each part."""
 
 SAMPLE = Claim(
     delivery_id=1,
@@ -69,11 +69,11 @@ SAMPLE = Claim(
     contents=["Ferry <animated>", "Ships of 1890", "The lighthouse keeper & his dog"],
 )
 ALERT_SUBJECT = "Telegram is refused: telegram_unauthorized"
-ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNo notification has failed: all of them wait."
+ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNo notification has failed. All of them wait."
 
 
 def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
-    """A claim that has all that its text can name."""
+    """Returns a claim with everything that the text may name."""
     claim = replace(SAMPLE, notification_type=notification_type, locale=locale)
     match notification_type:
         case NotificationType.EXPIRING | NotificationType.EXPIRED:
@@ -106,12 +106,12 @@ async def preview(
     *,
     as_json: bool,
 ) -> int:
-    """Prints the parts, or writes a file of each into `output`."""
+    """Prints the parts, or writes each to a file in `output`."""
     settings = Settings.load()
     try:
         renderer = new_renderer(settings)
         if match(locale, renderer.languages) is None:
-            raise SettingsError(f"--locale: no templates for {locale!r}; there are {', '.join(renderer.languages)}")
+            raise SettingsError(f"--locale: {locale!r} has no templates: choose from {', '.join(renderer.languages)}")
         parts = _known(channel).preview(renderer, sample(notification_type, locale, item))
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error

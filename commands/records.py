@@ -1,4 +1,4 @@
-"""`notifications` and `deliveries`: the record, newest first."""
+"""`notifications` and `deliveries`: list the record, newest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`renew`: give a project a new end, and bring back what was deactivated."""
+"""`renew`: gives a project a new end and reactivates what was deactivated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from settings import Settings
 
 
 async def renew(slug: str, until: datetime, operator: str, why: str, *, as_json: bool) -> int:
-    """Renews the project until then, which is in the future."""
+    """Renews the project until `until`, a time in the future."""
     settings = Settings.load()
     async with database(settings) as engine:
         try:
@@ -23,22 +23,22 @@ async def renew(slug: str, until: datetime, operator: str, why: str, *, as_json:
     if as_json:
         print_json(asdict(renewed))
     else:
-        print_line(_told(renewed))
+        print_line(_described(renewed))
     return OK
 
 
-def _told(renewed: Renewal) -> str:
+def _described(renewed: Renewal) -> str:
     if not renewed.changed:
-        return f"{renewed.slug} already ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC: nothing has changed."
+        return f"{renewed.slug} already ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC. Nothing was changed."
     said = [
-        f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC, "
-        f"no longer at {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
+        f"{renewed.slug} now ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC "
+        f"instead of {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
     ]
     if renewed.reactivated.project:
         contents = renewed.reactivated.contents
         said.append(f"Reactivated, with {contents} AR content {'item' if contents == 1 else 'items'}.")
     elif renewed.status == "expired":
-        said.append("It stays expired, since this application did not deactivate it: an import can make it active.")
+        said.append("It stays expired, because this application did not deactivate it. Import it as active instead.")
     if renewed.skipped_deliveries:
-        said.append(f"{renewed.skipped_deliveries} deliveries about the old end are skipped.")
+        said.append(f"Skipped {renewed.skipped_deliveries} deliveries about the old end.")
     return " ".join(said)

