@@ -1,4 +1,4 @@
-"""The worker: runs workflows and activities until it is told to stop."""
+"""Runs workflows and activities until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from workflows.start_held import StartHeldWorkflow
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
 HEALTH_CONNECTIONS = 10
 HTTP_TIMEOUT = 30.0
-"""Seconds for each step of a call to the API or the watch outside; the probe bounds the whole."""
+"""Seconds for each step of a call to the API or the external monitor. The probe limits the whole call."""
 WORKFLOW_TYPES: list[type] = [
     CheckHealthWorkflow,
     DeactivateExpiredWorkflow,
@@ -69,9 +69,9 @@ async def run_worker(
     stop: asyncio.Event,
     runner: WorkflowRunner = UNSANDBOXED,
 ) -> None:
-    """Serves the queues until `stop` is set, then lets what runs end, for 30 seconds at most.
+    """Serves the queues until `stop` is set, then waits up to 30 seconds for running tasks.
 
-    Raises `SettingsError` where nothing could be sent at all.
+    Raises `SettingsError` if no channel is configured.
     """
     require_a_channel(settings)
     async with AsyncExitStack() as stack:
@@ -88,7 +88,7 @@ async def run_worker(
 
 @asynccontextmanager
 async def _running(workers: Sequence[Worker]) -> AsyncIterator[None]:
-    """Runs them meanwhile. At the end all stop side by side: one after the other would take as often 30 seconds."""
+    """Runs the workers during the block. At its end it stops all of them at once, since each may take 30 seconds."""
     async with asyncio.TaskGroup() as running:
         for worker in workers:
             running.create_task(worker.run())
@@ -106,9 +106,10 @@ async def build_workers(
     stack: AsyncExitStack,
     runner: WorkflowRunner,
 ) -> list[Worker]:
-    """A worker for each task queue; a channel has a second one for what is urgent, with the same activities.
+    """Builds a worker for each task queue. A channel has two queues, a normal and an urgent one, with the same
+    activities.
 
-    Raises `LanguageError` for templates that lack something.
+    Raises `LanguageError` if a template is missing.
     """
     renderer = new_renderer(settings)
     alerts = Alerts(engine, settings, partial(start_and_mark, client, settings, engine))
@@ -153,7 +154,8 @@ async def build_workers(
 async def _health_activities(
     settings: Settings, client: Client, renderer: Renderer, stack: AsyncExitStack
 ) -> list[Any]:
-    """Those of the health check, with connections of their own: it must not wait for those that it looks after."""
+    """Builds the activities of the health check. They have their own connections, so that they do not wait for those
+    that they check."""
     engine = create_engine(settings, "health", pooled=False)
     stack.push_async_callback(engine.dispose)
     alerts = Alerts(engine, settings, partial(start_and_mark, client, settings, engine))
@@ -162,20 +164,20 @@ async def _health_activities(
         for channel in configured_channels(settings)
     }
     http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
-    check = HealthActivities(engine, settings, client, http, senders, alerts, schedules.watched(settings))
+    check = HealthActivities(engine, settings, client, http, senders, alerts, schedules.watched_schedules(settings))
     outage = OutageActivities(settings, senders, alerts)
     return [check.check_health, check.ping, outage.alert_directly, outage.record_outage]
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 after a stop on SIGTERM or SIGINT, 1 if a server is away at the start, 2 for a wrong setting or
-    templates that lack something."""
+    """Runs the worker. Exit status: 0 after SIGTERM or SIGINT, 1 if a server is away at the start, 2 for a wrong
+    setting or a missing template."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
         type=_queues,
         default=all_queues(),
-        help=f"comma-separated: {','.join(all_queues())} (default: all)",
+        help=f"task queues to serve, comma-separated: {','.join(all_queues())} (default: all)",
     )
     options = parser.parse_args(arguments)
     stop = signals.stop_on_signals()

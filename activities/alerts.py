@@ -1,4 +1,4 @@
-"""Alerting the operators of a problem: once, again while it lasts, and once when it is over."""
+"""Alerts the operators about a problem: once, again while it lasts, and once when it is over."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from db.operators import problems
 from settings import Settings
 
 StartNotification = Callable[[StartableNotification], Awaitable[None]]
-"""Starts the workflow of a notification that was opened, and records that it has one."""
+"""Starts the workflow of an open notification, and records that it has one."""
 
 UNHEARD_FOR = timedelta(days=1)
-"""Beyond ALERT_COOLDOWN. What is not raised again for so long leaves the list of problems, without a word."""
+"""A problem that is not raised again within this time after ALERT_COOLDOWN is forgotten, without an alert."""
 
 _OPERATOR_FAULT = """\
 {provider} refuses this installation's credentials or settings: {reason}.
 
-No notification has failed: all of them wait, and are tried again every {minutes:g} minutes. Correct the setting that
-docs/provider-answers.md names for this answer. A secret in a file is read again at the next attempt; after a change of
-the environment restart the worker.
+No notification has failed. They wait, and are tried again every {minutes:g} minutes. To fix it, look up {reason} in
+docs/provider-answers.md and correct the setting named there. The worker reads a secret in a file again at the next
+attempt. If you change the environment, restart the worker.
 """
 
 log = structlog.get_logger(__name__)
@@ -40,8 +40,8 @@ log = structlog.get_logger(__name__)
 class Alerts:
     """Opens alerts, as notifications in the same record as all others, and starts their workflows.
 
-    `alert` and `withdraw` log what goes wrong and fail nothing else. The others, for callers that must know, raise
-    `SQLAlchemyError` and `OSError` with the database away, and ValueError if its secret cannot be read.
+    `alert` and `withdraw` only log errors. The other methods raise `SQLAlchemyError` or `OSError` if the database is
+    away, and ValueError if its secret cannot be read.
     """
 
     def __init__(self, engine: AsyncEngine, settings: Settings, start: StartNotification) -> None:
@@ -50,24 +50,24 @@ class Alerts:
         self._start = start
 
     async def alert_operator_fault(self, channel: Channel, reason: str) -> None:
-        """A provider refuses our credentials or settings."""
+        """Alerts that a provider refuses our credentials or settings."""
         await self.alert(reason, *operator_fault_text(self._settings, channel, reason), channel.name)
 
     async def alert(self, problem: str, subject: str, message: str, channel: str | None = None) -> None:
-        """Raises a `problem`, by its stable code: alerts the admins, unless that was done within ALERT_COOLDOWN.
+        """Alerts the operators about a `problem`, unless they were alerted of it within ALERT_COOLDOWN.
 
-        `channel` is the name of the one that the problem is about.
+        `problem` is a stable code; `channel` is the name of the channel that it is about.
         """
-        with _logged(problem):
+        with _log_errors(problem):
             await self.raise_problem(problem, subject, message, channel)
 
     async def withdraw(self, problem: str) -> None:
-        """Ends a `problem`, and says so if it was alerted before."""
-        with _logged(problem):
+        """Ends a `problem`, and alerts that it is over if it was alerted before."""
+        with _log_errors(problem):
             await self.end_problem(problem)
 
     async def raise_problem(self, problem: str, subject: str, message: str, channel: str | None = None) -> bool:
-        """As `alert`. Whether an alert was opened."""
+        """Does the same as `alert`. Returns whether it opened an alert."""
         cooldown = timedelta(seconds=self._settings.alert_cooldown)
         async with autocommit(self._engine).connect() as connection:
             if await problems.was_alerted(connection, problem, cooldown):
@@ -81,11 +81,11 @@ class Alerts:
                 message = f"{message.rstrip()}\n\nOngoing since {raised.since:%Y-%m-%d %H:%M} UTC.\n"
             alert = await self._open(connection, problem, problem, datetime.now(UTC), subject, message)
         log.error("admin_alerted", problem=problem, alert_id=alert.notification_id, again=raised.again)
-        await self._start_or_leave(alert)
+        await self._start_or_defer(alert)
         return True
 
     async def end_problem(self, problem: str) -> bool:
-        """As `withdraw`. Whether an alert was opened."""
+        """Does the same as `withdraw`. Returns whether it opened an alert."""
         now = datetime.now(UTC)
         async with self._engine.begin() as connection:
             ended = await problems.end_problem(connection, problem)
@@ -93,18 +93,18 @@ class Alerts:
                 return False
             alert = await self._open_over(connection, problem, ended.subject, ended.since, now)
         log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
-        await self._start_or_leave(alert)
+        await self._start_or_defer(alert)
         return True
 
     async def end_unrecorded(self, problem: str, subject: str, since: datetime, until: datetime) -> None:
-        """Says that a problem is over that could not be recorded. May run twice: `until` makes it one alert."""
+        """Alerts that a problem is over that could not be recorded. May run twice: `until` makes it one alert."""
         try:
             async with self._engine.begin() as connection:
                 alert = await self._open_over(connection, problem, subject, since, until)
-        except IntegrityError:  # opened before; where its workflow is missing, the next check starts it
+        except IntegrityError:  # opened before; if its workflow is missing, the next check starts it
             return
         log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
-        await self._start_or_leave(alert)
+        await self._start_or_defer(alert)
 
     async def start_unstarted(self) -> None:
         """Starts the workflows of alerts that could not be started when they were opened."""
@@ -119,7 +119,7 @@ class Alerts:
                 give_up_at=each.give_up_at,
                 deliveries=to_send(None, each.deliveries),
             )
-            await self._start_or_leave(alert)
+            await self._start_or_defer(alert)
 
     async def _open_over(
         self, connection: AsyncConnection, problem: str, subject: str, since: datetime, until: datetime
@@ -140,8 +140,8 @@ class Alerts:
         )
         return await open_to_recipients(connection, self._settings, alert, at)
 
-    async def _start_or_leave(self, alert: StartableNotification) -> None:
-        """Starts its workflow, or leaves it to the next check."""
+    async def _start_or_defer(self, alert: StartableNotification) -> None:
+        """Starts the alert's workflow, or leaves that to the next health check."""
         try:
             await self._start(alert)
         except (RPCError, OSError) as error:
@@ -149,7 +149,7 @@ class Alerts:
 
 
 def operator_fault_text(settings: Settings, channel: Channel, reason: str) -> tuple[str, str]:
-    """Subject and message about a provider that refuses our credentials or settings."""
+    """Returns subject and message about a provider that refuses our credentials or settings."""
     return (
         f"{channel.words.heading} is refused: {reason}",
         _OPERATOR_FAULT.format(
@@ -159,7 +159,7 @@ def operator_fault_text(settings: Settings, channel: Channel, reason: str) -> tu
 
 
 @contextmanager
-def _logged(problem: str) -> Iterator[None]:
+def _log_errors(problem: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError, ValueError) as error:  # ValueError: a secret's file cannot be read

@@ -1,4 +1,4 @@
-"""One attempt at one delivery: claim, render, mark in flight, hand over, write what came of it."""
+"""One attempt at one delivery: claims it, renders it, marks it in flight, hands it over and records the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class DeliveryAttempts:
-    """Runs attempts for one channel. An attempt may run any number of times: the claim decides whether it sends."""
+    """Runs attempts on one channel. An attempt may run any number of times: its claim decides whether it sends."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class DeliveryAttempts:
         self._sender = sender
 
     async def run(self, input: SendInput) -> SendResult:
-        """One attempt. Raises `ApplicationError` with a stable `type`, non-retryable where that is final."""
+        """Runs one attempt. Raises `ApplicationError` with a stable `type`; it is non-retryable if final."""
         claim = await self._claim(input)
         if claim is None:
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
         if claim.hold is not None:
-            raise self._held(claim)
+            raise self._held_error(claim)
         if claim.obstacle is not None or claim.recipient is None:
             return SendResult(claim.status, claim.reason)
         structlog.contextvars.bind_contextvars(recipient=self._channel.mask(claim.recipient))
@@ -72,29 +72,29 @@ class DeliveryAttempts:
             nonlocal in_flight
             try:
                 async with self._engine.connect() as connection:
-                    held = await attempt.mark_sending(connection, claim, sent)
+                    marked = await attempt.mark_sending(connection, claim, sent)
             except (SQLAlchemyError, OSError):
                 _tell_next_attempt_nothing_went_out(claim.claim_seq)
                 raise
-            if not held:
+            if not marked:
                 raise ApplicationError(
-                    "A newer attempt holds this delivery, or its item was renewed", type="superseded"
+                    "A newer attempt has claimed this delivery, or its item was renewed", type="superseded"
                 )
             in_flight = True
 
         try:
-            async with asyncio.timeout(self._bound(input.give_up_at)):
+            async with asyncio.timeout(self._seconds_left(input.give_up_at)):
                 handing_over = self._sender.hand_over(claim, claim.recipient, mark_sending)
-                receipt = await _to_its_answer(handing_over, lambda: in_flight)
+                receipt = await _await_answer(handing_over, lambda: in_flight)
         except NotHandedOver as refusal:
-            raise await self._not_handed_over(claim, refusal) from None
+            raise await self._record_refusal(claim, refusal) from None
         except InDoubt as doubt:
-            raise ApplicationError("The provider's answer got lost", type=doubt.reason) from None
+            raise ApplicationError("The provider's answer was lost", type=doubt.reason) from None
         except TimeoutError:
             if in_flight:
                 raise ApplicationError("No answer in time", type=f"{self._channel.name}_timeout") from None
-            raise await self._not_handed_over(claim, TryAgain(f"{self._channel.name}_timeout")) from None
-        return await self._accepted(claim, receipt)
+            raise await self._record_refusal(claim, TryAgain(f"{self._channel.name}_timeout")) from None
+        return await self._record_acceptance(claim, receipt)
 
     async def _claim(self, input: SendInput) -> Claim | None:
         info = activity.info()
@@ -117,32 +117,33 @@ class DeliveryAttempts:
                 _tell_next_attempt_nothing_went_out(refused_claim)
             raise
 
-    def _held(self, claim: Claim) -> ApplicationError:
-        """Nothing was claimed. The retry comes when the quiet time is over, or looks again whether the pause is."""
+    def _held_error(self, claim: Claim) -> ApplicationError:
+        """Returns the error for a held delivery, which was not claimed. The retry comes when the quiet hours are over,
+        or after PAUSE_RETRY."""
         if claim.held_until is None:
             delay = timedelta(seconds=self._settings.pause_retry)
         else:
             delay = max(claim.held_until - datetime.now(UTC), timedelta(seconds=1))
         return ApplicationError(f"Held: {claim.hold}", type=claim.hold, next_retry_delay=delay)
 
-    def _bound(self, give_up_at: datetime) -> float:
-        """Seconds this attempt may take: `schedule_to_close` does not stop an attempt that runs already."""
+    def _seconds_left(self, give_up_at: datetime) -> float:
+        """Seconds that this attempt may take: `schedule_to_close` does not stop a running attempt."""
         timeout = self._channel.options(self._settings).attempt_timeout
         return max(0.0, min(timeout, (give_up_at - datetime.now(UTC)).total_seconds()))
 
-    async def _accepted(self, claim: Claim, receipt: Receipt) -> SendResult:
+    async def _record_acceptance(self, claim: Claim, receipt: Receipt) -> SendResult:
         try:
             async with self._engine.connect() as connection:
                 await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
         except (SQLAlchemyError, OSError) as error:
-            # The workflow keeps the evidence and records it: a retry would be a second message.
+            # The workflow keeps the evidence and records it. A retry would send a second message.
             log.warning("acceptance_deferred", error=type(error).__name__)
             evidence = Evidence(receipt.provider_id, scrub(receipt.reply))
             return SendResult(DeliveryStatus.ACCEPTED, evidence=evidence)
         return SendResult(DeliveryStatus.ACCEPTED)
 
-    async def _not_handed_over(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
-        """Writes the refusal and returns the error to raise. Nothing in it names the recipient."""
+    async def _record_refusal(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
+        """Records the refusal and returns the error to raise, which does not name the recipient."""
         log.warning("not_handed_over", reason=refusal.reason, final=isinstance(refusal, Rejected))
         details: list[dict[str, object]] = []
         written = True
@@ -155,11 +156,11 @@ class DeliveryAttempts:
             await self._alerts.alert_operator_fault(self._channel, refusal.reason)
         if not written:
             _tell_next_attempt_nothing_went_out(claim.claim_seq)
-            # Where there is none, the workflow's record writes it.
+            # If there is no next attempt, the workflow records it.
             final = isinstance(refusal, Rejected)
             details = [{"claim_seq": claim.claim_seq, "reply": scrub(refusal.reply or ""), "final": final}]
         return ApplicationError(
-            f"{'Rejected' if isinstance(refusal, Rejected) else 'To be tried again'}: {refusal.reason}",
+            f"{'Rejected' if isinstance(refusal, Rejected) else 'Will be tried again'}: {refusal.reason}",
             *details,
             type=refusal.reason,
             non_retryable=isinstance(refusal, Rejected),
@@ -184,14 +185,15 @@ class DeliveryAttempts:
         if isinstance(refusal, OperatorFault):
             return timedelta(seconds=self._settings.operator_fault_retry)
         if isinstance(refusal, RecipientMoved) and activity.info().attempt == 1:
-            return timedelta(milliseconds=1)  # zero would mean: as the policy says
+            return timedelta(milliseconds=1)  # zero would mean the retry policy's interval
         return refusal.after if isinstance(refusal, TryAgain) else None
 
 
-async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: Callable[[], bool]) -> Receipt:
-    """Hands over. That the server has given up this attempt does not stop what is in flight: its answer is evidence.
+async def _await_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: Callable[[], bool]) -> Receipt:
+    """Waits for the provider's answer. If the server gives up this attempt while the message is in flight, it still
+    waits, because the answer is evidence.
 
-    A cancellation that an operator asked for does, and so does the worker's end.
+    It stops if an operator cancels the workflow or the worker ends.
     """
     task = asyncio.ensure_future(handing_over)
     try:
@@ -199,7 +201,7 @@ async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: 
     except asyncio.CancelledError:
         why = activity.cancellation_details()
         meant = why is not None and (why.cancel_requested or why.worker_shutdown)
-        if meant or not activity.is_cancelled() or not in_flight():  # not cancelled: the attempt's own bound
+        if meant or not activity.is_cancelled() or not in_flight():  # not cancelled: the attempt's own timeout
             raise
         return await task
     finally:
@@ -209,11 +211,11 @@ async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: 
 
 
 def _tell_next_attempt_nothing_went_out(claim_seq: int) -> None:
-    """With the database away the row may say "in flight" of what was not. Last before the attempt fails, since every
-    later heartbeat would take its place."""
+    """Tells the next attempt, by heartbeat, that this one handed nothing over, although the row may say "in flight".
+    Call it last before the attempt fails: a later heartbeat would replace it."""
     activity.heartbeat(claim_seq)
 
 
 def _claim_without_handover(info: activity.Info) -> int | None:
-    """What the attempt before this one told."""
+    """Returns the claim of which the previous attempt said that nothing went out."""
     return next((each for each in info.heartbeat_details if isinstance(each, int)), None)

@@ -1,4 +1,4 @@
-"""Deactivates what has ended, page by page, and alerts the operators where something is not as it should be."""
+"""Deactivates what has ended, page by page, and alerts the operators about items that look wrong."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from db.record.open import NewNotification, open_notifications
 from settings import Settings
 
 NAMED = 20
-"""Slugs in an alert, at the most."""
+"""Most slugs in an alert."""
 TOO_MANY = "deactivation_too_many"
 AUTO_RENEW_ENDED = "auto_renew_ended"
 UNTOLD = "deactivated_untold"
 """The problems' codes."""
-_TOO_MANY_SUBJECT = "{found} would be deactivated, and none was"
+_TOO_MANY_SUBJECT = "Nothing was deactivated: {found} items have ended"
 _TOO_MANY = """\
-{found} items have ended and would be deactivated, which is more than SCAN_MAX_NOTICES ({limit}). So none was
-deactivated.
+{found} items have ended, more than SCAN_MAX_NOTICES ({limit}). So none was deactivated.
 
-`python cli.py deactivate --dry-run` lists the items. If they are right, run `python cli.py deactivate --allow-many`. If
-they are not, as after a wrong import, correct the data: the next deactivation looks again.
+List the items with `python cli.py deactivate --dry-run`. If they are right, run
+`python cli.py deactivate --allow-many`. If they are wrong, for example after a wrong import, correct the data. The next
+deactivation looks again.
 """
 _AUTO_RENEW_ENDED = """\
 These projects should renew themselves, but are past their end: {slugs}.
@@ -40,16 +40,16 @@ They stay active. Find out why they were not renewed. Then run `python cli.py re
 new end. If you import them without auto_renew, they are deactivated.
 """
 _UNTOLD = """\
-These items are deactivated although no channel has accepted a notification that they end, since
-DEACTIVATE_HOLD_LIMIT is over: {slugs}.
+These items were deactivated although their companies had not been notified of the end: {slugs}.
 
-`python cli.py notifications --type expiring --status undelivered` says why the notifications failed. To bring a project
-back, run `python cli.py renew SLUG --until TIME`.
+DEACTIVATE_HOLD_LIMIT has passed and no channel had accepted a notification. To see why, run
+`python cli.py notifications --type expiring --status undelivered`. To reactivate a project, run
+`python cli.py renew SLUG --until TIME`.
 """
 
 
 class DeactivationActivities:
-    """The deactivation's step. It is safe to run twice: what was deactivated is not found again."""
+    """The deactivation's step. Safe to run twice: deactivated items are not found again."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
         self._engine = engine
@@ -61,15 +61,15 @@ class DeactivationActivities:
 
     @activity.defn
     async def deactivate_ended(self, input: DeactivateEndedInput) -> DeactivateEndedResult:
-        """Deactivates the next page of what has ended, and opens the notifications that say so, in one transaction.
+        """Deactivates the next page of ended items and opens their notifications, in one transaction.
 
-        The first page counts all. If that is more than SCAN_MAX_NOTICES, it deactivates nothing and alerts the
-        operators.
+        The first page counts all ended items. If that is more than SCAN_MAX_NOTICES, it deactivates nothing and alerts
+        the operators.
         """
         return await self.deactivate_ended_at(datetime.now(UTC), input)
 
     async def deactivate_ended_at(self, now: datetime, input: DeactivateEndedInput) -> DeactivateEndedResult:
-        """The same at a given moment."""
+        """Does the same as `deactivate_ended`, at a given moment."""
         rules = deactivation_rules(self._settings, now)
         async with self._engine.connect() as connection:
             page = await ended.find_ended(connection, rules, input.page_size)
@@ -100,15 +100,16 @@ class DeactivationActivities:
         return await open_notifications(connection, NotificationType.EXPIRED, new)
 
     async def _alert_of_untold(self, items: Sequence[EndedItem]) -> None:
-        """Runs before they are deactivated: a worker that died after that would never alert."""
+        """Alerts about items whose company was not notified. Runs before they are deactivated: a worker that died
+        in between would otherwise never alert."""
         if not self._settings.deactivate_only_after_notice or not items:
             return
         first = items[0]
         name = f"{item_name(first.project_id, first.ar_content_id)}.{first.ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         await self._alerts.alert(
-            f"{UNTOLD}.{name}.{len(items)}",  # another page is another problem, which no cooldown may swallow
-            f"{len(items)} deactivated, and nobody could be told before",
-            _UNTOLD.format(slugs=named([item.slug for item in items])),
+            f"{UNTOLD}.{name}.{len(items)}",  # each page is a problem of its own, so that no cooldown suppresses it
+            f"{len(items)} deactivated without a notification before",
+            _UNTOLD.format(slugs=join_slugs([item.slug for item in items])),
         )
 
     async def _alert_of_auto_renewing(self, slugs: Sequence[str]) -> None:
@@ -117,8 +118,8 @@ class DeactivationActivities:
             return
         await self._alerts.alert(
             AUTO_RENEW_ENDED,
-            f"{len(slugs)} that should renew themselves are past their end",
-            _AUTO_RENEW_ENDED.format(slugs=named(slugs)),
+            f"Auto-renewal failed for {len(slugs)} {'project' if len(slugs) == 1 else 'projects'}",
+            _AUTO_RENEW_ENDED.format(slugs=join_slugs(slugs)),
         )
 
 
@@ -134,7 +135,7 @@ def _notification(item: DeactivatedItem, now: datetime, limit: float | None) -> 
     )
 
 
-def named(slugs: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
+def join_slugs(slugs: Sequence[str]) -> str:
+    """Returns the first slugs, and how many more there are."""
     more = len(slugs) - NAMED
     return ", ".join(slugs[:NAMED]) + (f" and {more} more" if more > 0 else "")

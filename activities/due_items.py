@@ -1,4 +1,4 @@
-"""Finds what is due, and hands over what is open. Database only."""
+"""Opens notifications for due items, and returns open notifications to start. Uses only the database."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from settings import Settings
 COUNTED_UP_TO = 1_000_000
 TOO_MANY = "scan_too_many"
 """The problem's code."""
-_TOO_MANY_SUBJECT = "The scan would open {found} notifications and opened none"
+_TOO_MANY_SUBJECT = "The scan opened no notification: {found} items are due"
 _TOO_MANY = """\
-{found} items are due, which is more than SCAN_MAX_NOTICES ({limit}). So this scan opened no notification. What earlier
-scans opened is still sent.
+{found} items are due, more than SCAN_MAX_NOTICES ({limit}). So this scan opened no notification. Notifications that
+were opened before are still sent.
 
-`python cli.py scan --dry-run` lists the items. If they are right, run `python cli.py scan --allow-many`. If they are
-not, as after a wrong import, correct the data: the next scan looks again.
+List the items with `python cli.py scan --dry-run`. If they are right, run `python cli.py scan --allow-many`. If they
+are wrong, for example after a wrong import, correct the data. The next scan looks again.
 """
 
 
 class DueItemActivities:
-    """The scan's steps. Each is safe to run twice: open rows are kept and returned again."""
+    """The scan's steps. Each is safe to run twice: open notifications are kept and returned again."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
         self._engine = engine
@@ -71,7 +71,7 @@ class DueItemActivities:
     async def _count(
         self, connection: AsyncConnection, rules: due.DueRules, first_page: list[due.DueItem], page_size: int
     ) -> int:
-        """How much is due in all. A first page that is not full is all there is."""
+        """Counts all due items. A first page that is not full has all of them."""
         if len(first_page) < page_size:
             return len(first_page)
         return await due.count_due(connection, rules, COUNTED_UP_TO)
@@ -81,7 +81,7 @@ class DueItemActivities:
 
     @activity.defn
     async def take_startable(self, input: TakeStartableInput) -> TakeStartableResult:
-        """Records what was started, and returns what to start next, as far as there is room."""
+        """Records what was started, and returns what to start next, as much as there is room for."""
         async with self._engine.begin() as connection:
             if input.started:
                 await startable.mark_started(connection, input.started)

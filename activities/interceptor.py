@@ -1,4 +1,4 @@
-"""What holds for every activity: a log line at start and end, a heartbeat, and failures that name nobody."""
+"""Gives every activity a log line at start and end, a heartbeat, and errors without recipients or secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class ActivityObserver(Interceptor):
-    """Give it to the worker's `interceptors`."""
+    """Observes every activity. Pass it to the worker's `interceptors`."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _ObservedActivity(next)
@@ -43,14 +43,14 @@ class _ObservedActivity(ActivityInboundInterceptor):
         except (OSError, SQLAlchemyError) as error:
             log.warning("activity_failed", error_type=type(error).__name__, error=str(error), seconds=_since(started))
             raise ApplicationError(
-                "Database or network error; the worker's log has it", type=type(error).__name__
+                "Database or network error: see the worker's log", type=type(error).__name__
             ) from None
         except Exception as error:
-            # An unforeseen error's text may quote a recipient or a secret: it goes to the log, which is scrubbed,
-            # and never into the history.
+            # An unexpected error's text may quote a recipient or a secret. It goes to the log, which is scrubbed, and
+            # never into the history.
             log.exception("activity_failed", error_type=type(error).__name__, seconds=_since(started))
             raise ApplicationError(
-                "Unforeseen error; the worker's log has it under this workflow's id",
+                "Unexpected error: see the worker's log under this workflow's id",
                 type=type(error).__name__,
             ) from None
         log.info(
@@ -67,7 +67,7 @@ def _since(started: float) -> float:
 
 
 async def _with_heartbeat(work: Coroutine[Any, Any, Any]) -> Any:
-    """Heartbeats for as long as `work` takes, so that a dead worker is noticed and a cancellation arrives."""
+    """Runs `work` and sends heartbeats meanwhile, so that a dead worker is noticed and a cancellation arrives."""
     timeout = activity.info().heartbeat_timeout
     if timeout is None:
         return await work

@@ -1,4 +1,4 @@
-"""Opening a notification with recipients of its own: a test or an alert."""
+"""Opens a notification with recipients of its own: a test or an alert."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from settings import Settings
 
 @dataclass(frozen=True)
 class NewAddressed:
-    """What is to be opened. `recipients` are addresses by channel name, each valid for its channel."""
+    """A notification to open. `recipients` are addresses by channel name, each valid for its channel."""
 
     notification_type: NotificationType
     dedupe_key: str
@@ -32,9 +32,9 @@ class NewAddressed:
 async def open_to_recipients(
     connection: AsyncConnection, settings: Settings, new: NewAddressed, now: datetime
 ) -> StartableNotification:
-    """Opens it, with what its workflow is to be started with. One statement; the key refuses a second run.
+    """Opens the notification in one statement. Returns what its workflow is started with.
 
-    Raises `ValueError` for an address that its channel does not know.
+    Raises `IntegrityError` if it runs twice, and `ValueError` for an address that its channel refuses.
     """
     addressed = AddressedNotification(
         notification_type=new.notification_type,

@@ -1,4 +1,4 @@
-"""The record of how a notification ended."""
+"""Records how a notification ended."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WITHDRAWN = SendNotificationResult(
     email_reason=Reason.WITHDRAWN,
     telegram_reason=Reason.WITHDRAWN,
 )
-"""Of a notification that is gone from the database."""
+"""The outcome of a notification that was deleted from the database."""
 
 
 class OutcomeActivities:
-    """Runs as a local activity of the child, or remotely when the database was away."""
+    """Runs as a local activity of the child, or as a normal one if the database was away."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = autocommit(engine)

@@ -1,4 +1,4 @@
-"""The sweep over open notifications whose workflow is not running any more."""
+"""Recovers open notifications whose workflow is not running any more."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from db.record.recover import StartedNotification
 
 RUNNING = "WorkflowType = 'SendNotificationWorkflow' AND ExecutionStatus = 'Running'"
 AT_A_TIME = 20
-"""Questions to Temporal."""
-_MEANT = {
+"""Requests to Temporal in parallel."""
+_ENDED_BY_OPERATOR = {
     WorkflowExecutionStatus.TERMINATED: Reason.TERMINATED,
     WorkflowExecutionStatus.CANCELED: Reason.CANCELLED,
 }
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class RecoveryActivities:
-    """Compares what stands open with what Temporal runs."""
+    """Compares the open notifications with the workflows that Temporal runs."""
 
     def __init__(self, engine: AsyncEngine, client: Client) -> None:
         self._engine = autocommit(engine)
@@ -37,12 +37,12 @@ class RecoveryActivities:
 
     @activity.defn
     async def recover_lost(self, input: RecoverLostInput) -> RecoverLostResult:
-        """One page. May run twice: what is settled or to be started again is not touched again.
+        """Recovers one page. May run twice: a second run changes nothing that the first has settled or restarted.
 
-        - The workflow is not there, has failed or timed out: started again by the fan-out, once; the second time it
-          ends `failed: workflow_lost`.
-        - It was terminated or cancelled: an operator meant it, and it is settled as such.
-        - It has completed, so that the row is older than what happened (a restored backup): its result is the record.
+        - The workflow is lost, has failed or timed out: the fan-out starts it again, once. The second time the
+          deliveries end as `failed: workflow_lost`.
+        - An operator terminated or cancelled it: the notification is settled as such.
+        - It completed, but the row does not know it, as after a restored backup: its result is recorded.
         """
         running = [each.id async for each in self._client.list_workflows(RUNNING, page_size=1000)]
         async with self._engine.connect() as connection:
@@ -63,7 +63,7 @@ class RecoveryActivities:
     async def _recover(self, notification: StartedNotification) -> str | None:
         handle = self._client.get_workflow_handle(notification.workflow_id, result_type=SendNotificationResult)
         try:
-            # What is listed lags behind; this does not.
+            # The list of workflows lags behind; this description does not.
             description = await handle.describe()
             status, closed_at = description.status, description.close_time
         except RPCError as error:
@@ -72,15 +72,15 @@ class RecoveryActivities:
             status = closed_at = None
         if status is WorkflowExecutionStatus.RUNNING:
             return None
-        if closed_at is not None and await self._handed_back(notification, status, closed_at):
+        if closed_at is not None and await self._hand_back(notification, status, closed_at):
             return "restarted"
         known: list[KnownDelivery] = []
         others = settle.NO_RESULT
         if status is WorkflowExecutionStatus.COMPLETED:
             known = (await handle.result()).known()
-        elif status in _MEANT:
-            others = SendResult(DeliveryStatus.FAILED, _MEANT[status])
-        elif not notification.recovered:  # None: another sweep was faster, or it has ended meanwhile
+        elif status in _ENDED_BY_OPERATOR:
+            others = SendResult(DeliveryStatus.FAILED, _ENDED_BY_OPERATOR[status])
+        elif not notification.recovered:  # None: another sweep was faster, or it ended meanwhile
             return "restarted" if await self._start_again(notification) else None
         else:
             others = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
@@ -93,15 +93,17 @@ class RecoveryActivities:
         )
         return "settled"
 
-    async def _handed_back(
+    async def _hand_back(
         self, notification: StartedNotification, status: WorkflowExecutionStatus | None, closed_at: datetime
     ) -> bool:
-        """What an operator reopened after the workflow's end, or that it did not come to, is started anew."""
+        """Hands back a notification with deliveries that an operator reopened after the workflow's end, or that it did
+        not get to, so that the fan-out starts it again. Returns whether it did."""
         since = datetime.min.replace(tzinfo=UTC) if status is WorkflowExecutionStatus.COMPLETED else closed_at
         async with self._engine.connect() as connection:
             return await recover.hand_back_reopened(connection, notification.notification_id, since)
 
     async def _start_again(self, notification: StartedNotification) -> bool:
+        """Lets the fan-out start the notification again. Returns False if it ended or was restarted meanwhile."""
         async with self._engine.connect() as connection:
             started = await recover.start_again(connection, notification.notification_id)
         if started:

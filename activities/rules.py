@@ -1,4 +1,4 @@
-"""The rules of a scan and of a deactivation, made from the settings. Nothing here reads or writes."""
+"""Makes the rules of a scan and of a deactivation from the settings. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from db.record.open import NewNotification
 from settings import Settings
 
 LAST_CHANCE_MARGIN = timedelta(hours=1)
-"""A scan takes its time: an item that ends within this after the next scan cannot wait for it."""
+"""A scan takes time: an item that ends within this time after the next scan cannot wait for that scan."""
 
 
 def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> DueRules:
-    """The rules of a scan meant for `scan_at` that looks at the items at `now`."""
+    """Returns the rules of a scan with the nominal time `scan_at` that looks at the items at `now`."""
     zone = ZoneInfo(settings.expiry_scan_timezone)
     next_scan = next(CronSim(settings.expiry_scan_cron, now.astimezone(zone)))
     return DueRules(
         now=now,
         last_chance_before=next_scan + LAST_CHANCE_MARGIN,
         default_thresholds=settings.expiry_thresholds_days,
-        # On the clock of the schedule: two scans at nine are a day apart, also when that day has 23 hours.
+        # On the schedule's clock: two scans at nine are a day apart, even if that day has 23 hours.
         cooling_since=(scan_at.astimezone(zone) - timedelta(hours=settings.expiry_cooldown_hours)).astimezone(UTC),
     )
 
 
 def new_warning(item: DueItem, give_up_at: datetime) -> NewNotification:
-    """The notification to open for a due item."""
+    """Returns the notification to open for a due item."""
     name = item_name(item.project_id, item.ar_content_id)
     return NewNotification(
         item.company_id,
@@ -46,7 +46,7 @@ def new_warning(item: DueItem, give_up_at: datetime) -> NewNotification:
 
 
 def deactivation_rules(settings: Settings, now: datetime) -> DeactivationRules:
-    """The rules of a deactivation that looks at the items at `now`."""
+    """Returns the rules of a deactivation that looks at the items at `now`."""
     ended_before = now - timedelta(seconds=settings.deactivate_grace)
     hold = timedelta(seconds=settings.deactivate_hold_limit if settings.deactivate_only_after_notice else 0)
     return DeactivationRules(now, ended_before, held_after=min(ended_before, now - hold))

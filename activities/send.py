@@ -1,4 +1,4 @@
-"""The send activities: one a channel, made of what the channel brings."""
+"""The send activities, one for each channel."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SendActivity = Callable[[SendInput], Coroutine[Any, Any, SendResult]]
 
 
 def send_activity(plan: Plan, attempts: DeliveryAttempts) -> SendActivity:
-    """The activity of the channel's task queue, under the name that workflows call."""
+    """Returns the channel's send activity, under the name that workflows call."""
 
     @activity.defn(name=plan.activity)
     async def send(input: SendInput) -> SendResult:
-        """One attempt at one delivery."""
+        """Runs one attempt at one delivery."""
         return await attempts.run(input)
 
     return send

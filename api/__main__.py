@@ -1,4 +1,4 @@
-"""Serves the API until it is told to stop: `python -m api`."""
+"""Serves the API until SIGTERM or SIGINT: `python -m api`."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from temporal.client import connect
 from texts.languages import LanguageError
 
 DRAIN_SECONDS = 20
-"""What a request may still take after SIGTERM."""
+"""How long a running request may still take after SIGTERM."""
 
 RETRIES = RetryConfig(max_elapsed_time_millis=2000)
-"""Bridges a blip; longer, and the caller had better hear that Temporal is away."""
+"""Bridges a short outage. After a longer one the caller is told that Temporal is away."""
 
 log = structlog.get_logger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """Tells where it listens, and leaves the signals to `process.stop_on_signals`."""
+    """Logs where it listens, and leaves signals to `runtime.signals`."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -47,8 +47,10 @@ class _Server(uvicorn.Server):
 
 
 async def main() -> int:
-    """Exit status: 0 after a stop on SIGTERM or SIGINT, 2 for a wrong setting or a language that lacks a text. A
-    server that is away hinders nothing: `/readyz` says so."""
+    """Runs the API. Exit status: 0 after SIGTERM or SIGINT, 2 for a wrong setting or a language that lacks a text.
+
+    It starts even if PostgreSQL or Temporal is away; `/readyz` reports that.
+    """
     stop = signals.stop_on_signals()
     try:
         settings = Settings.load()
@@ -89,7 +91,7 @@ async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
 
 
 async def _client() -> Client:
-    """A client that connects when it is first used. Raises `SettingsError`."""
+    """Creates a client that connects on first use. Raises `SettingsError`."""
     try:
         return await connect(lazy=True, retry_config=RETRIES)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
@@ -97,7 +99,7 @@ async def _client() -> Client:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """A socket that listens on API_HOST and API_PORT. Raises `SettingsError`."""
+    """Opens a socket that listens on API_HOST and API_PORT. Raises `SettingsError`."""
     address = (settings.api_host, settings.api_port)
     family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
     try:

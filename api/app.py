@@ -27,7 +27,7 @@ class _Api(FastAPI):
 
 
 def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastAPI:
-    """The app. Engine and client stay the caller's; neither is used before a request needs it.
+    """Creates the app. The caller keeps and closes engine and client; neither is used before the first request.
     Raises `LanguageError`."""
     starter = TestStarter(settings, engine, client)
 
@@ -38,7 +38,7 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
 
     app = _Api(
         title="Expiry notifier",
-        description="The record of every notice to a company, and tests of the way there.",
+        description="Shows the record of every notification, sends test notifications and renews projects.",
         version="1",
         lifespan=lifespan,
         redoc_url=None,

@@ -1,4 +1,4 @@
-"""Who may ask: a caller that knows one of API_KEYS."""
+"""Lets in only callers that send one of API_KEYS."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from settings import Settings, SettingsError
 HEADER = "X-API-Key"
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 OPEN_BELOW = unsubscribe_links.PATH
-"""Whoever has a link to unsubscribe needs no key: its signature opens."""
+"""Unsubscribe links need no key: they are signed."""
 
 API_KEY_SCHEME = APIKeyHeader(name=HEADER, scheme_name="ApiKey", description="One of API_KEYS.", auto_error=False)
-"""For the documentation: `RequireApiKey` does the asking, before anything of the body is read."""
+"""For the OpenAPI document only: `RequireApiKey` checks the key, before any of the body is read."""
 
 log = structlog.get_logger(__name__)
 
 
 def api_keys(settings: Settings) -> list[bytes]:
-    """The keys as they are now. Raises ValueError if their file cannot be read or holds none."""
+    """Returns the current keys. Raises ValueError if there are none or their file cannot be read."""
     keys = [key.strip().encode() for key in (settings.secret("api_keys") or "").split(",") if key.strip()]
     if not keys:
-        raise ValueError("API_KEYS: needed, comma-separated, unless API_AUTH=off")
+        raise ValueError("API_KEYS: required, comma-separated, unless API_AUTH=off")
     return keys
 
 
 def require_keys(settings: Settings) -> None:
-    """Raises `SettingsError` where the API would ask for a key and there is none."""
+    """Raises `SettingsError` if the API requires a key and none is set."""
     if settings.api_auth == "off":
         return
     try:
@@ -45,8 +45,8 @@ def require_keys(settings: Settings) -> None:
 
 
 class RequireApiKey:
-    """ASGI middleware: answers 401 unless the request bears a key. Closed is what is neither in OPEN_PATHS nor below
-    OPEN_BELOW: routes match the path as it is here, so that no `..` leads out."""
+    """ASGI middleware: answers 401 to a request without a valid key, unless its path is in OPEN_PATHS or below
+    OPEN_BELOW. Routes match the same unchanged path, so `..` cannot bypass the check."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -65,7 +65,7 @@ class RequireApiKey:
             keys = api_keys(self._settings)
         except ValueError as error:
             log.error("api_keys_unreadable", error=str(error))
-            return problem(503, "The API has no keys to compare with.")
+            return problem(503, "The API cannot read its keys.")
         if given is not None and _is_one_of(given.encode("latin-1"), keys):
             return None
         detail = f"{HEADER} is missing." if given is None else f"{HEADER} is not a valid key."
@@ -77,7 +77,7 @@ def _is_open(path: str) -> bool:
 
 
 def _is_one_of(given: bytes, keys: list[bytes]) -> bool:
-    """Takes as long for any `given` of a length: every key is compared, as a digest, so that lengths are alike."""
+    """Compares in constant time: every key is compared, and as a digest, so that all have one length."""
     digest = hashlib.sha256(given).digest()
     matches = [hmac.compare_digest(digest, hashlib.sha256(key).digest()) for key in keys]
     return any(matches)

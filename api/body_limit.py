@@ -1,4 +1,4 @@
-"""How much of a body is read. FastAPI has a limit of its own, whose 413 is no problem document."""
+"""Limits the size of a request's body. FastAPI's own limit answers with a 413 that is not a problem document."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 2**20
-"""The longest valid test notification with every character escaped in JSON has two thirds of it."""
+"""The longest valid test notification, with every character escaped in JSON, has two thirds of this size."""
 
 
 class LimitBody:
-    """ASGI middleware: reading beyond MAX_BODY_BYTES raises the 413 inside the app."""
+    """ASGI middleware: raises a 413 inside the app when it reads more than MAX_BODY_BYTES."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

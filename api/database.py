@@ -1,4 +1,4 @@
-"""The API's way to the database: short and bounded."""
+"""Gives routes a database connection for a limited time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from api.problems import Unavailable
 from db.engine import autocommit
 
 TIMEOUT = 10
-"""Seconds for a connection and what is done with it."""
+"""Seconds to connect and to do all work on the connection."""
 
 log = structlog.get_logger(__name__)
 
 
 def connection_to(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
-    """A connection in autocommit. Raises `Unavailable` where none is to be had, or where it is lost or too slow."""
+    """Opens a connection in autocommit. Raises `Unavailable` if it cannot be opened, is lost or takes too long."""
     return _bounded(autocommit(engine).connect())
 
 
 def transaction_on(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
-    """The same in a transaction, which is undone where something is raised."""
+    """Opens a connection in a transaction, which an exception rolls back. Raises as `connection_to`."""
     return _bounded(engine.begin())
 
 
@@ -46,8 +46,7 @@ async def _bounded(connecting: AbstractAsyncContextManager[AsyncConnection]) -> 
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether the database, rather than the statement, is to blame. SQLSTATE 53: it lacks resources; 57: it was
-    told to stop."""
+    """Whether the database is at fault, and not the statement. SQLSTATE 53: out of resources; 57: shutting down."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or str(getattr(error.orig, "sqlstate", ""))[:2] in ("53", "57")
     return isinstance(error, OSError)

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether the servers it needs answer."""
+"""`/healthz` and `/readyz`: whether the process is alive, and whether the servers it needs answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
-    """`/healthz` and `/readyz`, for which nobody needs a key."""
+    """Returns the routes `/healthz` and `/readyz`. They require no key."""
     router = APIRouter(tags=["health"])
 
     async def database() -> None:
@@ -34,7 +34,7 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
             await connection.execute(text("SELECT 1"))
 
     async def temporal() -> None:
-        # Not the health check: it passes with a wrong namespace or without access to it.
+        # Not Temporal's health check: that passes with a wrong namespace or without access to it.
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=PROBE_TIMEOUT)
         )
@@ -53,7 +53,7 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
 
     @router.get("/healthz")
     async def healthz() -> Health:
-        """The process is alive."""
+        """Says that the process is alive."""
         return Health()
 
     @router.get(
@@ -62,7 +62,7 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
         responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": NotReady, "description": "Not ready"}},
     )
     async def readyz() -> Readiness | Response:
-        """Each server that a request may need, asked now."""
+        """Asks each server that a request may need whether it answers now."""
         database_state, temporal_state = await asyncio.gather(check("database", database), check("temporal", temporal))
         checks = Checks(database=database_state, temporal=temporal_state)
         if database_state == temporal_state == "ok":

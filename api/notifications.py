@@ -22,7 +22,7 @@ from temporal.web_ui import workflow_url
 
 
 def notification_routes(settings: Settings, engine: AsyncEngine, client: Client, starter: TestStarter) -> APIRouter:
-    """Lists, shows and tests. Each reads with one statement."""
+    """Returns the routes that list, show and test notifications. Each reads with one statement."""
     router = APIRouter(
         prefix="/notifications",
         tags=["notifications"],
@@ -43,7 +43,7 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
 
     @router.get("")
     async def list_notifications(query: Annotated[NotificationQuery, Query()]) -> NotificationPage:
-        """Notifications, newest first."""
+        """Lists notifications, newest first."""
         wanted = NotificationFilter(query.type, query.status, query.company, query.project)
         async with connection_to(engine) as connection:
             rows = await list_flat(connection, wanted, query.limit + 1, query.cursor)
@@ -57,7 +57,8 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
         responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     )
     async def send_test(test: NewTestNotification, response: Response) -> StartedTest:
-        """Sends a test the way every notification goes. A channel that is not configured ends as skipped."""
+        """Sends a test notification in the same way as any other. A delivery on a channel that is not configured ends
+        as `skipped`."""
         started = await starter.start(test)
         response.headers["Location"] = f"{router.prefix}/{started.notification_id}"
         return StartedTest(
@@ -70,7 +71,7 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
     async def read_notification(
         notification_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)],
     ) -> NotificationDetail:
-        """A notification with the record of each channel: recipient, text as sent, the provider's answer."""
+        """Shows a notification with its deliveries: recipient, text as sent and the provider's answer."""
         async with connection_to(engine) as connection:
             row = await read_flat(connection, notification_id)
         if row is None:

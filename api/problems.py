@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 has them: every answer from 400 on is `application/problem+json`."""
+"""Errors as in RFC 9457: every answer with a status of 400 or more is `application/problem+json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Unavailable(HTTPException):
-    """A server behind the API is away: 503. `detail` is for the caller and tells no internals."""
+    """A server behind the API is away: 503. `detail` is for the caller and must not reveal internals."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail)
@@ -26,7 +26,7 @@ class Unavailable(HTTPException):
 def problem(
     status: int, detail: str | None = None, headers: Mapping[str, str] | None = None, **extensions: object
 ) -> Response:
-    """The answer for an error; `extensions` become further members."""
+    """Returns the answer for an error; `extensions` become further members of the document."""
     title = HTTPStatus(status).phrase
     members: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if detail and detail != title:
@@ -35,7 +35,7 @@ def problem(
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Makes every error of the app a problem."""
+    """Turns every error of the app into a problem document."""
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> Response:
@@ -47,28 +47,29 @@ def add_handlers(app: FastAPI) -> None:
             {"field": _field(each["loc"]), "reason": each["msg"].removeprefix("Value error, ")}
             for each in error.errors()
         ]
-        detail = "The request is not valid; errors says where and why."
+        detail = "The request is not valid: see errors."
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
     @app.exception_handler(Exception)
     async def unexpected_error(_request: Request, _error: Exception) -> Response:
-        # The server logs it with its traceback.
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error; the log has it.")
+        # The server logs the error with its traceback.
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred: see the API's log.")
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """The name without where it stood (body, query, path); invalid JSON has a position for a name."""
+    """The field's name without its place (body, query, path). For invalid JSON, where the name is a number, the
+    place."""
     names = [name for name in location[1:] if isinstance(name, str)]
     return ".".join(names) or str(location[0])
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these errors."""
+    """Returns the `responses` of a route that may answer with these errors."""
     return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
 
 
 def correct_media_types(schema: dict[str, Any]) -> dict[str, Any]:
-    """Names problems' media type in an OpenAPI schema: FastAPI gives all of a route's answers the same one."""
+    """Corrects the media type of problems in an OpenAPI schema: FastAPI gives all answers of a route the same one."""
     for path in schema["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():

@@ -16,11 +16,11 @@ from api.schemas import RenewedProject
 from db.items.renew import NoSuchProject, NotRenewable, renew_project
 
 OPERATOR = "api"
-"""Who renews, in the table `interventions`."""
+"""The operator that the table `interventions` names for a renewal by the API."""
 
 
 def project_routes(engine: AsyncEngine) -> APIRouter:
-    """What integrators do to a project."""
+    """Returns the route that renews a project."""
     router = APIRouter(
         prefix="/projects",
         tags=["projects"],
@@ -39,10 +39,10 @@ def project_routes(engine: AsyncEngine) -> APIRouter:
 
     @router.post("/{slug}/renew")
     async def renew(slug: Slug, new_end: NewEnd) -> RenewedProject:
-        """Gives the project a later end, and brings back what was switched off at the old one.
+        """Gives the project a later end, and reactivates what was deactivated at the old end.
 
-        Notices of the old end that are still to be sent are skipped. With the end that it has already nothing changes.
-        An archived project, and one that ends later already, is a conflict.
+        Notifications about the old end that are not sent yet are skipped. If the project already has this end, nothing
+        changes. If it is archived or already ends later, the answer is 409.
         """
         now = datetime.now(UTC)
         try:

@@ -1,4 +1,4 @@
-"""What the API takes: query parameters and bodies. Whatever is not named here is refused."""
+"""The query parameters and bodies that the API accepts. It refuses every other field."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from runtime.times import parse_time
 
 MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800
-"""Characters: with a subject above it a Telegram message stays within 4,096."""
+"""Characters: with a subject above it, a Telegram message stays within 4,096."""
 MAX_HTML_BYTES = 100_000
 
 
 def encode_cursor(last_id: int) -> str:
-    """The cursor of the page that follows the notification `last_id`."""
+    """Returns the cursor of the page after the notification `last_id`."""
     return base64.urlsafe_b64encode(str(last_id).encode()).decode().rstrip("=")
 
 
@@ -34,7 +34,7 @@ def _decode_cursor(value: object) -> int | None:
     except (ValueError, binascii.Error):
         last_id = 0
     if not 0 < last_id <= MAX_BIGINT or encode_cursor(last_id) != cursor:
-        raise ValueError("no cursor that a page's next_cursor gave")
+        raise ValueError("is not a cursor: use the next_cursor of a page")
     return last_id
 
 
@@ -52,7 +52,7 @@ def _text(value: str) -> str:
 
 def _one_line(value: str) -> str:
     if len(value.splitlines()) > 1 or value.splitlines()[0] != value:
-        raise ValueError("must be one line, without CR or LF")
+        raise ValueError("must be a single line, without CR or LF")
     return value
 
 
@@ -76,9 +76,9 @@ class NotificationQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(50, ge=1, le=200, description="Notifications on a page.")
+    limit: int = Field(50, ge=1, le=200, description="Most notifications on a page.")
     cursor: Annotated[int | None, BeforeValidator(_decode_cursor, json_schema_input_type=str | None)] = Field(
-        None, description="The `next_cursor` of the page before."
+        None, description="The `next_cursor` of the previous page."
     )
     type: NotificationType | None = None
     status: NotificationStatus | None = None
@@ -102,20 +102,20 @@ def _future(value: datetime) -> datetime:
 
 
 class NewEnd(BaseModel):
-    """Until when a project is renewed."""
+    """The new end of a project."""
 
     model_config = ConfigDict(extra="forbid")
 
     until: Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime), AfterValidator(_future)] = (
-        Field(description="The new end, not before the one that the project has: ISO 8601 with offset.")
+        Field(description="The new end, in ISO 8601 with offset. It must not be earlier than the current end.")
     )
     why: Annotated[str, Field(max_length=1000), AfterValidator(_text)] | None = Field(
-        None, description="The reason; it is kept."
+        None, description="The reason; it is recorded."
     )
 
 
 def _known_recipients(value: dict[str, str]) -> dict[str, str]:
-    """Addresses as each channel takes them; the channel says what is wrong with one."""
+    """Checks each address by its channel. Raises ValueError that says what is wrong."""
     for name, address in value.items():
         channel = find_channel(name)
         if channel is None:
@@ -125,7 +125,7 @@ def _known_recipients(value: dict[str, str]) -> dict[str, str]:
 
 
 class NewTestNotification(BaseModel):
-    """Recipients and text of a test; at least one recipient is needed."""
+    """Recipients and text of a test notification; at least one recipient is required."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -149,17 +149,17 @@ class NewTestNotification(BaseModel):
     @model_validator(mode="after")
     def _has_a_recipient(self) -> Self:
         if not self.addresses():
-            raise ValueError("give a recipient: recipients, email or chat_id")
+            raise ValueError("give a recipient in recipients, email or chat_id")
         return self
 
     @model_validator(mode="after")
     def _names_no_channel_twice(self) -> Self:
         for name in self._by_field().keys() & self.recipients.keys():
-            raise ValueError(f"give the {name} recipient once: in recipients or in a field of its own")
+            raise ValueError(f"give the {name} recipient only once: in recipients or in its own field")
         return self
 
     def addresses(self) -> dict[str, str]:
-        """All recipients, by channel name."""
+        """Returns all recipients, by channel name."""
         return self._by_field() | self.recipients
 
     def _by_field(self) -> dict[str, str]:

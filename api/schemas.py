@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""The bodies of the API's answers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from contracts.sending import DeliveryStatus, NotificationStatus
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with a request."""
+    """One error in a request."""
 
     field: str = Field(description="The field or parameter; `body` for the body as a whole.")
     reason: str
 
 
 class Problem(BaseModel):
-    """An error as RFC 9457 has it."""
+    """An error, as in RFC 9457."""
 
-    type: str = Field("about:blank", description="`about:blank`: `status` says all there is to say.")
+    type: str = Field("about:blank", description="Always `about:blank`: `status` gives the kind of error.")
     title: str
     status: int
     detail: str | None = None
-    errors: list[FieldError] | None = Field(None, description="With 422: what is wrong, field by field.")
+    errors: list[FieldError] | None = Field(None, description="For 422: the errors, field by field.")
 
 
 class Notification(BaseModel):
-    """One notice to one company, both channels in one row."""
+    """One notification, with the outcome on both channels in one row."""
 
     id: int
     notification_type: NotificationType
@@ -41,7 +41,9 @@ class Notification(BaseModel):
     ar_content_id: int | None = Field(description="The AR content it is about; null: the project itself.")
     ar_content_slug: str | None
     subject: str | None
-    days_left: int | None = Field(description="On the company's calendar, when the notification was opened.")
+    days_left: int | None = Field(
+        description="Days to the end when the notification was opened, on the company's calendar."
+    )
     item_ends_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
@@ -56,19 +58,19 @@ class Notification(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One channel of a notification: what was handed over, and what the provider said."""
+    """One delivery of a notification: what was handed over, and the provider's answer."""
 
-    channel: str = Field(description="Its name, such as `email`.")
+    channel: str = Field(description="The channel's name, such as `email`.")
     status: DeliveryStatus
     reason: str | None = Field(description="A stable code; null while nothing went wrong.")
     attempts: int
     recipient: str | None
     subject: str | None
-    body: str | None = Field(description="The text as sent; of an e-mail the plain part.")
+    body: str | None = Field(description="The text as sent; for e-mail, the plain text part.")
     body_html: str | None
     provider_id: str | None = Field(description="E-mail: the Message-ID; Telegram: the message_id.")
     provider_reply: str | None
-    possible_duplicate: bool = Field(description="The recipient may have got more than one copy.")
+    possible_duplicate: bool = Field(description="Whether the recipient may have received more than one copy.")
     claimed_at: datetime | None
     sending_at: datetime | None
     finished_at: datetime | None
@@ -79,17 +81,17 @@ class NotificationDetail(Notification):
 
 
 class NotificationPage(BaseModel):
-    """Newest first."""
+    """One page of notifications, newest first."""
 
     items: list[Notification]
-    next_cursor: str | None = Field(description="`cursor` of the next page; null: this is the last.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 class Reactivated(BaseModel):
-    """What had been switched off at the old end and is on again."""
+    """What was deactivated at the old end and is active again."""
 
     project: bool
-    contents: int = Field(description="How much AR content.")
+    contents: int = Field(description="The number of AR content items.")
 
 
 class RenewedProject(BaseModel):
@@ -97,16 +99,16 @@ class RenewedProject(BaseModel):
 
     slug: str
     status: Literal["active", "expired"] = Field(
-        description="`expired` still, where it was not this application that made it so."
+        description="`expired` if this application did not deactivate the project: then it is not reactivated."
     )
     expires_at: datetime
     previous_expires_at: datetime
     reactivated: Reactivated
-    skipped_deliveries: int = Field(description="Deliveries of notices of the old end that are not sent any more.")
+    skipped_deliveries: int = Field(description="Deliveries about the old end that will not be sent any more.")
 
 
 class StartedTest(BaseModel):
-    """A test notification is on its way; its outcome stands at `GET /notifications/{notification_id}`."""
+    """A test notification that was started. `GET /notifications/{notification_id}` shows its outcome."""
 
     notification_id: int
     workflow_id: str
@@ -118,7 +120,7 @@ class Health(BaseModel):
 
 
 class Checks(BaseModel):
-    """Each server that a request may need."""
+    """The state of each server that a request may need."""
 
     database: Literal["ok", "away"]
     temporal: Literal["ok", "away"]

@@ -1,4 +1,4 @@
-"""Opening a test notification and starting its workflow, so that neither is left without the other."""
+"""Opens a test notification and starts its workflow: both or neither."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from temporal.client import register_search_attributes
 from temporal.start import start_and_mark
 
 START_TIMEOUT = timedelta(seconds=5)
-"""For the start with all the client's retries."""
+"""The limit for a start, with all the client's retries."""
 
 TEMPORAL_ERRORS = (RPCError, RuntimeError, TimeoutError)
-"""What a call may raise; RuntimeError while the client has not been connected yet."""
+"""What a call may raise; RuntimeError if the client was never connected."""
 
 UNREACHABLE = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
@@ -41,7 +41,7 @@ class Started:
 
 
 class TestStarter:
-    """Starts test notifications: the same workflow that the scan starts."""
+    """Starts test notifications, by the same workflow as the scan."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, client: Client) -> None:
         self._settings = settings
@@ -51,10 +51,10 @@ class TestStarter:
         self._registered = False
 
     async def start(self, request: NewTestNotification) -> Started:
-        """Opens the notification and starts its workflow; a caller that goes away does not stop it half way.
+        """Opens the notification and starts its workflow, even if the caller disconnects meanwhile.
 
-        Raises `Unavailable`. Then nothing is sent, unless the database is away: what it had committed by then stands
-        open, and the next scan starts it or gives it up.
+        Raises `Unavailable`. Then nothing is sent, unless the database is away: a notification that was committed
+        before stays open, and the next scan starts it or gives it up.
         """
         task = asyncio.create_task(self._open_and_start(request))
         self._running.add(task)
@@ -62,7 +62,7 @@ class TestStarter:
         return await asyncio.shield(task)
 
     async def drain(self) -> None:
-        """Waits for what callers left behind."""
+        """Waits for the starts whose callers have disconnected."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _open_and_start(self, request: NewTestNotification) -> Started:
@@ -79,7 +79,7 @@ class TestStarter:
         try:
             await self._start_workflow(opened)
         except TEMPORAL_ERRORS as error:
-            # The answer may have got lost rather than the start, so that the row decides.
+            # The workflow may have started with only the answer lost: the row in the database decides.
             if await self._withdraw(opened.notification_id):
                 log.warning(
                     "test_not_started", notification_id=opened.notification_id, error=f"{type(error).__name__}: {error}"
@@ -97,13 +97,14 @@ class TestStarter:
             await start_and_mark(self._client, self._settings, self._engine, opened, rpc_timeout=START_TIMEOUT)
 
     async def _ensure_search_attributes(self) -> None:
-        """In a new namespace the API may come before any worker, and Temporal refuses what it does not know."""
+        """Registers the search attributes, once: in a new namespace no worker may have done it yet, and Temporal
+        refuses unknown ones."""
         if not self._registered:
             await register_search_attributes(self._client)
             self._registered = True
 
     async def _withdraw(self, notification_id: int) -> bool:
-        """Whether the notification is gone; False: its workflow is at work."""
+        """Deletes the notification unless its workflow is at work. Returns whether it is gone."""
         try:
             async with connection_to(self._engine) as connection:
                 return await withdraw(connection, notification_id)

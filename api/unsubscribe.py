@@ -1,4 +1,4 @@
-"""Unsubscribing by the link in a mail: RFC 8058's one click, and a page that asks for one."""
+"""Unsubscribes by the link in an e-mail: in one click (RFC 8058), or on a page that asks first."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 
 
 def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
-    """Only POST changes anything: mail scanners follow every link. Raises `LanguageError`."""
+    """Returns the routes. Only POST changes anything, since mail scanners open every link. Raises `LanguageError`."""
     router = APIRouter(prefix=unsubscribe_links.PATH.rstrip("/"), include_in_schema=False)
     support = settings.support_email
     pages = UnsubscribePages()
 
     def links() -> UnsubscribeLinks:
-        """With the secret as it is now. Raises `InvalidLink` where there is none."""
+        """Reads the current secret. Raises `InvalidLink` if there is none."""
         try:
             secret = settings.secret("unsubscribe_secret")
         except ValueError as error:
@@ -41,7 +41,7 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
         return UnsubscribeLinks(secret)
 
     async def holder(token: str, *, unsubscribes: bool) -> Addressee:
-        """Whose link it is; unsubscribes them if wanted. Raises `InvalidLink`."""
+        """Returns the owner of the link, and unsubscribes them if asked to. Raises `InvalidLink`."""
         known = links()
         opened = known.open(token)
         async with connection_to(engine) as connection:
@@ -67,31 +67,31 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
 
     @router.api_route("/{token}", methods=["GET", "HEAD"])
     async def ask(request: Request, token: str) -> Response:
-        """Says what would happen, and changes nothing."""
+        """Asks whether to unsubscribe. Changes nothing."""
         return await answer(request, token, unsubscribes=False)
 
     @router.post("/{token}")
     async def unsubscribe(request: Request, token: str) -> Response:
-        """Unsubscribes, whatever the body says: RFC 8058 allows a form of either kind. May run twice."""
-        await request.body()  # within the limit for bodies
+        """Unsubscribes, whatever the body is: RFC 8058 allows two kinds of form. May run twice."""
+        await request.body()  # raises if it is too large
         return await answer(request, token, unsubscribes=True)
 
     return router
 
 
 def _failure(request: Request, status: HTTPStatus, page: Page) -> Response:
-    """A page for a browser, a problem for all others."""
+    """Returns a page for a browser, and a problem document for others."""
     if "text/html" in request.headers.get("Accept", ""):
         return page.response(status)
     return problem(status, " ".join(page.paragraphs), HEADERS)
 
 
 def _language(request: Request) -> str:
-    """The browser's first choice, where it is not known whose link it is."""
+    """The browser's preferred language, for when the link's owner is unknown."""
     return request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip().lower()
 
 
 def _masked(address: str) -> str:
-    """Enough for its owner to know it, and for nobody else to write to it."""
+    """Masks an address so that its owner recognises it and others cannot use it."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}***@{domain}"

@@ -1,4 +1,4 @@
-"""What the deactivation hands to its steps and to its next run."""
+"""The payloads of the deactivation: between it, its steps and its next run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from contracts.sending import SendOptions
 class DeactivateEndedInput:
     page_size: int
     first_page: bool = True
-    """It counts what has ended, and looks at the projects that should have renewed themselves."""
+    """The first page also counts all ended items, and looks for projects that should have renewed themselves."""
     allow_many: bool = False
-    """An operator has seen that it is more than SCAN_MAX_NOTICES and means it."""
+    """An operator allows more than SCAN_MAX_NOTICES."""
     found_before: int = 0
-    """By the pages before."""
+    """Items found by the previous pages."""
 
 
 @dataclass(frozen=True)
 class DeactivateEndedResult:
-    """What one page deactivated; AR content that went with its project counts."""
+    """What one page deactivated, including AR content that was deactivated with its project."""
 
     found: int
     projects: int
     contents: int
     opened: int
-    """Notifications that say so."""
+    """Notifications of the deactivated items."""
     more: bool
     """Another page may follow."""
     too_many: bool = False
@@ -45,7 +45,7 @@ class DeactivationProgress:
     opened: int = 0
     started: int = 0
     just_started: list[int] = field(default_factory=list)
-    """Started and not written down as such yet."""
+    """Ids of notifications that are started but not recorded as such yet."""
     too_many: bool = False
 
     @property
@@ -59,24 +59,24 @@ class DeactivateExpiredInput:
     options: SendOptions
     page_size: int = 1000
     batch_size: int = 500
-    """Children that one run starts, at the most."""
+    """Most children that one run starts."""
     pages_per_run: int = 100
     progress: DeactivationProgress | None = None
-    """None: it begins."""
+    """None: the deactivation begins."""
     allow_many: bool = False
     """More than SCAN_MAX_NOTICES may be deactivated."""
 
 
 @dataclass(frozen=True)
 class DeactivateExpiredResult:
-    """`started` may exceed `opened`: whatever else stood open is started too."""
+    """`started` may exceed `opened`: notifications that were already open are started too."""
 
     found: int
-    """Items that had ended and were not held."""
+    """Items that had ended and were not postponed."""
     projects: int
     contents: int
     """Deactivated at their own end or with their project."""
     opened: int
     started: int
     too_many: bool = False
-    """`found` is more than SCAN_MAX_NOTICES, so that nothing was deactivated."""
+    """`found` exceeds SCAN_MAX_NOTICES, so nothing was deactivated."""

@@ -1,4 +1,4 @@
-"""What the health check hands to its steps and to its next run."""
+"""The payloads of the health check: between it, its steps and its next run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Outage:
-    """The database does not answer. Nothing of it can be recorded there, so the workflow keeps it."""
+    """The database is away. That cannot be recorded in it, so the workflow remembers it."""
 
     since: datetime
-    """When it was first found."""
+    """When it was first noticed."""
     alerted_at: datetime | None = None
-    """When an alert last reached the operators without the record."""
+    """When an alert without a record last reached the operators."""
 
 
 @dataclass(frozen=True)
@@ -24,33 +24,33 @@ class CheckHealthInput:
     """Between two looks at a database that is away."""
     alert_cooldown: float
     ping: bool = False
-    """A watch outside waits to hear of every check that found nothing wrong."""
+    """Call the external monitor after each check that found no problem."""
     once: bool = False
-    """Somebody waits for the result: one look, also with the database away."""
+    """Look only once, even if the database is away: an operator waits for the result."""
     looks_per_run: int = 100
-    """At a database that is away."""
+    """Most looks at a database that is away."""
     outage: Outage | None = None
-    """One run hands it to the next."""
+    """Passed from one run to the next."""
 
 
 @dataclass(frozen=True)
 class HealthReport:
-    """What one check found, by the problems' stable codes."""
+    """The stable codes of the problems that one check found."""
 
     problems: list[str]
     raised: list[str] = field(default_factory=list)
-    """Of these the operators were alerted now; of the others lately."""
+    """Those of the problems that this check alerted. The others were alerted recently."""
     over: list[str] = field(default_factory=list)
-    """Alerted of before, and not found any more."""
+    """Problems that were alerted before and are over."""
     database_away: bool = False
-    """Then nothing was recorded and nobody alerted."""
+    """The database is away, so this check recorded and alerted nothing."""
     alert_channels: list[str] = field(default_factory=list)
-    """With the database away: the channels by which the workflow is to alert. Empty: a worker of 0.3.0 made it."""
+    """The channels on which the workflow must alert if the database is away. Empty in a report from a 0.3.0 worker."""
 
 
 @dataclass(frozen=True)
 class DirectAlert:
-    """An alert without a record, over one channel."""
+    """An alert without a record, on one channel."""
 
     channel: str
     since: datetime

@@ -1,4 +1,4 @@
-"""The names of notifications, and how long one is of use."""
+"""The types and keys of notifications, and when each type is given up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 
 class NotificationType(StrEnum):
-    """Why a company is told something."""
+    """What a notification is about."""
 
     EXPIRING = "expiring"
     EXPIRED = "expired"
@@ -18,41 +18,42 @@ class NotificationType(StrEnum):
 
 
 def item_name(project_id: int, ar_content_id: int | None = None) -> str:
-    """How keys name what ends: `project-<id>`, or `content-<id>` for AR content with an end of its own."""
+    """Returns the item's name in keys: `project-<id>`, or `content-<id>` for AR content with an end of its own."""
     return f"project-{project_id}" if ar_content_id is None else f"content-{ar_content_id}"
 
 
 def notification_key(
     notification_type: NotificationType, item: str, ends_at: datetime, threshold_days: int | None = None
 ) -> str:
-    """The name of one notice: unique key in the database, workflow ID, stem of the e-mail's Message-ID.
+    """Returns a notification's key: unique in the database, the workflow's id, the stem of the e-mail's Message-ID.
 
-    `item` is an `item_name`, `ends_at` any aware time, e.g. `expiring.project-42.20261201T000000Z.7d`; without a
-    threshold `expired.project-42.20261201T000000Z`. The form is fixed: with another one everybody would be told again.
+    `item` is an `item_name`, `ends_at` any aware time. Examples: `expiring.project-42.20261201T000000Z.7d`, and
+    without a threshold `expired.project-42.20261201T000000Z`. Never change the format: every company would be notified
+    again.
     """
     if ends_at.tzinfo is None:
-        raise ValueError(f"ends_at needs a time zone: {ends_at.isoformat()}")
+        raise ValueError(f"ends_at must have a time zone: {ends_at.isoformat()}")
     key = f"{notification_type}.{item}.{ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     return key if threshold_days is None else f"{key}.{threshold_days}d"
 
 
 def key_of_test(request_id: UUID) -> str:
-    """The key of a notice somebody asked for; `request_id` makes it unique."""
+    """Returns the key of a test; `request_id` makes it unique."""
     return f"{NotificationType.TEST}.{request_id.hex}"
 
 
 def key_of_alert(problem: str, raised_at: datetime) -> str:
-    """The key of an alert; `problem` is a stable code. To the microsecond: what is raised, over and raised again within
-    a second is three alerts."""
+    """Returns the key of an alert; `problem` is a stable code. It has microseconds, because a problem may be raised,
+    over and raised again within a second: that is three alerts."""
     return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def give_up_at(
     notification_type: NotificationType, now: datetime, item_ends_at: datetime | None, limit: float | None
 ) -> datetime:
-    """When a notification that is opened or sent again `now` becomes pointless: a warning at its item's end.
+    """Returns when a notification that is opened or reopened `now` is given up: `expiring` at its item's end.
 
-    `limit` is GIVE_UP_AFTER in seconds, which shortens all of them.
+    `limit` is GIVE_UP_AFTER in seconds, which no notification exceeds.
     """
     match notification_type:
         case NotificationType.EXPIRING:
@@ -69,7 +70,7 @@ def give_up_at(
 
 
 def is_urgent(notification_type: NotificationType) -> bool:
-    """Whether it never waits behind a scan's thousands: somebody is waiting for it."""
+    """Whether the notification must not wait behind thousands from a scan, because a person is waiting for it."""
     match notification_type:
         case NotificationType.TEST | NotificationType.ALERT:
             return True
@@ -80,7 +81,7 @@ def is_urgent(notification_type: NotificationType) -> bool:
 
 
 def is_about_an_item(notification_type: NotificationType) -> bool:
-    """Whether it is about a project or AR content; else about nothing that ends."""
+    """Whether the notification is about an item: a project or AR content."""
     match notification_type:
         case NotificationType.EXPIRING | NotificationType.EXPIRED:
             return True

@@ -1,4 +1,4 @@
-"""What the scan, and whoever starts what stands open, hands to its steps and to its next run."""
+"""The payloads of the scan and of the workflows that start open notifications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from contracts.sending import (
 
 @dataclass(frozen=True)
 class PageCursor:
-    """The last item a page looked at, in the order of the scan."""
+    """The last item of a page, in the order of the scan."""
 
     ends_at: datetime
     project_id: int
@@ -29,13 +29,13 @@ class PageCursor:
 @dataclass(frozen=True)
 class OpenDueInput:
     scan_at: datetime
-    """The nominal time of the scan; the cooldown counts between nominal times."""
+    """The nominal time of the scan. The cooldown counts between nominal times."""
     page_size: int
     after: PageCursor | None = None
     allow_many: bool = False
-    """An operator has seen that it is more than SCAN_MAX_NOTICES and means it."""
+    """An operator allows more than SCAN_MAX_NOTICES."""
     found_before: int = 0
-    """By the pages before: an import meanwhile may have made more due than the first page counted."""
+    """Items found by the previous pages. An import meanwhile may make more due than the first page counted."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class OpenDueResult:
 
 @dataclass(frozen=True)
 class TakeStartableInput:
-    """`started` is what the caller has started since the last call; it is written down first."""
+    """`started` is what the caller has started since the last call. It is recorded first."""
 
     started: list[int]
     limit: int
@@ -70,22 +70,22 @@ class StartableNotification:
     telegram_fairness: Fairness = field(default_factory=Fairness)
     ar_content_id: int | None = None
     again: bool = False
-    """It had a workflow before, of which nothing is left or which has ended: an operator or the recovery wants one."""
+    """Its previous workflow has ended or is lost, and an operator or the recovery starts it again."""
     reopened: list[str] = field(default_factory=list)
-    """Channels that an operator wants tried again: in payloads of 0.3.0, which know no ids."""
+    """Channels that an operator has reopened. For payloads of 0.3.0, which have no delivery ids."""
     deliveries: list[DeliveryToSend] = field(default_factory=list)
     reopened_deliveries: list[int] = field(default_factory=list)
-    """Ids of deliveries that an operator wants tried again."""
+    """Ids of deliveries that an operator has reopened."""
 
     def to_reopen(self) -> list[ReopenedDelivery]:
-        """What a workflow that runs already is told."""
+        """Returns the signals for a workflow that is already running."""
         if not self.reopened_deliveries:
             return [ReopenedDelivery(None, channel) for channel in self.reopened]
         channels = {each.delivery_id: each.channel for each in self.deliveries}
         return [ReopenedDelivery(each, channels.get(each, "")) for each in self.reopened_deliveries]
 
     def send_input(self, options: SendOptions) -> SendNotificationInput:
-        """What its workflow starts with, whoever starts it."""
+        """Returns the input of the notification's workflow."""
         fairness = {each.channel: each.fairness for each in self.deliveries}
         email, telegram = ALWAYS_DELIVERED
         return SendNotificationInput(
@@ -103,14 +103,14 @@ class StartableNotification:
 class TakeStartableResult:
     notifications: list[StartableNotification]
     waiting: int
-    """How many more stand open; with an empty list they wait for room."""
+    """How many more are open. If `notifications` is empty, they wait for room."""
     next_start_at: datetime | None = None
-    """When the first quiet time ends that holds others back, which `waiting` does not count."""
+    """When the first quiet hours end that hold a notification. `waiting` does not count held ones."""
 
 
 @dataclass(frozen=True)
 class RecoverLostInput:
-    """`after` is the last notification that the call before looked at."""
+    """`after` is the last notification of the previous call."""
 
     after: int = 0
     limit: int = 1000
@@ -119,11 +119,11 @@ class RecoverLostInput:
 @dataclass(frozen=True)
 class RecoverLostResult:
     restarted: int
-    """Notifications to be started again, since nothing is left of their workflows."""
+    """Notifications to start again, because their workflow is lost."""
     settled: int
-    """Those whose workflow had ended without a record: its result says how, or an operator meant it."""
+    """Notifications whose workflow had ended without a record; it is recorded now."""
     next_after: int | None
-    """None: all were looked at."""
+    """None: this was the last page."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class ScanProgress:
     opened: int = 0
     started: int = 0
     just_started: list[int] = field(default_factory=list)
-    """Started and not written down as such yet."""
+    """Ids of notifications that are started but not recorded as such yet."""
     recovered: int = 0
     too_many: bool = False
 
@@ -152,7 +152,7 @@ class ScanExpiringInput:
     options: SendOptions
     page_size: int = 1000
     batch_size: int = 500
-    """Children that one run starts, at the most."""
+    """Most children that one run starts."""
     pages_per_run: int = 100
     progress: ScanProgress | None = None
     """None: the scan begins."""
@@ -162,30 +162,30 @@ class ScanExpiringInput:
 
 @dataclass(frozen=True)
 class ScanExpiringResult:
-    """`started` may exceed `opened`: what an earlier scan left open is started too."""
+    """`started` may exceed `opened`: notifications that were already open are started too."""
 
     found: int
     opened: int
     started: int
     recovered: int = 0
-    """Open notifications that had lost their workflow: started again, or settled."""
+    """Open notifications that had lost their workflow and were restarted or settled."""
     too_many: bool = False
-    """`found` is more than SCAN_MAX_NOTICES, so that nothing was opened."""
+    """`found` exceeds SCAN_MAX_NOTICES, so nothing was opened."""
 
 
 @dataclass(frozen=True)
 class StartHeldInput:
-    """What `StartHeldWorkflow` starts with, and what it is told by signal while it runs."""
+    """The input of `StartHeldWorkflow`, and of its signal."""
 
     options: SendOptions
     wake_at: datetime
-    """When the first quiet time ends that holds something back."""
+    """When the first quiet hours end that hold a notification."""
     batch_size: int = 500
-    """Children that one run starts, at the most."""
+    """Most children that one run starts."""
     just_started: list[int] = field(default_factory=list)
-    """Started and not written down as such yet."""
+    """Ids of notifications that are started but not recorded as such yet."""
     started: int = 0
-    """Over all runs."""
+    """Children started over all runs."""
 
 
 @dataclass(frozen=True)

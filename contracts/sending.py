@@ -1,7 +1,7 @@
-"""What the workflow of one notification is told, and what it answers.
+"""The payloads of one notification's workflow.
 
-Histories are kept for months and shown in the Web UI, so nothing here may carry a recipient, a text or a secret. Every
-payload is a frozen dataclass; a field added later has a default, so that histories recorded before it still decode.
+Histories are kept for months and shown in the Web UI, so no payload may contain a recipient, a text or a secret. Every
+payload is a frozen dataclass. A field added later has a default, so that older histories still decode.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from enum import StrEnum
 
 
 class DeliveryStatus(StrEnum):
-    """Where one channel of one notification stands. The last five are ends."""
+    """The state of one delivery. The last five are final."""
 
     PENDING = "pending"
-    """Nothing handed over yet, or the last attempt surely handed nothing over."""
+    """Not handed over: there was no attempt yet, or the last one certainly handed over nothing."""
     SENDING = "sending"
-    """In flight: the irrevocable step has begun and no result is known."""
+    """In flight: the irrevocable step has begun and its result is not known yet."""
     ACCEPTED = "accepted"
-    """The provider took it; its reply or message id stands beside."""
+    """The provider took the message; its reply or message id is recorded."""
     REJECTED = "rejected"
-    """The provider refused it for good."""
+    """The provider refused the message for good."""
     UNKNOWN = "unknown"
-    """The provider may have taken it; nobody can tell."""
+    """In doubt: the provider may have taken the message, but its answer was lost."""
     FAILED = "failed"
-    """Given up, and surely nothing was handed over."""
+    """Given up. Certainly nothing was handed over."""
     SKIPPED = "skipped"
-    """Not to be sent; the reason says why."""
+    """Not sent on purpose; the reason says why."""
 
 
 class NotificationStatus(StrEnum):
-    """What became of a notification over all its channels."""
+    """The outcome of a notification over all its deliveries."""
 
     OPEN = "open"
     DELIVERED = "delivered"
-    """At least one channel accepted it."""
+    """At least one delivery was accepted."""
     UNDELIVERED = "undelivered"
-    """No channel accepted it and none is in doubt."""
+    """No delivery was accepted, and none is in doubt."""
     IN_DOUBT = "in_doubt"
-    """No channel accepted it for sure, at least one may have."""
+    """No delivery was accepted, but at least one is in doubt."""
 
 
 class Reason(StrEnum):
-    """Stable codes for why a delivery ended as it did, where the provider's answer does not say it."""
+    """Stable codes that say why a delivery ended, if the provider's answer does not."""
 
     CHANNEL_NOT_CONFIGURED = "channel_not_configured"
     CHANNEL_OFF = "channel_off"
@@ -73,37 +73,37 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Fairness:
-    """Whose turn a task is: the queue's limit for each key holds for all tasks with the same one."""
+    """A task's fairness key: all tasks with the same key share one rate limit of the queue."""
 
     key: str = ""
     weight: float = 1.0
-    """Its share of the limit."""
+    """The key's share of the queue."""
 
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-"""An activity's worker is taken for dead after this long without a heartbeat."""
+"""After this time without a heartbeat, an activity's worker counts as dead."""
 
 ATTEMPT_MARGIN = timedelta(seconds=15)
-"""What the server waits beyond the bound an attempt sets itself, so that the attempt reports its own time-out."""
+"""How much longer the server waits than the attempt itself, so that the attempt reports its own timeout."""
 
 
 @dataclass(frozen=True)
 class ChannelOptions:
-    """What the settings say of one channel's attempts. Durations are seconds."""
+    """The settings of one channel's attempts. Durations are seconds."""
 
     retry_initial: float
     attempt_timeout: float
 
 
 ALWAYS_DELIVERED = ("email", "telegram")
-"""The channels of which every notification has a delivery, reachable or not: the flat record has their columns, and
-payloads of 0.3.0 name them. Their fields below stay filled, so that a worker of that release can finish what a newer
-one began."""
+"""The channels on which every notification has a delivery, reachable or not: the flat record has columns for them, and
+payloads of 0.3.0 name them. Their fields below are always filled, so that a worker of that release can finish what a
+newer one began."""
 
 
 @dataclass(frozen=True)
 class SendOptions:
-    """What `SendNotificationWorkflow` needs of the settings. Durations are seconds."""
+    """The settings that `SendNotificationWorkflow` needs. Durations are seconds."""
 
     queue_prefix: str
     email_retry_initial: float
@@ -111,13 +111,13 @@ class SendOptions:
     email_attempt_timeout: float
     telegram_attempt_timeout: float
     api_url: str = ""
-    """Where the API is reached from a browser; empty: no links in the Web UI."""
+    """URL of the API in a browser. Empty: no links in the Web UI."""
     channels: dict[str, ChannelOptions] = field(default_factory=dict)
-    """Of the channels that have no fields above, by name."""
+    """The options of the channels that have no fields above, by name."""
 
     @classmethod
     def of(cls, queue_prefix: str, channels: Mapping[str, ChannelOptions], api_url: str = "") -> SendOptions:
-        """`channels` holds the options of every channel, by name."""
+        """Builds the options; `channels` has those of every channel, by name."""
         email, telegram = (channels[name] for name in ALWAYS_DELIVERED)
         return cls(
             queue_prefix,
@@ -130,7 +130,7 @@ class SendOptions:
         )
 
     def of_channel(self, name: str) -> ChannelOptions | None:
-        """None: whoever made these options did not know the channel."""
+        """Returns the channel's options. None: the release that made them did not know the channel."""
         match name:
             case "email":
                 return ChannelOptions(self.email_retry_initial, self.email_attempt_timeout)
@@ -145,21 +145,21 @@ class DeliveryToSend:
     """One delivery of a notification; a company may have several on one channel."""
 
     delivery_id: int | None
-    """None: from a payload of 0.3.0, the only delivery on that channel."""
+    """None in a payload of 0.3.0: the only delivery on that channel."""
     channel: str
     fairness: Fairness = Fairness()
 
 
 @dataclass(frozen=True)
 class ReopenedDelivery:
-    """A delivery that an operator wants tried again."""
+    """A delivery that an operator has reopened."""
 
     delivery_id: int | None
-    """None: from a release that knew channels only."""
+    """None in a payload of a release without delivery ids."""
     channel: str
 
     def means(self, delivery: DeliveryToSend) -> bool:
-        """Where one of them has no id, their channel decides."""
+        """Whether both are the same delivery. If one of them has no id, the channels are compared."""
         if None in (self.delivery_id, delivery.delivery_id):
             return self.channel == delivery.channel
         return self.delivery_id == delivery.delivery_id
@@ -177,8 +177,8 @@ class SendNotificationInput:
     deliveries: list[DeliveryToSend] = field(default_factory=list)
 
     def to_send(self) -> list[DeliveryToSend]:
-        """The deliveries, in the order in which their activities are scheduled: e-mail and Telegram first, as in
-        histories of 0.3.0."""
+        """Returns the deliveries in the order in which their activities are scheduled: e-mail and Telegram first, as
+        in histories of 0.3.0."""
         if self.deliveries:
             return sorted(self.deliveries, key=lambda each: _rank(each.channel))
         fairness = (self.email_fairness, self.telegram_fairness)
@@ -187,7 +187,7 @@ class SendNotificationInput:
 
 @dataclass(frozen=True)
 class DeliveryOutcome:
-    """How one delivery stands, as the database has it; `reason` is a stable code."""
+    """The recorded state of one delivery; `reason` is a stable code."""
 
     delivery_id: int
     channel: str
@@ -197,7 +197,7 @@ class DeliveryOutcome:
 
 @dataclass(frozen=True)
 class SendNotificationResult:
-    """How the notification and its deliveries ended, as the database has it."""
+    """The recorded outcome of a notification and its deliveries."""
 
     status: NotificationStatus
     email: DeliveryStatus
@@ -205,7 +205,7 @@ class SendNotificationResult:
     email_reason: str | None = None
     telegram_reason: str | None = None
     give_up_at: datetime | None = None
-    """Of what stands open: a delivery that was reopened may have got a later one."""
+    """The deadline of what is still open; a reopened delivery may have a later one."""
     deliveries: list[DeliveryOutcome] = field(default_factory=list)
 
     @classmethod
@@ -224,7 +224,7 @@ class SendNotificationResult:
         )
 
     def known(self) -> list[KnownDelivery]:
-        """What a workflow that has ended knew of its deliveries."""
+        """Returns what an ended workflow knew about its deliveries."""
         if self.deliveries:
             return [
                 KnownDelivery(each.delivery_id, each.channel, SendResult(each.status, each.reason))
@@ -236,7 +236,7 @@ class SendNotificationResult:
 
 @dataclass(frozen=True)
 class SendInput:
-    """The send activity of one delivery."""
+    """The input of one delivery's send activity."""
 
     notification_id: int
     give_up_at: datetime
@@ -246,7 +246,7 @@ class SendInput:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the provider answered when it took the message."""
+    """The provider's answer."""
 
     provider_id: str | None
     provider_reply: str
@@ -254,24 +254,24 @@ class Evidence:
 
 @dataclass(frozen=True)
 class SendResult:
-    """How a channel ended, as far as the workflow knows; `reason` is a stable code.
+    """The result of a delivery, as far as the workflow knows it; `reason` is a stable code.
 
-    `evidence` and `claim_seq` travel only where the database could not take the answer at once.
+    `evidence` and `claim_seq` are set only if the attempt could not write the answer to the database.
     """
 
     status: DeliveryStatus
     reason: str | None = None
     evidence: Evidence | None = None
     claim_seq: int | None = None
-    """The claim whose attempt was refused."""
+    """The claim of the attempt that was refused."""
 
 
 @dataclass(frozen=True)
 class KnownDelivery:
-    """What the workflow knows of one delivery."""
+    """What the workflow knows about one delivery."""
 
     delivery_id: int | None
-    """None: from a payload of 0.3.0, the only delivery on that channel."""
+    """None in a payload of 0.3.0: the only delivery on that channel."""
     channel: str
     result: SendResult
 
@@ -282,7 +282,7 @@ class RecordOutcomeInput:
     email: SendResult
     telegram: SendResult
     at: datetime | None = None
-    """Now, of a workflow that may continue with what an operator has reopened. None: nothing follows this record."""
+    """The current time, if the workflow can continue with reopened deliveries. None: it ends after this record."""
     deliveries: list[KnownDelivery] = field(default_factory=list)
 
     @classmethod
@@ -295,7 +295,7 @@ class RecordOutcomeInput:
         return cls(notification_id, email, telegram, at, list(deliveries))
 
     def known(self) -> list[KnownDelivery]:
-        """What the workflow knows of each delivery."""
+        """Returns what the workflow knows about each delivery."""
         results = (self.email, self.telegram)
         return self.deliveries or [KnownDelivery(None, *each) for each in zip(ALWAYS_DELIVERED, results, strict=True)]
 
@@ -307,6 +307,6 @@ def _rank(channel: str) -> tuple[bool, int]:
 
 
 def _on_channel(deliveries: Sequence[DeliveryOutcome], channel: str) -> DeliveryOutcome:
-    """The channel's first delivery; one that was never asked for, where there is none."""
+    """Returns the channel's first delivery, or a skipped one if it has none."""
     absent = DeliveryOutcome(0, channel, DeliveryStatus.SKIPPED, Reason.NOT_REQUESTED)
     return next((each for each in deliveries if each.channel == channel), absent)

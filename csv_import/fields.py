@@ -1,6 +1,6 @@
-"""What one field of a CSV line may hold. Each parser takes the field's text, stripped and not empty.
+"""Parses the fields of a CSV line. Each parser takes the field's text, stripped and not empty.
 
-A parser raises ValueError with a reason that quotes what stands there and says what to write instead.
+A parser raises ValueError with a reason that quotes the text and says what to write instead.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _CHAT_ID = re.compile(r"-?[0-9]{1,16}")
 _DAYS = re.compile(r"[0-9]{1,3}")
 _SEPARATORS = re.compile(r"[,;]")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-# An even number of backslashes before it: otherwise they are an escaped backslash and plain text.
+# An even number of backslashes before it: after an odd number the backslash is escaped and u0000 is plain text.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _slug(text: str) -> str:
     if not _SLUG.fullmatch(text):
-        raise ValueError(f"{quote(text)} is no slug; write letters, digits and - _ . ~ only")
+        raise ValueError(f"{quote(text)} is not a slug: write letters, digits and - _ . ~ only")
     if len(text) > SLUG_LENGTH:
-        raise ValueError(f"{quote(text)} has {len(text)} characters; at most {SLUG_LENGTH} are allowed")
+        raise ValueError(f"{quote(text)} has {len(text)} characters: write at most {SLUG_LENGTH}")
     return text
 
 
 def _one_line(text: str) -> str:
-    # It ends up in a subject, and PostgreSQL takes no NUL.
+    # The text may become part of a subject, and PostgreSQL cannot store NUL.
     if not text.isprintable() and any(category(character) in ("Cc", "Zl", "Zp") for character in text):
-        raise ValueError(f"{quote(text)} holds a line break or another control character")
+        raise ValueError(f"{quote(text)} contains a line break or another control character")
     return text
 
 
@@ -53,19 +53,19 @@ def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise ValueError(f"{quote(text)} is no e-mail address: {error}") from None
+        raise ValueError(f"{quote(text)} is not an e-mail address: {error}") from None
 
 
 def _chat_id(text: str) -> int:
     if not _CHAT_ID.fullmatch(text) or not 0 < abs(int(text)) < 2**CHAT_ID_BITS:
-        raise ValueError(f"{quote(text)} is no chat id; write a whole number of at most {CHAT_ID_BITS} bits, not 0")
+        raise ValueError(f"{quote(text)} is not a chat id: write a whole number of at most {CHAT_ID_BITS} bits, not 0")
     return int(text)
 
 
 def _locale(text: str) -> str:
     locale = text.replace("_", "-")
     if not _LOCALE.fullmatch(locale):
-        raise ValueError(f"{quote(text)} is no locale; write one such as en or pt-BR")
+        raise ValueError(f"{quote(text)} is not a locale: write one such as en or pt-BR")
     return locale
 
 
@@ -73,19 +73,19 @@ def _timezone(text: str) -> str:
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{quote(text)} is no IANA time zone; write one such as Europe/Berlin") from None
+        raise ValueError(f"{quote(text)} is not an IANA time zone: write one such as Europe/Berlin") from None
     return text
 
 
 def _quiet_hours(text: str) -> tuple[time, time]:
     if (match := _QUIET_HOURS.fullmatch(text)) is None:
-        raise ValueError(f"{quote(text)} are no quiet hours; write such as 21:00-08:00, or nothing for none")
+        raise ValueError(f"{quote(text)} are not quiet hours: write 21:00-08:00, or leave the field empty")
     try:
         begins, ends = time.fromisoformat(match["begins"]), time.fromisoformat(match["ends"])
     except ValueError:
-        raise ValueError(f"{quote(text)} holds no time of day; write 00:00 to 23:59") from None
+        raise ValueError(f"{quote(text)} contains a time that does not exist: write 00:00 to 23:59") from None
     if begins == ends:
-        raise ValueError(f"{quote(text)} end when they begin; write such as 21:00-08:00, or nothing for none")
+        raise ValueError(f"{quote(text)} end when they begin: write 21:00-08:00, or leave the field empty")
     return begins, ends
 
 
@@ -93,21 +93,21 @@ def _flag(text: str) -> bool:
     try:
         return _FLAGS[text.lower()]
     except KeyError:
-        raise ValueError(f"{quote(text)} is no yes or no; write true, false, 1, 0, yes or no") from None
+        raise ValueError(f"{quote(text)} is not a boolean: write true or false") from None
 
 
 def _status(text: str) -> str:
     if text not in STATUSES:
-        raise ValueError(f"{quote(text)} is no status; write one of {', '.join(STATUSES)}")
+        raise ValueError(f"{quote(text)} is not a status: write one of {', '.join(STATUSES)}")
     return text
 
 
 def _days(text: str) -> list[int]:
-    # Separators alone would make an empty list: never to be told, which nobody means.
+    # Separators alone would make an empty list, which would mean that the company is never notified.
     parts = _parts(text) or [text]
     for part in parts:
         if not _DAYS.fullmatch(part) or int(part) > LONGEST_THRESHOLD_DAYS:
-            raise ValueError(f"{quote(part)} is no number of days from 0 to {LONGEST_THRESHOLD_DAYS}; write 30,7,1")
+            raise ValueError(f"{quote(part)} is not a number of days from 0 to {LONGEST_THRESHOLD_DAYS}: write 30,7,1")
     return sorted({int(part) for part in parts}, reverse=True)
 
 
@@ -123,22 +123,22 @@ def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "a value is too deep, too long or no JSON"
-        raise ValueError(f"{quote(text)} is no JSON: {reason}") from None
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "a value is too deep, too long or not JSON"
+        raise ValueError(f"{quote(text)} is not JSON: {reason}") from None
     if not isinstance(value, dict):
-        raise ValueError(f'{quote(text)} is no JSON object; write {{"key": "value"}}')
+        raise ValueError(f'{quote(text)} is not a JSON object: write {{"key": "value"}}')
     try:
         written = json.dumps(value, allow_nan=False, ensure_ascii=False)
         written.encode()
     except ValueError:
-        raise ValueError(f"{quote(text)} holds a number or a character that cannot be stored") from None
+        raise ValueError(f"{quote(text)} contains a number or a character that cannot be stored") from None
     if _ESCAPED_NUL.search(written):
-        raise ValueError(f"{quote(text)} holds the character NUL, which cannot be stored")
+        raise ValueError(f"{quote(text)} contains the character NUL, which cannot be stored")
     return value
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 Slug = Annotated[str, BeforeValidator(_slug)]

@@ -1,4 +1,4 @@
-"""The lines of the three files, with the columns in their order. An empty field takes the table's default."""
+"""The lines of the three files, with their columns in order. An empty field takes the default."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from csv_import.fields import (
 
 
 class CsvLine(BaseModel):
-    """A line whose fields are all good. Its slug says which row it is about."""
+    """A line whose fields are all valid. Its slug identifies the row."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reference: ClassVar[str | None] = None
-    """The column that names a row of the file before."""
+    """The column that refers to a row of the previous file."""
 
     slug: Slug
 
@@ -45,10 +45,10 @@ class CompanyLine(CsvLine):
 
 
 class CompanyWithQuietHoursLine(CompanyLine):
-    """Of a file with the optional column. Without it the quiet hours in the database stay."""
+    """A line of a file with the column for quiet hours. A file without it does not change them."""
 
     quiet_hours: QuietHours | None = None
-    """When they begin and end, on the company's clock; None: it has none."""
+    """Begin and end, on the company's clock; None: the company has no quiet hours."""
 
 
 class ProjectLine(CsvLine):

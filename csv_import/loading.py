@@ -1,4 +1,4 @@
-"""Loading a folder of CSV files into the database, batch by batch."""
+"""Loads a folder of CSV files into the database, batch by batch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from db.items import imports
 from runtime.quoting import quote
 
 BATCH = 1000
-"""Lines that go into one statement."""
+"""Lines in one statement."""
 
 Progress = Callable[[int, int], None]
-"""Hears how many bytes of how many have been read."""
+"""Called with the bytes read so far and the bytes in all files."""
 
 
 class NothingToImport(Exception):
@@ -29,7 +29,7 @@ class NothingToImport(Exception):
 
 @dataclass
 class FileReport:
-    """Counts of lines. A line that would change its row in nothing is unchanged."""
+    """Counts of lines. A line is unchanged if its row already has its values."""
 
     new: int = 0
     changed: int = 0
@@ -39,10 +39,10 @@ class FileReport:
 
 @dataclass
 class ImportReport:
-    """What came of an import; `files` has the files that were there, `faults` all reasons in their order."""
+    """The result of an import. `files` are the files found; `faults` are all reasons, in the order of the lines."""
 
     loaded: bool = True
-    """False: strict, and there was a bad line; all counts but `bad` are 0."""
+    """False: `strict` was set and a line was bad. Then all counts but `bad` are 0."""
     files: dict[str, FileReport] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -60,7 +60,7 @@ class _Table:
     upsert: Callable[[AsyncConnection, imports.Lines, datetime], Awaitable[imports.Upserted]]
     parent: str = ""
     longer: type[CsvLine] | None = None
-    """With optional columns."""
+    """The kind of line with the optional columns too."""
 
 
 _TABLES = (
@@ -78,12 +78,12 @@ def _ignore(_done: int, _total: int) -> None:
 async def import_folder(
     engine: AsyncEngine, folder: Path, *, now: datetime, strict: bool = False, progress: Progress = _ignore
 ) -> ImportReport:
-    """Loads companies.csv, projects.csv and ar_contents.csv, in this order; `now` is what relative times count from.
+    """Loads companies.csv, projects.csv and ar_contents.csv, in this order. Relative times count from `now`.
 
-    A company or project referred to must stand in the file before, on a good line, or be in the database already; so
-    any file may be missing, though not all (`NothingToImport`). Good lines are committed batch by batch; with
-    `strict` all are at the end, or none if a line is bad. Rows that no line names stay as they are. May run twice:
-    the second time changes nothing.
+    A line may refer to a company or project on a good line of the previous file or in the database. So any file may be
+    missing, but not all: that raises `NothingToImport`. Good lines are committed batch by batch. With `strict` they are
+    committed at the end, or not at all if any line is bad. Rows that no line names are not changed. May run twice: the
+    second run changes nothing.
     """
     async with engine.connect() as connection:
         running = _Import(connection, folder, now, strict, progress)
@@ -91,7 +91,7 @@ async def import_folder(
 
 
 class _Import:
-    """One run: its connection, its moment and what it has found out so far."""
+    """One import, with its connection and its report so far."""
 
     def __init__(
         self, connection: AsyncConnection, folder: Path, now: datetime, strict: bool, progress: Progress
@@ -108,7 +108,7 @@ class _Import:
     async def run(self) -> ImportReport:
         sizes = {name: file.size() for name, file in self._files.items() if file.exists()}
         if not sizes:
-            raise NothingToImport(f"it holds none of {', '.join(FILES)}")
+            raise NothingToImport(f"the folder has none of {', '.join(FILES)}")
         report = self._report
         report.missing = [name for name in FILES if name not in sizes]
         self._time_zones = await imports.time_zones(self._connection)
@@ -131,7 +131,7 @@ class _Import:
         return report
 
     async def _load(self, table: _Table, batch: list[Line[CsvLine]]) -> None:
-        """Loads the good lines of a batch and reports the others, in their order."""
+        """Loads the good lines of a batch and reports the bad ones, in order."""
         faults: dict[int, list[Fault]] = {}
         good: dict[str, Line[CsvLine]] = {}
         for line in batch:
@@ -147,8 +147,8 @@ class _Import:
             if not self._strict:
                 await self._connection.commit()
             for slug in upserted.unresolved:
-                where = f"neither in {table.parent} nor in the database"
-                faults[good[slug].number] = [_reference_fault(table, good[slug], where)]
+                why = f"is neither in {table.parent} nor in the database"
+                faults[good[slug].number] = [_reference_fault(table, good[slug], why)]
                 self._bad_slugs[table.file].add(slug)
             counts.new += upserted.new
             counts.changed += upserted.changed
@@ -157,17 +157,17 @@ class _Import:
         self._report.faults += [fault for number in sorted(faults) for fault in faults[number]]
 
     def _faults_beyond_the_line(self, table: _Table, line: Line[CsvLine]) -> Iterator[Fault]:
-        """What the line alone does not show."""
+        """Yields the faults that the line alone does not show."""
         if table.parent and line.reference and line.reference in self._bad_slugs[table.parent]:
-            yield _reference_fault(table, line, f"its own line in {table.parent} is bad")
+            yield _reference_fault(table, line, f"was not loaded: its line in {table.parent} is bad")
         if isinstance(line.row, CompanyLine) and line.row.timezone not in self._time_zones:
-            reason = f"{quote(line.row.timezone)} is no time zone that PostgreSQL knows"
+            reason = f"PostgreSQL does not know the time zone {quote(line.row.timezone)}"
             yield Fault(table.file, line.number, "timezone", reason)
 
 
-def _reference_fault(table: _Table, line: Line[CsvLine], where: str) -> Fault:
+def _reference_fault(table: _Table, line: Line[CsvLine], why: str) -> Fault:
     column = table.line.reference or ""
-    return Fault(table.file, line.number, column, f"{quote(line.reference)} is not there: {where}")
+    return Fault(table.file, line.number, column, f"{quote(line.reference)} {why}")
 
 
 def _batches(lines: Iterator[Line[CsvLine]]) -> Iterator[list[Line[CsvLine]]]:
@@ -176,7 +176,7 @@ def _batches(lines: Iterator[Line[CsvLine]]) -> Iterator[list[Line[CsvLine]]]:
 
 
 def _record(row: CsvLine) -> dict[str, Any]:
-    """The row as `db.imports` takes it."""
+    """Returns the row as `db.items.imports` takes it."""
     record = vars(row).copy()
     for column in ("starts_at", "expires_at"):
         match record.get(column):

@@ -1,7 +1,7 @@
-"""Reading one CSV file, a line at a time: what is good comes as a row, what is not with every reason.
+"""Reads one CSV file, line by line: a good line becomes a row, a bad one a list of reasons.
 
-UTF-8 with or without BOM, any line ends, comma-separated, quotes as in RFC 4180. A field may hold line breaks in
-quotes; a line's number is that of its first physical line. Blank lines are passed over.
+A file is UTF-8 with or without BOM, with any line ends, comma-separated, and quoted as in RFC 4180. A field in quotes
+may contain line breaks; a line's number is that of its first physical line. Blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Row = TypeVar("Row", bound=CsvLine)
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong. `column` is None where it concerns the whole line, `line` where the whole file."""
+    """One error. `column` is None if the whole line is wrong; `line` is None if the whole file is."""
 
     file: str
     line: int | None
@@ -38,25 +38,25 @@ class Fault:
 
 @dataclass(frozen=True)
 class Line(Generic[Row]):
-    """A line of a file; `row` is None when it is bad, and then there is at least one fault."""
+    """A line of a file. A bad line has no row and at least one fault."""
 
     number: int
     slug: str
-    """Empty where it cannot be told, or is an earlier line's."""
+    """Empty if it cannot be read or an earlier line has it."""
     reference: str
-    """The slug of the company or project that the line belongs to; empty where it cannot be told."""
+    """The slug of the company or project that the line belongs to; empty if it cannot be read."""
     row: Row | None
     faults: Sequence[Fault] = ()
 
 
 class CsvFile(Generic[Row]):
-    """A file of lines of one kind. A file that cannot be read at all counts as one bad line."""
+    """A file with one kind of line. A file that cannot be read counts as one bad line."""
 
     def __init__(self, path: Path, kind: type[Row], longer: type[Row] | None = None) -> None:
-        """`longer` is the kind of line in a file that has optional columns too."""
+        """`longer` is the kind of line in a file that has the optional columns too."""
         self.name = path.name
         self.bytes_read = 0
-        """How far the reading has come, for a progress bar."""
+        """Bytes read so far, for a progress bar."""
         self._path = path
         self._kind = kind
         self._longer = longer or kind
@@ -68,13 +68,13 @@ class CsvFile(Generic[Row]):
         return self._path.exists()
 
     def size(self) -> int:
-        """In bytes."""
+        """Returns the file's size in bytes."""
         return self._path.stat().st_size
 
     def lines(self) -> Iterator[Line[Row]]:
-        """All lines in their order, good and bad. To be called once."""
+        """Yields all lines in order, good and bad. Call it only once."""
         try:
-            # What is no UTF-8 becomes surrogates, so that the line can be named and the rest be read.
+            # Bytes that are not UTF-8 become surrogates, so that their line can be reported and the rest read.
             with (
                 self._path.open("rb") as file,
                 TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
@@ -97,17 +97,17 @@ class CsvFile(Generic[Row]):
             yield self._line(record, names)
 
     def _header_fault(self, names: Sequence[str]) -> str | None:
-        wanted = f"the first line must be {','.join(self._columns)}"
+        expected = f"the first line must be {','.join(self._columns)}"
         if self._optional:
-            wanted += f" and may have {', '.join(self._optional)}"
+            expected += f" and may have {', '.join(self._optional)}"
         if not all(map(_is_text, names)):
-            return f"the file is not UTF-8: save it as CSV UTF-8; {wanted}"
+            return f"the file is not UTF-8: save it as CSV UTF-8; {expected}"
         if missing := [column for column in self._columns if column not in names]:
-            return f"missing column {', '.join(missing)}; {wanted}"
+            return f"missing column {', '.join(missing)}; {expected}"
         if unknown := [name for name in names if name not in (*self._columns, *self._optional)]:
-            return f"unknown column {', '.join(map(quote, unknown))}; {wanted}"
+            return f"unknown column {', '.join(map(quote, unknown))}; {expected}"
         if twice := [name for name, count in Counter(names).items() if count > 1]:
-            return f"column {', '.join(twice)} stands there twice; {wanted}"
+            return f"duplicate column {', '.join(twice)}; {expected}"
         return None
 
     def _line(self, record: _Record, names: Sequence[str]) -> Line[Row]:
@@ -119,13 +119,13 @@ class CsvFile(Generic[Row]):
             row, wrong = self._row({name: value for name, value in values.items() if value})
             faults = [Fault(self.name, record.number, column, reason) for column, reason in wrong]
         if slug and (first := self._first_lines.setdefault(slug, record.number)) != record.number:
-            faults.append(Fault(self.name, record.number, "slug", f"{quote(slug)} stands in line {first} already"))
+            faults.append(Fault(self.name, record.number, "slug", f"{quote(slug)} is already in line {first}"))
             slug = ""
         reference = values.get(self._kind.reference or "", "")
         return Line(record.number, slug, reference, None if faults else row, faults)
 
     def _row(self, values: dict[str, str]) -> tuple[Row | None, list[tuple[str, str]]]:
-        """The checked row, or the columns that are wrong with the reasons."""
+        """Returns the checked row, or the wrong columns with their reasons."""
         garbled = [name for name, value in values.items() if not _is_text(value)]
         if garbled:
             return None, [(name, "is not UTF-8: save the file as CSV UTF-8") for name in garbled]
@@ -143,7 +143,7 @@ class CsvFile(Generic[Row]):
 
 @dataclass(frozen=True)
 class _Record:
-    """The fields between two line ends outside quotes; `fault` says what is wrong with the quotes or their number."""
+    """The fields of one record. `fault` says what is wrong with the quotes or the number of fields."""
 
     number: int
     fields: list[str]
@@ -151,7 +151,7 @@ class _Record:
 
 
 class _PhysicalLines:
-    """Hands lines to the CSV reader and takes them back where it swallowed too many."""
+    """Gives lines to the CSV reader, and takes back those that it read too many."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -173,7 +173,7 @@ class _PhysicalLines:
         return self._taken[0]
 
     def begin(self) -> int:
-        """Begins a record; returns the number of its first line."""
+        """Begins a record and returns the number of its first line."""
         self._number += len(self._taken)
         self._taken.clear()
         return self._number + 1
@@ -184,7 +184,8 @@ class _PhysicalLines:
 
 
 def _records(physical: _PhysicalLines, width: int | None) -> Iterator[_Record]:
-    """The records that are not blank. A stray quote spoils its own line only: the reader goes on with the next."""
+    """Yields the records that are not blank. A stray quote spoils only its own line: reading continues with the
+    next."""
     reader = csv.reader(physical, strict=True)
     while True:
         number = physical.begin()
@@ -196,24 +197,24 @@ def _records(physical: _PhysicalLines, width: int | None) -> Iterator[_Record]:
             return
         except csv.Error as error:
             fields = _without_quotes(physical.first)
-            fault = f"is no CSV ({error}); a field in quotes ends with a quote, and a quote inside is written twice"
+            fault = f"is not CSV ({error}): end a field in quotes with a quote, and write a quote inside it twice"
         else:
             if not "".join(fields).strip() and len(fields) < 2:
                 continue
             if width is not None and len(fields) != width:
-                fault = f"has {len(fields)} fields and not {width}; put a field with a comma in quotes"
+                fault = f"has {len(fields)} fields instead of {width}: put a field with a comma in quotes"
         if fault:
             physical.return_all_but_first()
         yield _Record(number, fields, fault)
 
 
 def _without_quotes(line: str) -> list[str]:
-    """What the fields of a broken line seem to be: enough to know its slug."""
+    """Guesses the fields of a broken line, well enough to find its slug."""
     return [field.strip(' "\r\n') for field in line.split(",")]
 
 
 def _is_text(value: str) -> bool:
-    """False where a byte was no UTF-8."""
+    """Whether all bytes were UTF-8."""
     if value.isascii():
         return True
     try:

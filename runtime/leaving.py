@@ -1,7 +1,7 @@
-"""How the application's processes end: on a signal in good order, and without the interpreter's own exit.
+"""Ends the application's processes without the interpreter's own exit.
 
-A process that used the Temporal client now and then aborts in the interpreter's finalization, with all its work
-done (sdk-python issue 300). So it flushes and leaves by `os._exit` with the status it means.
+A process that used the Temporal client sometimes aborts while the interpreter shuts down, with all its work done
+(sdk-python issue 300). So it flushes its output and leaves by `os._exit` with its status.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NoReturn
 
 
 def leave(status: int) -> NoReturn:
-    """Flushes and ends the process at once. Nothing registered with `atexit` runs."""
+    """Flushes the output and ends the process at once. Nothing registered with `atexit` runs."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -26,7 +26,7 @@ def leave(status: int) -> NoReturn:
 
 
 def run(main: Callable[[], Awaitable[int]]) -> NoReturn:
-    """Runs `main` and leaves with the status it returns; 130 after Ctrl-C that it did not handle."""
+    """Runs `main` and ends the process with the status that it returns; 130 after Ctrl-C that it did not handle."""
 
     async def awaited() -> int:
         return await main()

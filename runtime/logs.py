@@ -1,4 +1,4 @@
-"""Structured logs: one event a line, with the workflow and activity it belongs to, and nobody's address in full."""
+"""Configures structured logs: one event a line, with the ids of its workflow and activity, and without addresses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from temporalio import activity, workflow
 QUIET_LOGGERS = {
     "httpx": logging.WARNING,  # writes URLs at INFO, and the URL of a Telegram call holds the bot's token
     "httpcore": logging.WARNING,
-    "temporalio.activity": logging.ERROR,  # repeats each failed attempt that our own event tells already
+    "temporalio.activity": logging.ERROR,  # repeats each failed attempt, which our own event already reports
     "temporalio.worker._activity": logging.ERROR,
 }
 
 
 Scrub = Callable[[str], str]
-"""The last gate before a line leaves: takes out addresses and secrets, whoever wrote them."""
+"""Removes addresses and secrets from a finished line, wherever they came from."""
 
 
 def _add_temporal_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

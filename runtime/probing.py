@@ -1,4 +1,4 @@
-"""Asking a server that may not answer."""
+"""Asks a server that may not answer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _unfinished: set[asyncio.Task[Any]] = set()  # the event loop itself holds tasks
 
 
 class NoAnswerInTime(Exception):
-    """The probe did not end in time. It is cancelled, and nobody waits for it."""
+    """The probe did not end in time. It is cancelled and no longer awaited."""
 
 
 async def answer_within(seconds: float, probe: Callable[[], Awaitable[Result]]) -> Result:
-    """The probe's result. Raises `NoAnswerInTime`, or what the probe raises."""
+    """Returns the probe's result. Raises `NoAnswerInTime`, or what the probe raises."""
 
     async def ask() -> Result:
         return await probe()
@@ -25,7 +25,7 @@ async def answer_within(seconds: float, probe: Callable[[], Awaitable[Result]]) 
     _unfinished.add(task)
     task.add_done_callback(_forget)
     try:
-        # Not asyncio.timeout: to cancel a query on a frozen server takes seconds itself.
+        # Not asyncio.timeout: cancelling a query on a frozen server takes seconds.
         done, _ = await asyncio.wait({task}, timeout=seconds)
     finally:
         task.cancel()
@@ -37,4 +37,4 @@ async def answer_within(seconds: float, probe: Callable[[], Awaitable[Result]]) 
 def _forget(task: asyncio.Task[Any]) -> None:
     _unfinished.discard(task)
     if not task.cancelled():
-        task.exception()  # else asyncio logs an error that came too late as one that nobody has seen
+        task.exception()  # without this, asyncio logs a late error as never retrieved

@@ -1,4 +1,4 @@
-"""How a message shows what somebody wrote."""
+"""Quotes a user's text in a message."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ LONGEST = 60
 
 
 def quote(text: str) -> str:
-    """The text in quotation marks, on one line, cut to 60 characters."""
+    """Returns the text in quotation marks, on one line and cut to 60 characters."""
     return repr(text if len(text) <= LONGEST else text[: LONGEST - 3] + "...")

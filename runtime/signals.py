@@ -1,4 +1,4 @@
-"""Ending on a signal in good order."""
+"""Tells a process when to stop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set. Call it inside the running loop."""
+    """Returns an event that SIGTERM and SIGINT set. Call it inside the running loop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""A time as people write it: in a CSV file, on the command line, in a request."""
+"""Parses times as people write them: in a CSV file, on the command line, in a request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 def parse_time(text: str) -> datetime | timedelta:
-    """ISO 8601 with offset gives a time in UTC; `+7d` or `-2h` (units d, h, m, s) the distance from now.
+    """Parses ISO 8601 with offset to a time in UTC, and `+7d` or `-2h` (units d, h, m, s) to a distance from now.
 
-    Raises ValueError, which quotes the text and says what to write instead.
+    Raises ValueError that quotes the text and says what to write instead.
     """
     if relative := _RELATIVE.fullmatch(text):
         distance = _distance(int(relative["count"]), relative["unit"])

@@ -1,4 +1,4 @@
-"""The way to Temporal, as `temporalio.envconfig` finds it: TEMPORAL_ADDRESS, namespace, API key, mTLS."""
+"""Connects to Temporal by the settings that `temporalio.envconfig` reads: address, namespace, API key, mTLS."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from workflows import search_attributes
 
 
 class _TerseFailureConverter(DefaultFailureConverter):
-    """Leaves the stack trace out of what an activity raises on purpose: its type says it all, and the trace would
-    put thirty lines and the machine's paths before it."""
+    """Removes the stack trace from errors that an activity raises on purpose: the type is enough, and the trace would
+    add thirty lines with the machine's paths."""
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         super().to_failure(exception, payload_converter, failure)
@@ -32,11 +32,11 @@ DATA_CONVERTER = DataConverter(failure_converter_class=_TerseFailureConverter)
 """For every client, worker and replay."""
 
 DEFAULT_ADDRESS = "localhost:7233"
-"""Where a Temporal server listens unless it is told otherwise."""
+"""Where a Temporal server listens by default."""
 
 
 async def connect(**options: Any) -> Client:
-    """A client by the environment's settings; `options` go before. Raises RuntimeError if nothing answers."""
+    """Connects by the environment's settings; `options` override them. Raises RuntimeError if nothing answers."""
     config: Mapping[str, Any] = {
         "target_host": DEFAULT_ADDRESS,
         "data_converter": DATA_CONVERTER,
@@ -54,7 +54,7 @@ _INDEXED = {
 
 
 async def register_search_attributes(client: Client) -> None:
-    """Registers what is missing in the client's namespace. May run at any time, from several processes."""
+    """Registers the search attributes that the namespace lacks. May run at any time and in several processes."""
     operators = client.operator_service
     known = await operators.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
     missing = [key for key in search_attributes.ALL if key.name not in known.custom_attributes]

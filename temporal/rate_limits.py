@@ -1,7 +1,7 @@
-"""The limits of the channels' task queues, held by the Temporal server for all workers together.
+"""Sets the rate limits of the channels' task queues in the Temporal server, which enforces them over all workers.
 
-Each channel has two queues: one for what a scan opens, one for what is urgent, with a share of the budget. A queue
-has a limit in all and one for each fairness key, which the channel chooses.
+Each channel has two queues that share its rate: a normal and an urgent one. A queue has one limit in total and one for
+each fairness key, which the channel chooses.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class QueueLimits:
 
 
 def queue_limits(settings: Settings, queues: Iterable[str]) -> list[QueueLimits]:
-    """The limits of those of the queues that are a channel's, their urgent ones included."""
+    """Returns the limits of the channels among the queues, with their urgent queues."""
     shares = (1 - settings.urgent_share, settings.urgent_share)
     limits: list[QueueLimits] = []
     for channel in filter(None, map(find_channel, queues)):
@@ -46,7 +46,7 @@ def queue_limits(settings: Settings, queues: Iterable[str]) -> list[QueueLimits]
 
 
 async def apply(client: Client, settings: Settings, queues: Iterable[str]) -> None:
-    """Sets the limits in the server. May run at any time, from several workers: the last settings hold."""
+    """Sets the limits in the server. May run at any time and in several workers: the last call wins."""
     await asyncio.gather(*(_set(client, limits) for limits in queue_limits(settings, queues)))
 
 

@@ -1,4 +1,4 @@
-"""How workflow code runs: in the SDK's sandbox where it is checked, without it where it works."""
+"""How workflow code runs: in the SDK's sandbox in tests, without it in production."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 SANDBOXED = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("activities", "channels", "contracts")
 )
-"""For tests and replay: code that could not be replayed raises. What workflows import of ours is passed through whole,
-since a payload's type hints name types of modules that the workflow itself does not import."""
+"""For tests and replay: code that cannot be replayed raises. Our own modules are passed through whole, because a
+payload's type hints name types from modules that the workflow does not import."""
 
 UNSANDBOXED = UnsandboxedWorkflowRunner()
-"""For production. The sandbox loads a workflow's modules anew for each workflow: that costs a third of a worker's
-processor time, and a file that changes on the disk reaches a running worker."""
+"""For production. The sandbox reloads a workflow's modules for each workflow. That costs a third of a worker's
+processor time, and a running worker would pick up a file that changes on disk."""

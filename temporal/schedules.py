@@ -1,4 +1,4 @@
-"""The Temporal Schedules, made from the settings."""
+"""Creates and pauses the Temporal Schedules, as the settings say."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ SCAN_EXPIRING = "scan-expiring"
 DEACTIVATE_EXPIRED = "deactivate-expired"
 CHECK_HEALTH = "check-health"
 SENDING = (SCAN_EXPIRING, DEACTIVATE_EXPIRED)
-"""Those that a pause of the sending stops. The health check goes on: it sees a pause that was forgotten."""
+"""The Schedules that a pause of sending pauses. The health check keeps running: it reports a forgotten pause."""
 
 CATCH_UP = timedelta(days=1)
-"""A scan missed for longer is not made up for: the next one finds all that is due anyway."""
+"""A scan that was missed longer ago is not made up for: the next one finds everything that is due."""
 CATCH_UP_DEACTIVATION = timedelta(hours=3)
-"""Likewise."""
+"""The same for a deactivation."""
 JITTER = timedelta(seconds=30)
 CHECK_CATCH_UP = timedelta(minutes=1)
-"""Health is a matter of now: a check missed for longer is not made up for."""
+"""A check that was missed longer ago is not made up for: only the current state matters."""
 
 
 def _schedules(settings: Settings) -> dict[str, Schedule]:
@@ -72,7 +72,7 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
                 deactivation_input(settings),
                 id=DEACTIVATE_EXPIRED,
                 task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
-                static_summary="Switch off what has ended",
+                static_summary="Deactivate what has ended",
             ),
             spec=ScheduleSpec(cron_expressions=[settings.deactivate_cron], time_zone_name="UTC", jitter=JITTER),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP_DEACTIVATION),
@@ -96,17 +96,17 @@ def _check_health(settings: Settings) -> Schedule:
 
 
 def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
-    """What a scan starts with, whoever starts it."""
+    """Returns the input of a scan, scheduled or manual."""
     return ScanExpiringInput(send_options(settings), settings.scan_page_size, allow_many=allow_many)
 
 
 def deactivation_input(settings: Settings, *, allow_many: bool = False) -> DeactivateExpiredInput:
-    """What a deactivation starts with, whoever starts it."""
+    """Returns the input of a deactivation, scheduled or manual."""
     return DeactivateExpiredInput(send_options(settings), settings.scan_page_size, allow_many=allow_many)
 
 
 def health_input(settings: Settings, *, once: bool = False) -> CheckHealthInput:
-    """What a health check starts with, whoever starts it."""
+    """Returns the input of a health check, scheduled or manual."""
     return CheckHealthInput(
         interval=settings.health_check_interval,
         alert_cooldown=settings.alert_cooldown,
@@ -115,8 +115,8 @@ def health_input(settings: Settings, *, once: bool = False) -> CheckHealthInput:
     )
 
 
-def watched(settings: Settings) -> list[WatchedSchedule]:
-    """The Schedules as the health check wants to find them."""
+def watched_schedules(settings: Settings) -> list[WatchedSchedule]:
+    """Returns the Schedules as the health check expects them."""
     return [
         WatchedSchedule(
             schedule_id,
@@ -132,10 +132,10 @@ def watched(settings: Settings) -> list[WatchedSchedule]:
 async def apply(
     client: Client, settings: Settings, pause_note: str | None = None
 ) -> list[tuple[str, Literal["created", "updated"]]]:
-    """Creates the Schedules or brings them up to the settings. May run twice.
+    """Creates the Schedules, or updates them from the settings. May run twice.
 
-    Whether a Schedule is paused, and why, is the operators' and stays. With `pause_note` the sending is paused, and one
-    that is created is so too. Raises `SettingsError` with no channel configured.
+    An existing Schedule stays paused or not, with its note. With `pause_note` sending is paused, so a new Schedule is
+    created paused. Raises `SettingsError` if no channel is configured.
     """
     require_a_channel(settings)
     await register_search_attributes(client)
@@ -147,12 +147,12 @@ async def apply(
             await client.create_schedule(schedule_id, schedule)
             applied.append((schedule_id, "created"))
         except ScheduleAlreadyRunningError:
-            await client.get_schedule_handle(schedule_id).update(_brought_up_to(schedule))
+            await client.get_schedule_handle(schedule_id).update(_update_to(schedule))
             applied.append((schedule_id, "updated"))
     return applied
 
 
-def _brought_up_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], ScheduleUpdate]:
+def _update_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], ScheduleUpdate]:
     def update(current: ScheduleUpdateInput) -> ScheduleUpdate:
         schedule.state = current.description.schedule.state
         return ScheduleUpdate(schedule=schedule)
@@ -161,12 +161,12 @@ def _brought_up_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], Schedu
 
 
 async def pause_sending(client: Client, note: str) -> dict[str, str]:
-    """Pauses those that a pause of the sending stops. May run twice.
+    """Pauses the Schedules that send, with the note. May run twice.
 
-    Returns the notes of those that somebody else had paused: they stay as they are.
+    Returns the notes of those that were already paused for another reason. They are not changed.
     """
     others: dict[str, str] = {}
-    async for schedule_id, handle, state in _sending(client):
+    async for schedule_id, handle, state in _sending_schedules(client):
         if not state.paused:
             await handle.pause(note=note)
         elif state.note != note:
@@ -175,12 +175,12 @@ async def pause_sending(client: Client, note: str) -> dict[str, str]:
 
 
 async def resume_sending(client: Client, note: str, resumed: str) -> dict[str, str]:
-    """Lets those go on that bear the pause's `note`, and gives them the note `resumed`. May run twice.
+    """Unpauses the Schedules that have the pause's `note`, and gives them the note `resumed`. May run twice.
 
-    Returns the notes of those that stay paused, since somebody else had done it.
+    Returns the notes of those that stay paused, because they were paused for another reason.
     """
     others: dict[str, str] = {}
-    async for schedule_id, handle, state in _sending(client):
+    async for schedule_id, handle, state in _sending_schedules(client):
         if state.paused and state.note == note:
             await handle.unpause(note=resumed)
         elif state.paused:
@@ -188,8 +188,8 @@ async def resume_sending(client: Client, note: str, resumed: str) -> dict[str, s
     return others
 
 
-async def _sending(client: Client) -> AsyncIterator[tuple[str, ScheduleHandle, ScheduleState]]:
-    """Those that exist."""
+async def _sending_schedules(client: Client) -> AsyncIterator[tuple[str, ScheduleHandle, ScheduleState]]:
+    """Yields the existing Schedules that send."""
     for schedule_id in SENDING:
         handle = client.get_schedule_handle(schedule_id)
         try:

@@ -1,4 +1,4 @@
-"""Starting workflows outside of a scan: a test, an alert, what an operator sends again or a pause has held back."""
+"""Starts workflows outside of a scan: for a test, an alert, a resend, or what a pause held."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ async def start_and_mark(
     reopened: ReopenedDelivery | None = None,
     rpc_timeout: timedelta | None = None,
 ) -> None:
-    """Starts the workflow of a notification that was opened, and records that it has one.
+    """Starts the workflow of an open notification, and records that it has one.
 
-    With `reopened`, a workflow that runs already is told to try that delivery again. May run twice: what was accepted
-    is not sent again. Raises `RPCError` where Temporal has not started it. Where only the mark could not be written,
-    the next scan starts the workflow once more, which then sends nothing.
+    With `reopened`, a workflow that is already running is signalled to try that delivery again. May run twice: what was
+    accepted is not sent again. Raises `RPCError` if Temporal did not start it. If only the mark could not be written,
+    the next scan starts the workflow again, which then sends nothing.
     """
     try:
         await _start(client, settings, notification, reopened, rpc_timeout)
     except WorkflowAlreadyStartedError:
-        log.info("started_by_another", notification_id=notification.notification_id)
+        log.info("workflow_already_started", notification_id=notification.notification_id)
     try:
         async with autocommit(engine).connect() as connection:
             await mark_started(connection, [notification.notification_id])
@@ -77,7 +77,7 @@ async def _start(
 
 
 async def start_held_now(client: Client, settings: Settings) -> None:
-    """Starts what a pause has held back, as far as no quiet hours hold it. May run twice. Raises `RPCError`."""
+    """Starts what a pause held, unless quiet hours hold it. May run twice. Raises `RPCError`."""
     options = send_options(settings)
     input = StartHeldInput(options, datetime.now(UTC))
     await client.start_workflow(
@@ -88,5 +88,5 @@ async def start_held_now(client: Client, settings: Settings) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="wake",
         start_signal_args=[input],
-        static_summary="Start what was held back",
+        static_summary="Start held notifications",
     )

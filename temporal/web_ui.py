@@ -1,4 +1,4 @@
-"""Where the Temporal Web UI shows a workflow."""
+"""URLs of the Temporal Web UI."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 
 def workflows_url(ui_url: str, namespace: str) -> str:
-    """The list of a namespace's workflows."""
+    """Returns the URL of the list of a namespace's workflows."""
     return f"{ui_url.rstrip('/')}/namespaces/{quote(namespace, safe='')}/workflows"
 
 
 def workflow_url(ui_url: str, namespace: str, workflow_id: str) -> str:
-    """The page of one workflow."""
+    """Returns the URL of one workflow's page."""
     return f"{workflows_url(ui_url, namespace)}/{quote(workflow_id, safe='')}"

@@ -1,4 +1,4 @@
-"""The health check: look at everything, alert the operators, and outlast a database that is away."""
+"""The health check: examines the system and alerts the operators, even while the database is away."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ PING_TIMEOUT = timedelta(seconds=30)
 
 @workflow.defn
 class CheckHealthWorkflow:
-    """One check. What it finds is alerted by the record, which says what was alerted before.
+    """Runs one check. It alerts problems through the record, which knows what was alerted before.
 
-    With the database away there is no record. Then this workflow stays until it is back and keeps in itself since when
-    and when the operators were alerted last. The Schedule's SKIP keeps other checks away meanwhile.
+    While the database is away there is no record. Then this workflow keeps running until the database is back. It
+    remembers since when that is, and when the operators were alerted last. The Schedule's SKIP prevents other checks
+    meanwhile.
     """
 
     @workflow.run
@@ -53,11 +54,11 @@ class CheckHealthWorkflow:
             start_to_close_timeout=CHECK_TIMEOUT,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,
-            summary="Look at everything" if outage is None else "Look whether the database is back",
+            summary="Check everything" if outage is None else "Check whether the database is back",
         )
 
     async def _alert(self, input: CheckHealthInput, outage: Outage, report: HealthReport) -> Outage:
-        """Alerts without a record, once in a while. What reached nobody is tried again at the next look."""
+        """Alerts without a record, once in each cooldown. An alert that reached no one is repeated at the next look."""
         now = workflow.now()
         if outage.alerted_at is not None and now - outage.alerted_at < timedelta(seconds=input.alert_cooldown):
             return outage
@@ -95,7 +96,7 @@ class CheckHealthWorkflow:
                 HealthActivities.ping,
                 start_to_close_timeout=PING_TIMEOUT,
                 retry_policy=retry_policies.PING,
-                summary="Tell the watch outside that all is well",
+                summary="Tell the external monitor that all is well",
             )
         except ActivityError:
-            pass  # the worker's log has it, and the watch notices
+            pass  # the worker's log has the error, and the monitor notices the missing call

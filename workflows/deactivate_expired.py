@@ -1,4 +1,4 @@
-"""The deactivation: deactivate what has ended, then start a workflow for each notification that is open."""
+"""The deactivation: deactivates what has ended, then starts a workflow for each open notification."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn
 class DeactivateExpiredWorkflow:
-    """Deactivates what has ended, and makes sure that every company hears of it once.
+    """Deactivates what has ended, and makes sure that every company is notified once.
 
     A page finds only what is still active. So nothing is lost or doubled if a page is committed but not reported.
     """

@@ -1,4 +1,4 @@
-"""Starts a workflow for each open notification, whoever opened it. Shared by all that open some."""
+"""Starts a workflow for each open notification. Every workflow that opens notifications uses it."""
 
 from __future__ import annotations
 
@@ -25,28 +25,30 @@ WAITS_PER_RUN = 50
 CHUNK = 100
 """Children whose starts are awaited together."""
 FULL_HISTORY = 3000
-"""Events after which a run starts no further chunk: a child costs its parent nine events at the very most, and a
-run's history is to stay under 4,096."""
+"""Events after which a run starts no further chunk. A child costs its parent nine events at most, and a run's history
+must stay under 4,096."""
 
 
 class FanOut:
     """Starts children in one run of a workflow, at most `batch_size`. The next run starts what is left.
 
-    It starts every open row, not only what the caller has opened. So it also starts what a scan that died has left.
+    It starts every open notification, not only those that the caller opened. So it also starts what a terminated scan
+    left open.
     """
 
     def __init__(self, options: SendOptions, batch_size: int, just_started: list[int], started: int) -> None:
         self._options = options
         self._batch_size = batch_size
         self.just_started = just_started
-        """Started, but not recorded yet: the next run hands them in."""
+        """Started but not recorded yet. The next run records them."""
         self.started = started
-        """Over all runs."""
+        """Children started over all runs."""
         self.next_start_at: datetime | None = None
-        """Once all is started: when the first quiet hours end that hold others back."""
+        """Set once everything is started: when the first quiet hours end that hold a notification."""
 
     async def run(self) -> bool:
-        """Returns whether all that may start now was started. False: continue as new, and run it again."""
+        """Starts children. Returns whether everything that may start now was started. False: continue as new, and run
+        it again."""
         while True:
             batch = await self._take_startable()
             if not batch.notifications and not batch.waiting:
@@ -57,8 +59,8 @@ class FanOut:
                 return False
 
     async def _take_startable(self) -> TakeStartableResult:
-        """Records what was started and takes the next batch. With too many in flight it waits for room. It does so at
-        the start of a run, which has no children yet whose ends would fill its history."""
+        """Records what was started and takes the next batch. Waits while too many are in flight. It waits at the start
+        of a run, when no ends of children fill the history."""
         wait = FIRST_WAIT_FOR_ROOM
         just_started = self.just_started
         for _ in range(WAITS_PER_RUN):
@@ -68,7 +70,7 @@ class FanOut:
                 start_to_close_timeout=PAGE_TIMEOUT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
-                summary=f"Take what stands open, after {self.started}" if self.started else "Take what stands open",
+                summary=f"Take what is open, after {self.started}" if self.started else "Take what is open",
             )
             if batch.notifications or not batch.waiting:
                 break
@@ -78,7 +80,7 @@ class FanOut:
         return batch
 
     async def _start_children(self, notifications: list[StartableNotification]) -> None:
-        """Starts them in order, as many as the history has room for. The rest stays open for the next run."""
+        """Starts children in order, as many as the history has room for. The rest stays open for the next run."""
         self.just_started = []
         for first in range(0, len(notifications), CHUNK):
             if workflow.info().get_current_history_length() > FULL_HISTORY:
@@ -88,9 +90,9 @@ class FanOut:
             self.just_started += [each.notification_id for each in chunk]
 
     async def _start_child(self, notification: StartableNotification) -> bool:
-        """Starts its workflow. Returns False if it has one already.
+        """Starts the notification's workflow. Returns False if it already has one.
 
-        If that one has ended, the database knows less than Temporal, as after a restored backup. Then nothing is sent
+        If that workflow has ended, the database is behind Temporal, as after a restored backup. Then nothing is sent
         again, and the next sweep records how it ended.
         """
         try:
@@ -107,13 +109,13 @@ class FanOut:
                 static_details=notification_details(self._options.api_url, notification.notification_id),
             )
         except WorkflowAlreadyStartedError:
-            await self._tell_of_reopened(notification)
+            await self._signal_reopened(notification)
             return False
         return True
 
-    async def _tell_of_reopened(self, notification: StartableNotification) -> None:
-        """Signals the running workflow to try what an operator has reopened. If it has just ended, the next sweep does
-        it."""
+    async def _signal_reopened(self, notification: StartableNotification) -> None:
+        """Signals the running workflow to try what an operator has reopened. If it has just ended, the next sweep
+        starts it again."""
         running = workflow.get_external_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
         for reopened in notification.to_reopen():
             with suppress(FailureError):

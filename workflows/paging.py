@@ -1,4 +1,4 @@
-"""What a scan and a deactivation have in common: take page after page, then start what is open."""
+"""What a scan and a deactivation share: take page after page, then start what is open."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ with workflow.unsafe.imports_passed_through():
     from contracts.scanning import ScanProgress
     from contracts.sending import SendOptions
     from workflows.fan_out import FanOut
-    from workflows.start_held import start_when_its_hour_comes
+    from workflows.start_held import start_held_at
 
 Progress = TypeVar("Progress", ScanProgress, DeactivationProgress)
 
 
 class PagedInput(Protocol):
-    """How much one run does."""
+    """The limits of one run."""
 
     @property
     def options(self) -> SendOptions: ...
@@ -35,7 +35,7 @@ async def page_then_fan_out(
     take_page: Callable[[Progress], Awaitable[Progress]],
     next_input: Callable[[Progress], Any],
 ) -> Progress:
-    """Takes all pages, then starts a workflow for each open notification. Returns how far it came.
+    """Takes all pages, then starts a workflow for each open notification. Returns the final progress.
 
     One run takes `pages_per_run` pages at most and starts `batch_size` children at most, so that its history stays
     small. After that the workflow continues as new with `next_input`.
@@ -52,5 +52,5 @@ async def page_then_fan_out(
     progress = replace(progress, started=fan_out.started, just_started=fan_out.just_started)
     if not all_started:
         workflow.continue_as_new(next_input(progress))
-    await start_when_its_hour_comes(input.options, fan_out.next_start_at)
+    await start_held_at(input.options, fan_out.next_start_at)
     return progress

@@ -1,4 +1,4 @@
-"""The scan: open a notification for everything due, then start a workflow for each that is open."""
+"""The scan: opens a notification for each due item, then starts a workflow for each open notification."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ with workflow.unsafe.imports_passed_through():
 
 SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 SWEEP_TIMEOUT = timedelta(minutes=10)
-"""It asks Temporal for each workflow that it misses."""
+"""The sweep asks Temporal about each workflow that is not running."""
 
 
 @workflow.defn
 class ScanExpiringWorkflow:
-    """Finds what is about to end, and makes sure that every company is told once.
+    """Finds what is about to end, and makes sure that every company is notified once.
 
-    The pages only open rows. The fan-out starts every open row, whoever opened it. So nothing is lost or doubled if a
-    page is committed but not reported, if a scan is terminated, or if two scans overlap.
+    The pages only open notifications. The fan-out starts every open notification, from this scan or another. So nothing
+    is lost or doubled if a page is committed but not reported, if a scan is terminated, or if two scans overlap.
     """
 
     @workflow.run
@@ -46,7 +46,7 @@ class ScanExpiringWorkflow:
         )
 
     async def _recover_lost(self, progress: ScanProgress) -> ScanProgress:
-        """Sweeps up what is open although its workflow is gone or has ended."""
+        """Recovers notifications that are open although their workflow is gone or has ended."""
         if not workflow.patched("recover-lost"):
             return progress
         after: int | None = 0
@@ -57,7 +57,7 @@ class ScanExpiringWorkflow:
                 start_to_close_timeout=SWEEP_TIMEOUT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
-                summary="Recover what has lost its workflow",
+                summary="Recover notifications without a workflow",
             )
             after = page.next_after
             progress = replace(progress, recovered=progress.recovered + page.restarted + page.settled)
@@ -83,6 +83,6 @@ class ScanExpiringWorkflow:
 
 
 def _nominal_time() -> datetime:
-    """When the Schedule meant this scan to run; a scan started by hand is meant for when it started."""
+    """The time for which this scan was scheduled; for a manual scan, its start."""
     scheduled = workflow.info().typed_search_attributes.get(SCHEDULED_START)
     return (scheduled or workflow.info().start_time).astimezone(UTC)

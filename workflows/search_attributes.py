@@ -1,6 +1,6 @@
 """The search attributes that operators filter workflows by.
 
-PostgreSQL visibility allows 10 Keywords and 3 of each other type in a namespace, so that ids are Keywords.
+PostgreSQL visibility allows 10 Keywords and 3 of each other type in a namespace, so ids are Keywords.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALL = (NOTIFICATION_TYPE, COMPANY_ID, PROJECT_ID, EMAIL_OUTCOME, TELEGRAM_OUTCOM
 
 
 def of_notification(notification: StartableNotification) -> TypedSearchAttributes:
-    """What is known of a notification when its workflow starts; the outcomes follow at its end."""
+    """Returns the attributes known when the workflow starts. `of_outcome` adds the rest at its end."""
     pairs: list[SearchAttributePair[str] | SearchAttributePair[int]] = [
         SearchAttributePair(NOTIFICATION_TYPE, notification.notification_type.value)
     ]
@@ -41,7 +41,7 @@ def of_notification(notification: StartableNotification) -> TypedSearchAttribute
 def of_outcome(
     recorded: SendNotificationResult,
 ) -> list[SearchAttributeUpdate[str] | SearchAttributeUpdate[Sequence[str]]]:
-    """How the notification's deliveries ended."""
+    """Returns the attributes that say how the notification's deliveries ended."""
     return [
         EMAIL_OUTCOME.value_set(recorded.email.value),
         TELEGRAM_OUTCOME.value_set(recorded.telegram.value),

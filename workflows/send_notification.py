@@ -1,4 +1,4 @@
-"""One notification to one company: all its deliveries side by side, then the record."""
+"""Sends one notification: all its deliveries in parallel, then records the outcome."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ RECORD_ATTEMPT = timedelta(seconds=5)
 
 @workflow.defn
 class SendNotificationWorkflow:
-    """Tries each delivery until it ends or the notification would be pointless, and records how it went.
+    """Tries each delivery until it ends or the notification is given up, and records the outcome.
 
-    A delivery that fails is data: the workflow completes. It fails only on a bug. Started again it sends nothing
-    that was accepted before, since every attempt claims its delivery in the database.
+    A failed delivery is a result: the workflow completes. Only a bug makes it fail. If it is started again, it sends
+    nothing that was accepted before, because every attempt claims its delivery in the database.
     """
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class SendNotificationWorkflow:
 
     @workflow.signal
     def delivery_reopened(self, reopened: ReopenedDelivery) -> None:
-        """An operator has reopened the delivery: it is tried again, whether it had ended or not."""
+        """Tries a delivery again that an operator has reopened, whether it had ended or not."""
         self._note_reopened(reopened)
 
     @workflow.signal
     def reopened(self, channel: str) -> None:
-        """The same, as releases up to 0.3.0 say it."""
+        """The same signal, from releases up to 0.3.0."""
         self._note_reopened(ReopenedDelivery(None, channel))
 
     def _note_reopened(self, reopened: ReopenedDelivery) -> None:
@@ -65,7 +65,7 @@ class SendNotificationWorkflow:
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
         while True:
             recorded = await self._send_and_record(input)
-            # Still open, or reopened at the last moment: a delivery that had ended is to be sent again.
+            # If it is still open or was reopened at the last moment, a delivery must be sent again.
             if recorded.status is not NotificationStatus.OPEN and not self._reopened:
                 return recorded
             input = replace(input, give_up_at=recorded.give_up_at or input.give_up_at)
@@ -80,12 +80,12 @@ class SendNotificationWorkflow:
         recording = asyncio.create_task(self._record(outcome))
         try:
             return await asyncio.shield(recording)
-        except asyncio.CancelledError:  # too late to stop anything: what happened is recorded all the same
+        except asyncio.CancelledError:  # too late to stop anything: finish recording what happened
             await recording
             raise
 
     async def _send_all(self, input: SendNotificationInput) -> None:
-        """Waits for all deliveries to end, also when the workflow is cancelled meanwhile or one of them raises."""
+        """Runs all deliveries and waits until each has ended, even if the workflow is cancelled or one raises."""
         self._reopened.clear()
         sends = {each: asyncio.create_task(self._send(each, input)) for each in input.to_send()}
         self._sends = sends
@@ -106,7 +106,7 @@ class SendNotificationWorkflow:
             send.result()  # a bug fails the workflow
 
     def _ended_and_reopened(self) -> list[tuple[DeliveryToSend, ReopenedDelivery]]:
-        """In the order of the deliveries, each once."""
+        """Returns the ended deliveries that were reopened, in order, each once."""
         found: list[tuple[DeliveryToSend, ReopenedDelivery]] = []
         for delivery, send in self._sends.items():
             meant = (each for each in self._reopened if each.means(delivery))
@@ -115,9 +115,9 @@ class SendNotificationWorkflow:
         return found
 
     def _known(self) -> list[KnownDelivery]:
-        """What each send has brought. Of a cancelled workflow that may be more than the database has."""
+        """Returns the result of each send. In a cancelled workflow that may be more than the database knows."""
         return [
-            KnownDelivery(delivery.delivery_id, delivery.channel, _brought(send))
+            KnownDelivery(delivery.delivery_id, delivery.channel, _result_of(send))
             for delivery, send in self._sends.items()
         ]
 
@@ -143,11 +143,11 @@ class SendNotificationWorkflow:
                 priority=Priority(fairness_key=delivery.fairness.key, fairness_weight=delivery.fairness.weight),
             )
         except ActivityError as error:
-            return _left_without_result(error)
+            return _result_of_failure(error)
         return result
 
     async def _record(self, outcome: RecordOutcomeInput) -> SendNotificationResult:
-        """Records in this workflow's own task; with the database away, as an activity that outlasts it."""
+        """Records in this workflow's own task; if the database is away, in an activity that waits for it."""
         try:
             recorded = await workflow.execute_local_activity_method(
                 OutcomeActivities.record_outcome,
@@ -168,14 +168,14 @@ class SendNotificationWorkflow:
         return recorded
 
 
-def _brought(send: asyncio.Task[SendResult]) -> SendResult:
+def _result_of(send: asyncio.Task[SendResult]) -> SendResult:
     if send.done() and not send.cancelled() and send.exception() is None:
         return send.result()
     return SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)
 
 
-def _left_without_result(error: ActivityError) -> SendResult:
-    """What to record of a delivery whose activity failed, unless its attempt has settled it already."""
+def _result_of_failure(error: ActivityError) -> SendResult:
+    """Returns what to record for a delivery whose activity failed, unless its attempt has already settled it."""
     if isinstance(error.cause, ApplicationError) and error.cause.type:
         if error.cause.details and isinstance(refused := error.cause.details[0], dict):
             return SendResult(
@@ -184,7 +184,7 @@ def _left_without_result(error: ActivityError) -> SendResult:
                 Evidence(None, refused["reply"]),
                 refused["claim_seq"],
             )
-        held = error.cause.type in (Reason.PAUSED, Reason.QUIET_HOURS)  # and then its time was over
+        held = error.cause.type in (Reason.PAUSED, Reason.QUIET_HOURS)  # until its deadline passed
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP if held else error.cause.type)
     if isinstance(error.cause, TimeoutError):
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)

@@ -1,4 +1,4 @@
-"""What a quiet time holds back is started when its hour comes."""
+"""Starts notifications that quiet hours held, once these are over."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ with workflow.unsafe.imports_passed_through():
     from workflows.fan_out import FanOut
 
 START_HELD = "start-held"
-"""The workflow's id: there is one at a time, whoever starts it."""
+"""The workflow's id. Only one runs at a time."""
 
 LONGEST_SLEEP = timedelta(hours=1)
-"""A company may change its quiet hours meanwhile."""
+"""Limited, because a company may change its quiet hours meanwhile."""
 SHORTEST_SLEEP = timedelta(seconds=5)
-"""Where the database's clock is behind Temporal's, what was to be started now is held for a moment more."""
+"""If the database's clock is behind Temporal's, a notification stays held for a moment longer."""
 
 
 @workflow.defn
 class StartHeldWorkflow:
-    """Sleeps until the first quiet time is over, starts what may be started, and goes on while something is held.
+    """Sleeps until the first quiet hours are over, starts what may be sent, and repeats while anything is held.
 
-    A run sleeps once and starts once, so that its history stays small. Nothing depends on it alone: what it misses is
-    started by the next scan.
+    A run sleeps once and starts once, so that its history stays small. Nothing depends on it alone: the next scan
+    starts what it misses.
     """
 
     def __init__(self) -> None:
-        self._told: StartHeldInput | None = None
+        self._signalled: StartHeldInput | None = None
 
     @workflow.signal
     def wake(self, input: StartHeldInput) -> None:
-        """Something is held until `wake_at`, or may be started now: it looks no later than then, with the newest
-        options."""
-        if self._told is not None:
-            input = replace(input, wake_at=min(input.wake_at, self._told.wake_at))
-        self._told = input
+        """Wakes the workflow at `wake_at` at the latest, with the newest options."""
+        if self._signalled is not None:
+            input = replace(input, wake_at=min(input.wake_at, self._signalled.wake_at))
+        self._signalled = input
 
     @workflow.run
     async def run(self, input: StartHeldInput) -> StartHeldResult:
@@ -52,36 +51,36 @@ class StartHeldWorkflow:
             workflow.continue_as_new(replace(input, wake_at=workflow.now(), just_started=fan_out.just_started))
         if fan_out.next_start_at is not None:
             soon = workflow.now() + SHORTEST_SLEEP
-            workflow.continue_as_new(self._as_told(replace(input, wake_at=max(fan_out.next_start_at, soon))))
-        if self._told is not None:
-            workflow.continue_as_new(self._as_told(replace(input, wake_at=self._told.wake_at)))
+            workflow.continue_as_new(self._with_signal(replace(input, wake_at=max(fan_out.next_start_at, soon))))
+        if self._signalled is not None:
+            workflow.continue_as_new(self._with_signal(replace(input, wake_at=self._signalled.wake_at)))
         return StartHeldResult(input.started)
 
     async def _sleep(self, input: StartHeldInput) -> StartHeldInput:
-        """Until its time, one that it is told meanwhile, or the longest sleep."""
+        """Sleeps until `wake_at`, an earlier time from a signal, or for LONGEST_SLEEP. Returns the newest input."""
         latest = workflow.now() + LONGEST_SLEEP
-        while (seconds := (min(self._as_told(input).wake_at, latest) - workflow.now()).total_seconds()) > 0:
-            known = self._told
+        while (seconds := (min(self._with_signal(input).wake_at, latest) - workflow.now()).total_seconds()) > 0:
+            known = self._signalled
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._told is not known,  # noqa: B023 - it is awaited here
+                    lambda: self._signalled is not known,  # noqa: B023 - it is awaited here
                     timeout=seconds,
-                    timeout_summary="Wait for the end of a quiet time",
+                    timeout_summary="Wait for the end of quiet hours",
                 )
-        input, self._told = self._as_told(input), None
+        input, self._signalled = self._with_signal(input), None
         return input
 
-    def _as_told(self, input: StartHeldInput) -> StartHeldInput:
-        """Only an earlier time counts; the options are taken over."""
-        if self._told is None:
+    def _with_signal(self, input: StartHeldInput) -> StartHeldInput:
+        """Returns the input with the signal's options, and its time if that is earlier."""
+        if self._signalled is None:
             return input
-        return replace(input, options=self._told.options, wake_at=min(input.wake_at, self._told.wake_at))
+        return replace(input, options=self._signalled.options, wake_at=min(input.wake_at, self._signalled.wake_at))
 
 
-async def start_when_its_hour_comes(options: SendOptions, at: datetime | None) -> None:
-    """Sees to it, from a workflow that has fanned out, that what is held is started `at` that time. None: nothing is.
+async def start_held_at(options: SendOptions, at: datetime | None) -> None:
+    """Has `StartHeldWorkflow` start the held notifications at this time. None: nothing is held.
 
-    One that has just ended when it is told leaves it to the next run of whoever fans out.
+    If that workflow ends at this moment, the next scan or deactivation starts them.
     """
     if at is None:
         return
@@ -92,7 +91,7 @@ async def start_when_its_hour_comes(options: SendOptions, at: datetime | None) -
             input,
             id=START_HELD,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            static_summary="Start what quiet hours hold back, when they are over",
+            static_summary="Start held notifications when quiet hours are over",
         )
     except WorkflowAlreadyStartedError:
         running = workflow.get_external_workflow_handle_for(StartHeldWorkflow.run, START_HELD)

@@ -1,4 +1,4 @@
-"""What the Web UI says of a workflow in one sentence, and the way from there to its record. Ids only."""
+"""The summary and details of a workflow in the Web UI. They contain ids only."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contracts.scanning import StartableNotification
 
 
 def notification_summary(notification: StartableNotification) -> str:
-    """Such as "Warn company 7: project 42 ends in 7 days"."""
+    """Returns a sentence such as "Warn company 7: project 42 ends in 7 days"."""
     match notification.notification_type:
         case NotificationType.EXPIRING:
             ends = f"{_item(notification)} ends {_in_days(notification.days_left)}"
             return f"Warn company {notification.company_id}: {ends}"
         case NotificationType.EXPIRED:
-            return f"Tell company {notification.company_id}: {_item(notification)} has ended"
+            return f"Notify company {notification.company_id}: {_item(notification)} has ended"
         case NotificationType.TEST:
             return f"Test notification {notification.notification_id}"
         case NotificationType.ALERT:
@@ -36,7 +36,7 @@ def _in_days(days_left: int | None) -> str:
 
 
 def notification_details(api_url: str, notification_id: int) -> str:
-    """Markdown with a link to the notification's row in the API, where its URL is known."""
+    """Returns Markdown with a link to the notification in the API, if the API's URL is known."""
     if not api_url:
         return f"Notification {notification_id}"
     return f"Record: [notification {notification_id}]({api_url}/notifications/{notification_id})"

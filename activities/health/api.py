@@ -1,4 +1,4 @@
-"""Whether the application's own API answers."""
+"""Checks whether the application's own API answers."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ async def look_at_api(settings: Settings, client: httpx.AsyncClient) -> Findings
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and (away := _away(response)):
         return found(examined, _api_not_ready(away))
     if not response.is_success:
-        return found(examined, _api_away(f"it answers with status {response.status_code}"))
+        return found(examined, _api_away(f"the answer has status {response.status_code}"))
     return found(examined)
 
 
 def _away(response: httpx.Response) -> list[str]:
-    """Which servers the API misses, as its own answer says."""
+    """Returns the servers that the API reports as away."""
     try:
         checks = response.json()["checks"]
         return [str(name) for name, state in checks.items() if state != "ok"]
-    except (ValueError, KeyError, TypeError, AttributeError):  # it is not the API that answers
+    except (ValueError, KeyError, TypeError, AttributeError):  # something other than the API answered
         return []
 
 
@@ -45,8 +45,8 @@ def _api_away(why: str) -> Problem:
     return Problem(
         "api_away",
         "The API does not answer",
-        f"/readyz at HEALTH_API_URL (or API_URL): {why}. Nobody can ask for the record or for a test; notices go out "
-        "all the same. Is it running, and is this its address as the worker reaches it?\n",
+        f"/readyz at HEALTH_API_URL (or API_URL): {why}. The record, tests and unsubscribe links do not work. "
+        "Notifications are still sent. Check that the API runs, and that the worker reaches it at this URL.\n",
     )
 
 
@@ -54,5 +54,5 @@ def _api_not_ready(away: list[str]) -> Problem:
     return Problem(
         "api_not_ready",
         "The API is not ready",
-        f"It answers, and does not reach: {', '.join(away)}. Its log says why, under the event not_ready.\n",
+        f"The API answers, but cannot reach: {', '.join(away)}. To see why, search its log for the event not_ready.\n",
     )

@@ -1,4 +1,4 @@
-"""The health check: all probes side by side, and the alerts of what they found."""
+"""The health check: runs all probes in parallel and alerts the operators of what they found."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from temporalio.exceptions import ApplicationError
 from activities import deactivation, due_items
 from activities.alerts import Alerts
 from activities.health.api import look_at_api
-from activities.health.findings import Findings, Problem, bounded, unchecked
-from activities.health.host import host
-from activities.health.ledger import ledger
+from activities.health.findings import Findings, Problem, run_probe, unchecked_code
+from activities.health.host import look_at_host
+from activities.health.ledger import look_at_ledger
 from activities.health.provider import look_at_provider
-from activities.health.queues import queues
-from activities.health.schedule_runs import WatchedSchedule, schedule_runs
+from activities.health.queues import look_at_queues
+from activities.health.schedule_runs import WatchedSchedule, look_at_schedule
 from channels.base import Sender
 from channels.registry import channels, find_channel
 from contracts.health import HealthReport
@@ -35,21 +35,21 @@ from db.operators.pauses import Pause
 from settings import Settings
 
 PROBE_WITHIN = 20.0
-"""Seconds for each probe; what it asks bounds itself by less."""
+"""Seconds for each probe. Its own requests have shorter limits."""
 DATABASE = "database"
-"""The problem's code. It never stands in the table of problems, which is away then."""
+"""The problem's code. It is never in the table of problems, because that is away too."""
 
 Look = Callable[[], Awaitable[Findings]]
 
 RAISED_ELSEWHERE = frozenset({due_items.TOO_MANY, deactivation.TOO_MANY, deactivation.AUTO_RENEW_ENDED})
-"""No probe looks for these: they last until the scan or the deactivation that raised them says that they are over."""
+"""No probe looks for these problems: the scan or the deactivation that raised them also ends them."""
 
 log = structlog.get_logger(__name__)
 
 
 class HealthActivities:
-    """The check and its ping. `engine` opens a connection for each use: one that a restart of the database has broken
-    must not tell that it is away."""
+    """The check and its ping. `engine` must open a connection for each use: a pooled one that broke when the database
+    restarted would look as if the database were away."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class HealthActivities:
 
     @activity.defn
     async def check_health(self) -> HealthReport:
-        """Looks at everything once and alerts the operators of what changed. May run twice.
+        """Checks everything once and alerts the operators of changes. May run twice.
 
-        With the database away there is no record to alert by: the report says so, and the workflow sees to it.
+        If the database is away, it cannot alert through the record. Then the report says so, and the workflow alerts.
         """
         of_ledger, *rest = await asyncio.gather(self._look_at_ledger(), *self._probes())
         findings = reduce(add, rest, of_ledger)
@@ -93,19 +93,21 @@ class HealthActivities:
         settings = self._settings
         looks: dict[str, Look] = {
             "api": partial(look_at_api, settings, self._http),
-            "queues": partial(queues, self._client, settings),
+            "queues": partial(look_at_queues, self._client, settings),
         }
         for name, sender in self._senders.items():
             if channel := find_channel(name):
                 looks[channel.name] = partial(look_at_provider, settings, channel, sender)
         looks["schedules"] = self._look_at_schedules
-        looks["host"] = partial(host, settings)
-        return [asyncio.create_task(bounded(unchecked(name), look, PROBE_WITHIN)) for name, look in looks.items()]
+        looks["host"] = partial(look_at_host, settings)
+        return [
+            asyncio.create_task(run_probe(unchecked_code(name), look, PROBE_WITHIN)) for name, look in looks.items()
+        ]
 
     async def _look_at_schedules(self) -> Findings:
         pause, now = await self._newest_pause(), datetime.now(UTC)
         late_after = timedelta(seconds=self._settings.scan_late_after)
-        each = (schedule_runs(self._client, watched, late_after, now, pause) for watched in self._watched)
+        each = (look_at_schedule(self._client, watched, late_after, now, pause) for watched in self._watched)
         return reduce(add, await asyncio.gather(*each), Findings())
 
     async def _newest_pause(self) -> Pause | None:
@@ -113,14 +115,14 @@ class HealthActivities:
             async with self._engine.connect() as connection:
                 return await pauses.newest(connection)
         except (SQLAlchemyError, OSError, ValueError):
-            return None  # the look at the ledger says that it is away
+            return None  # the probe of the record reports that the database is away
 
     async def _look_at_ledger(self) -> Findings:
         async def look() -> Findings:
             async with self._engine.connect() as connection:
-                return await ledger(connection, self._settings)
+                return await look_at_ledger(connection, self._settings)
 
-        return await bounded(DATABASE, look, PROBE_WITHIN)
+        return await run_probe(DATABASE, look, PROBE_WITHIN)
 
     async def _alert_of_changes(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
         async with self._engine.connect() as connection:
@@ -140,7 +142,7 @@ class HealthActivities:
 
     @activity.defn
     async def ping(self) -> None:
-        """Tells the watch outside that all is well. The URL may hold a secret: neither error nor log names it."""
+        """Tells the external monitor that all is well. The URL may contain a secret, so no error or log shows it."""
         url = self._settings.health_ping_url
         if url is None:
             return
@@ -153,11 +155,11 @@ class HealthActivities:
 
 
 def is_over(code: str, channel: str | None, problems: Mapping[str, Problem], examined: frozenset[str]) -> bool:
-    """Whether those who looked for it did not find it. A refusal lasts while its provider cannot be asked whether it
-    still refuses."""
+    """Whether a problem is over: a probe looked for it and did not find it. While a provider cannot be asked, its
+    refusals last."""
     if code in problems or code not in examined:
         return False
     known = find_channel(channel) if channel else None
     if known is None or code == known.away_code:
         return True
-    return not any(each.channel == known.name or each.code == unchecked(known.name) for each in problems.values())
+    return not any(each.channel == known.name or each.code == unchecked_code(known.name) for each in problems.values())

@@ -1,4 +1,4 @@
-"""What a probe found: the problems, and which there could have been."""
+"""The findings of a probe: the problems that it found, and those that it looked for."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, as the operators are told. Only `code` leaves the database and the alert."""
+    """A problem, as the operators are alerted of it. Histories and logs contain only its `code`."""
 
     code: str
-    """Stable: the same while it lasts."""
+    """Stable: it stays the same while the problem lasts."""
     subject: str
     message: str
     channel: str | None = None
-    """The name of the channel that it is about."""
+    """The name of the channel that the problem is about."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """`examined` are the codes that were looked for: of these, what is not among the problems is over."""
+    """`examined` are the codes that were looked for. A code that is not among the problems is over."""
 
     examined: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
@@ -36,25 +36,25 @@ class Findings:
 
 
 def found(examined: Iterable[str], *problems: Problem | None) -> Findings:
-    """What there is of the problems; None: not."""
+    """Returns findings with those problems that are not None."""
     there = tuple(problem for problem in problems if problem is not None)
     return Findings(frozenset(examined) | {problem.code for problem in there}, there)
 
 
-def unchecked(probe: str) -> str:
-    """The code of the problem that a probe did not come to an end."""
+def unchecked_code(probe: str) -> str:
+    """Returns the code of the problem that a probe failed or did not end in time."""
     return f"unchecked.{probe}"
 
 
-async def bounded(code: str, probe: Callable[[], Awaitable[Findings]], seconds: float) -> Findings:
-    """The probe's findings. If it raises or does not end in time, that is a problem itself, with this `code`."""
+async def run_probe(code: str, probe: Callable[[], Awaitable[Findings]], seconds: float) -> Findings:
+    """Returns the probe's findings. If it raises or does not end in time, that is a problem with this `code`."""
 
     try:
         return await answer_within(seconds, probe) + found([code])
     except NoAnswerInTime:
         log.warning("health_unchecked", problem=code, error="no answer in time")
         return found([code], _unchecked(code, f"the probe did not answer within {seconds:g} s"))
-    except Exception as error:  # whatever it is: the other probes' findings count
+    except Exception as error:  # any error: the other probes' findings must still count
         log.warning("health_unchecked", problem=code, error=type(error).__name__, reason=str(error))
         return found([code], _unchecked(code, type(error).__name__))
 
@@ -62,6 +62,6 @@ async def bounded(code: str, probe: Callable[[], Awaitable[Findings]], seconds: 
 def _unchecked(code: str, why: str) -> Problem:
     return Problem(
         code,
-        f"The health check could not look: {code}",
-        f"Status unknown: {why}. The worker's log has more, under health_unchecked.\n",
+        f"Part of the health check failed: {code}",
+        f"Status unknown: {why}. For details search the worker's log for the event health_unchecked.\n",
     )

@@ -1,4 +1,4 @@
-"""The record itself: is sending paused, who was not told, what is in doubt, what does not move."""
+"""Checks the record: whether sending is paused, which companies were not notified, what is in doubt or stuck."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from settings import Settings
 UNKNOWN_CHANNEL_IN_FLIGHT = timedelta(hours=1)
 """How long a delivery may be in flight on a channel that this release does not know."""
 NAMED = 10
-"""Items that an alert names."""
+"""Most items that an alert names."""
 
 
-async def ledger(connection: AsyncConnection, settings: Settings) -> Findings:
-    """Looks at the record, and forgets the problems that nobody has raised for long. Raises what the database does."""
+async def look_at_ledger(connection: AsyncConnection, settings: Settings) -> Findings:
+    """Checks the record, and forgets problems that were not raised for long. Raises the database's errors."""
     await problems.forget(connection, timedelta(seconds=settings.alert_cooldown) + UNHEARD_FOR)
     return (
-        await _refusals(connection, settings)
-        + found(["paused"], await _paused(connection))
-        + found(["untold_items"], await _untold(connection, settings))
-        + found(["deliveries_in_doubt"], await _in_doubt(connection))
-        + found(["deliveries_stuck"], await _stuck(connection, settings))
+        await _find_refusals(connection, settings)
+        + found(["paused"], await _find_pause(connection))
+        + found(["untold_items"], await _find_untold(connection, settings))
+        + found(["deliveries_in_doubt"], await _find_in_doubt(connection))
+        + found(["deliveries_stuck"], await _find_stuck(connection, settings))
     )
 
 
-async def _refusals(connection: AsyncConnection, settings: Settings) -> Findings:
-    """What attempts have raised lasts for as long as a message waits because of it."""
+async def _find_refusals(connection: AsyncConnection, settings: Settings) -> Findings:
+    """Finds refusals that attempts have raised. A refusal lasts while a delivery waits because of it."""
     refusals = await problems.refusals(connection, [channel.away_code for channel in channels()])
     waiting = [
         Problem(refusal.code, *operator_fault_text(settings, channel, refusal.code), channel.name)
@@ -46,19 +46,19 @@ async def _refusals(connection: AsyncConnection, settings: Settings) -> Findings
     return found([refusal.code for refusal in refusals], *waiting)
 
 
-async def _paused(connection: AsyncConnection) -> Problem | None:
+async def _find_pause(connection: AsyncConnection) -> Problem | None:
     pause = await pauses.newest(connection)
     if pause is None or not pause.holds:
         return None
     return Problem(
         "paused",
         "Sending is paused",
-        f"Since {pause.paused_at:%Y-%m-%d %H:%M} UTC, by {pause.operator}: {pause.why}\n"
-        "Companies are sent nothing until `cli.py resume`.\n",
+        f"{pause.operator} paused it at {pause.paused_at:%Y-%m-%d %H:%M} UTC: {pause.why}\n"
+        "Nothing is sent to companies until you run `cli.py resume`.\n",
     )
 
 
-async def _untold(connection: AsyncConnection, settings: Settings) -> Problem | None:
+async def _find_untold(connection: AsyncConnection, settings: Settings) -> Problem | None:
     now = datetime.now(UTC)
     items, count = await untold.untold_problems(
         connection,
@@ -72,26 +72,27 @@ async def _untold(connection: AsyncConnection, settings: Settings) -> Problem | 
     more = f"\n... and {count - len(items)} more" if count > len(items) else ""
     return Problem(
         "untold_items",
-        f"{count} {'item ends or has' if count == 1 else 'items end or have'} ended, and nobody was told",
-        f"{named}{more}\n\n`cli.py untold` lists them with the reasons. What was refused: correct the address, then "
-        "`cli.py resend`. What has no notice: `cli.py scan --wait`. What has ended and is still on: `cli.py "
-        "deactivate --wait`.\n",
+        f"{count} {'item ends or has' if count == 1 else 'items end or have'} ended without an accepted notification",
+        f"{named}{more}\n\n`cli.py untold` lists them with the reasons.\n"
+        "- If an address was refused, correct it, then run `cli.py resend`.\n"
+        "- If there is no notification, run `cli.py scan --wait`.\n"
+        "- If the item has ended and is still active, run `cli.py deactivate --wait`.\n",
     )
 
 
-async def _in_doubt(connection: AsyncConnection) -> Problem | None:
+async def _find_in_doubt(connection: AsyncConnection) -> Problem | None:
     count = await count_in_doubt(connection)
     if not count:
         return None
     return Problem(
         "deliveries_in_doubt",
         f"{count} {'delivery is' if count == 1 else 'deliveries are'} in doubt",
-        "The provider may have taken them, and its answer got lost. `cli.py deliveries --status unknown` lists them; "
-        "decide each by `cli.py resolve`.\n",
+        "The provider may have taken them, but its answer was lost. List them with "
+        "`cli.py deliveries --status unknown`, then settle each with `cli.py resolve`.\n",
     )
 
 
-async def _stuck(connection: AsyncConnection, settings: Settings) -> Problem | None:
+async def _find_stuck(connection: AsyncConnection, settings: Settings) -> Problem | None:
     stuck = await count_stuck(
         connection,
         {channel.name: _longest_in_flight(channel, settings) for channel in channels()},
@@ -102,15 +103,15 @@ async def _stuck(connection: AsyncConnection, settings: Settings) -> Problem | N
         return None
     return Problem(
         "deliveries_stuck",
-        f"{count} {'notice does' if count == 1 else 'notices do'} not move",
-        f"In flight for too long: {stuck.sending}. Open though their time is over: {stuck.past_end}. Open and without "
-        f"a workflow for two hours: {stuck.not_started}.\n"
-        "Do workers run and take tasks? `cli.py scan --wait` starts again what has lost its workflow.\n",
+        f"{count} {'notification is' if count == 1 else 'notifications are'} stuck",
+        f"In flight for too long: {stuck.sending}. Open past their deadline: {stuck.past_end}. Open without a workflow "
+        f"for two hours: {stuck.not_started}.\n"
+        "Check that workers run and take tasks. Then run `cli.py scan --wait`: it restarts lost workflows.\n",
     )
 
 
 def _longest_in_flight(channel: Channel, settings: Settings) -> timedelta:
-    """A worker that died leaves a delivery in flight until the next attempt, which settles it."""
+    """Returns how long a delivery may be in flight: if a worker dies, until the next attempt settles it."""
     options = channel.options(settings)
     policy = channel.plan.retry_policy(options.retry_initial)
     gap = policy.maximum_interval or policy.initial_interval

@@ -1,4 +1,4 @@
-"""Alerting without a record while the database is away, and recording the outage afterwards."""
+"""Alerts without a record while the database is away, and records the outage afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class OutageActivities:
-    """For the workflow of the health check. `senders` are those of the configured channels, by name."""
+    """The steps of the health check during an outage. `senders` are those of the configured channels, by name."""
 
     def __init__(self, settings: Settings, senders: Mapping[str, Sender], alerts: Alerts) -> None:
         self._settings = settings
@@ -34,9 +34,10 @@ class OutageActivities:
 
     @activity.defn
     async def alert_directly(self, input: DirectAlert) -> bool:
-        """Alerts the admin over one channel without a record. False: there is no such channel, or no admin on it.
+        """Alerts the operators on one channel without a record. Returns False if that channel is not configured or has
+        no admin address.
 
-        There is no claim either: an answer that gets lost may mean a second copy, which an alert may have.
+        There is no claim, so a lost answer may cause a second copy. That is acceptable for an alert.
         """
         log.error("database_away", since=input.since.isoformat(), problems=input.problems)
         sender = self._senders.get(input.channel)
@@ -55,16 +56,16 @@ class OutageActivities:
 
     @activity.defn
     async def record_outage(self, input: OutageOver) -> None:
-        """Opens the one alert that says from when to when the database was away. May run twice."""
+        """Opens one alert that says from when to when the database was away. May run twice."""
         await self._alerts.end_unrecorded(DATABASE, SUBJECT, input.since, input.until)
 
 
 def _message(alert: DirectAlert) -> str:
     others = ", ".join(code for code in alert.problems if code != DATABASE)
     return (
-        f"Since {alert.since:%Y-%m-%d %H:%M} UTC the worker cannot use the database at DATABASE_URL. Until it can, "
-        "nothing is sent and nothing is recorded; nothing is lost. The worker's log has the error, under the event "
+        f"The worker has not reached the database at DATABASE_URL since {alert.since:%Y-%m-%d %H:%M} UTC. Until it "
+        "does, nothing is sent or recorded. Nothing is lost. For the error search the worker's log for the event "
         "health_unchecked.\n\n"
-        f"Also found: {others or 'nothing'}.\n\n"
-        "This alert is not in the record, and you may get it twice.\n"
+        f"Other problems: {others or 'none'}.\n\n"
+        "This alert is not in the record. You may get it twice.\n"
     )

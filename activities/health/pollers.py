@@ -1,4 +1,4 @@
-"""One look at a task queue: who polls it, and what waits in it."""
+"""Asks Temporal who polls a task queue, and what waits in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 
 RECENT = timedelta(minutes=3)
-"""A poll waits for a minute at most. A worker whose slots are all taken polls less: it has a little longer."""
+"""One poll lasts a minute at most. A worker with no free slots polls less often, so it gets longer."""
 
 
 async def look_at(
@@ -25,7 +25,7 @@ async def look_at(
     report_stats: bool = False,
     rpc_timeout: timedelta | None = None,
 ) -> DescribeTaskQueueResponse:
-    """The queue's pollers, and with `report_stats` its backlog. Raises `RPCError`."""
+    """Returns the queue's pollers, and with `report_stats` its backlog. Raises `RPCError`."""
     return await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
@@ -38,6 +38,6 @@ async def look_at(
 
 
 def recent(pollers: Iterable[PollerInfo], within: timedelta = RECENT) -> list[PollerInfo]:
-    """Those that have polled within this time."""
+    """Returns the pollers that have polled within this time."""
     since = datetime.now(UTC) - within
     return [poller for poller in pollers if poller.last_access_time.ToDatetime(UTC) > since]

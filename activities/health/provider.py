@@ -1,4 +1,4 @@
-"""Whether a channel's provider answers, and takes our credentials."""
+"""Checks whether a channel's provider answers and takes our credentials."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ANSWER_WITHIN = 10.0
 
 
 async def look_at_provider(settings: Settings, channel: Channel, sender: Sender) -> Findings:
-    """Asks the provider as for a message, and sends none."""
+    """Probes the provider without sending a message."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
             await sender.probe()
     except OperatorFault as fault:
-        # The same code as an attempt's alert of it: it is one problem.
+        # The same code as in an attempt's alert, so that it is one problem.
         text = operator_fault_text(settings, channel, fault.reason)
         return found([channel.away_code], Problem(fault.reason, *text, channel.name))
     except (NotHandedOver, InDoubt) as trouble:
@@ -33,7 +33,7 @@ def _away(settings: Settings, channel: Channel, why: str) -> Problem:
     return Problem(
         channel.away_code,
         f"{channel.words.provider} does not answer",
-        f"{channel.provider_address(settings)}: {why}. {channel.words.messages} wait and are tried again; "
-        "docs/provider-answers.md says what the answer means.\n",
+        f"{channel.provider_address(settings)}: {why}. {channel.words.messages} wait and are tried again. "
+        "docs/provider-answers.md explains the answer.\n",
         channel.name,
     )

@@ -1,4 +1,4 @@
-"""The task queues: how much waits in each, how long the oldest has waited, and whether anybody takes it."""
+"""Checks the task queues: how much waits in each, for how long, and whether a worker polls it."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Backlog:
         return Backlog(self.tasks + other.tasks, max(self.oldest, other.oldest), self.polled and other.polled)
 
 
-async def queues(client: Client, settings: Settings) -> Findings:
-    """Looks at all task queues of the deployment."""
+async def look_at_queues(client: Client, settings: Settings) -> Findings:
+    """Checks all task queues of the deployment."""
     named = [(queue, name) for queue in all_queues() for name in task_queues(settings.task_queue_prefix, queue)]
-    backlogs = await asyncio.gather(*(_backlog(client, queue, name) for queue, name in named))
-    each = (_judged(name, backlog, settings) for (_, name), backlog in zip(named, backlogs, strict=True))
+    backlogs = await asyncio.gather(*(_read_backlog(client, queue, name) for queue, name in named))
+    each = (_judge(name, backlog, settings) for (_, name), backlog in zip(named, backlogs, strict=True))
     return reduce(add, each, Findings())
 
 
-async def _backlog(client: Client, queue: str, name: str) -> Backlog:
-    """Both kinds of tasks together, of a queue that holds both."""
+async def _read_backlog(client: Client, queue: str, name: str) -> Backlog:
+    """Reads a queue's backlog, over both kinds of tasks if it has both."""
     kinds = [pollers.ACTIVITY]
     if queue == WORKFLOWS:
         kinds.append(pollers.WORKFLOW)
@@ -58,22 +58,22 @@ async def _of_kind(client: Client, name: str, kind: TaskQueueType.ValueType) -> 
     )
 
 
-def _judged(name: str, backlog: Backlog, settings: Settings) -> Findings:
+def _judge(name: str, backlog: Backlog, settings: Settings) -> Findings:
     code = f"queue_backlog.{name}"
     oldest = backlog.oldest.total_seconds()
     if backlog.tasks <= settings.queue_backlog_limit and (backlog.tasks == 0 or oldest <= settings.queue_age_limit):
         return found([code])
     todo = (
-        "Workers take them, though not fast enough: look at their log, at the rate limits and at the host."
+        "Workers take them, but too slowly: check the workers' log, the rate limits and the host."
         if backlog.polled
-        else "Nobody takes them: no worker has polled this queue lately. Start one."
+        else "No worker has polled this queue recently: start one."
     )
     return found(
         [code],
         Problem(
             code,
             f"{backlog.tasks} tasks wait in the queue {name}",
-            f"The oldest has waited for {oldest:.0f} s. QUEUE_BACKLOG_LIMIT is {settings.queue_backlog_limit}, "
-            f"QUEUE_AGE_LIMIT {settings.queue_age_limit:g} s.\n{todo}\n",
+            f"The oldest has waited for {oldest:.0f} s. QUEUE_BACKLOG_LIMIT is {settings.queue_backlog_limit} tasks, "
+            f"QUEUE_AGE_LIMIT is {settings.queue_age_limit:g} s.\n{todo}\n",
         ),
     )

@@ -1,4 +1,4 @@
-"""The Temporal Schedules: is each there, not paused, and did its last run end well and in time?"""
+"""Checks the Temporal Schedules: that each exists, is not paused, and had its last run end well and in time."""
 
 from __future__ import annotations
 
@@ -28,26 +28,27 @@ _WELL = (
 
 @dataclass(frozen=True)
 class WatchedSchedule:
-    """A Schedule that has to be there. Without `cron` nothing is asked of its runs."""
+    """A Schedule that must exist. Without `cron` its runs are not checked."""
 
     schedule_id: str
     workflow_type: str
     cron: str | None = None
     timezone: str = "UTC"
 
-    def last_meant(self, before: datetime) -> datetime | None:
-        """When a run was last meant to begin, `before` a time."""
+    def last_scheduled(self, before: datetime) -> datetime | None:
+        """Returns the last time `before` this one for which a run was scheduled."""
         if self.cron is None:
             return None
         return next(CronSim(self.cron, before.astimezone(ZoneInfo(self.timezone)), reverse=True)).astimezone(UTC)
 
 
-async def schedule_runs(
+async def look_at_schedule(
     client: Client, watched: WatchedSchedule, late_after: timedelta, now: datetime, pause: Pause | None = None
 ) -> Findings:
-    """`late_after` its time a run must have begun and ended. One started by hand is as good.
+    """Checks a Schedule. A run must have begun and ended within `late_after` its scheduled time; a manual run counts.
 
-    `pause` is the newest pause of the sending: what it has paused is no problem beside it, and no run was missed by it.
+    `pause` is the newest pause of sending. A Schedule that it paused is not another problem, and a run that was
+    scheduled during it does not count as missed.
     """
     name = watched.schedule_id
     missing, paused, late, failed = (f"schedule_{what}.{name}" for what in ("missing", "paused", "late", "failed"))
@@ -58,31 +59,29 @@ async def schedule_runs(
             raise
         return found(
             [paused, late, failed],
-            Problem(
-                missing, f"The Schedule {name} is missing", "Nothing starts its runs. Run `cli.py schedules apply`.\n"
-            ),
+            Problem(missing, f"The Schedule {name} is missing", "It starts no runs. Run `cli.py schedules apply`.\n"),
         )
     return found(
         [missing, paused, late, failed],
-        _paused(paused, name, description, pause),
-        await _late(late, client, watched, description, now - late_after, pause),
-        await _failed(failed, client, watched, description),
+        _find_paused(paused, name, description, pause),
+        await _find_late(late, client, watched, description, now - late_after, pause),
+        await _find_failed(failed, client, watched, description),
     )
 
 
-def _paused(code: str, name: str, description: ScheduleDescription, pause: Pause | None) -> Problem | None:
+def _find_paused(code: str, name: str, description: ScheduleDescription, pause: Pause | None) -> Problem | None:
     state = description.schedule.state
     if not state.paused or (pause is not None and pause.holds and state.note == pause.note):
         return None
     return Problem(
         code,
         f"The Schedule {name} is paused",
-        f"Nothing starts its runs. Its note: {state.note or 'none'}. To go on, unpause it in the Temporal Web UI or by "
+        f"It starts no runs. Its note: {state.note or 'none'}. To unpause it, use the Temporal Web UI or run "
         f"`temporal schedule toggle --unpause --schedule-id {name}`.\n",
     )
 
 
-async def _late(
+async def _find_late(
     code: str,
     client: Client,
     watched: WatchedSchedule,
@@ -90,45 +89,45 @@ async def _late(
     before: datetime,
     pause: Pause | None,
 ) -> Problem | None:
-    meant = watched.last_meant(before)
-    if meant is None or description.schedule.state.paused:
+    scheduled = watched.last_scheduled(before)
+    if scheduled is None or description.schedule.state.paused:
         return None
-    if meant < description.info.created_at:
-        return None  # nothing was meant to run yet
-    if pause is not None and pause.resumed_at is not None and pause.paused_at < meant < pause.resumed_at:
-        return None  # who resumed was told that a missed run is not made up for
-    if await _has_completed(client, watched, f"StartTime >= '{meant.isoformat()}'"):
+    if scheduled < description.info.created_at:
+        return None  # no run was scheduled yet
+    if pause is not None and pause.resumed_at is not None and pause.paused_at < scheduled < pause.resumed_at:
+        return None  # `resume` has told the operator about missed runs
+    if await _has_completed(client, watched, f"StartTime >= '{scheduled.isoformat()}'"):
         return None
     return Problem(
         code,
         f"A run of {watched.schedule_id} is late",
-        f"It was meant for {meant:%Y-%m-%d %H:%M} UTC, and none that began since has ended. Look for it in the "
-        f"Temporal Web UI: does it run still, and do workers take its tasks? {_by_hand(watched)}\n",
+        f"It was scheduled for {scheduled:%Y-%m-%d %H:%M} UTC, and no run since then has completed. Look for it in the "
+        f"Temporal Web UI: check whether it still runs, and whether workers take its tasks. {_by_hand(watched)}\n",
     )
 
 
-async def _failed(
+async def _find_failed(
     code: str, client: Client, watched: WatchedSchedule, description: ScheduleDescription
 ) -> Problem | None:
-    """The newest run of the Schedule's ended badly, and none that began later ended well."""
+    """Finds whether the Schedule's newest run failed, unless a later run completed."""
     actions = [each.action for each in description.info.recent_actions]
     if watched.cron is None or not actions or not isinstance(actions[-1], ScheduleActionExecutionStartWorkflow):
         return None
     workflow_id = actions[-1].workflow_id
     try:
-        # Without a run id: the newest of those that continued as new.
+        # Without a run id this is the newest run, if the workflow continued as new.
         run = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        return None  # so old that the namespace has dropped it
+        return None  # past the namespace's retention
     if run.status is None or run.status in _WELL:
         return None
     if await _has_completed(client, watched, f"StartTime > '{run.start_time.isoformat()}'"):
         return None
     return Problem(
         code,
-        f"The last run of {watched.schedule_id} has not ended well",
+        f"The last run of {watched.schedule_id} failed",
         f"The workflow {workflow_id} is {run.status.name.lower().replace('_', ' ')}. Its history in the Temporal Web "
         f"UI says why. {_by_hand(watched)}\n",
     )
@@ -142,6 +141,4 @@ async def _has_completed(client: Client, watched: WatchedSchedule, began: str) -
 
 
 def _by_hand(watched: WatchedSchedule) -> str:
-    return (
-        f"A run that is started now makes up for it: `temporal schedule trigger --schedule-id {watched.schedule_id}`."
-    )
+    return f"To make up for it, run `temporal schedule trigger --schedule-id {watched.schedule_id}`."

@@ -1,4 +1,4 @@
-"""Pages for people: small, complete in themselves, asking nothing of any other server."""
+"""Renders small pages for people. A page loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-"""Of every answer below a link that is somebody's alone."""
+"""The headers of every answer to a personal link."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Plain text, escaped when it is rendered."""
+    """The plain texts of a page; they are escaped when it is rendered."""
 
     locale: str
     direction: str
     title: str
     paragraphs: list[str]
     button: str | None = None
-    """Of a form that posts to the page's own address; None: there is nothing to press."""
+    """The button of a form that posts to the page's own address; None: no form."""
 
     def response(self, status: int) -> HTMLResponse:
         return HTMLResponse(_TEMPLATE.render(page=self, style=_STYLE), status, HEADERS)

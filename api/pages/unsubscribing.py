@@ -1,4 +1,4 @@
-"""The pages to unsubscribe, in each language: one file in the language's folder."""
+"""The unsubscribe pages, in each language: one file in the language's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "unsubscribe.toml"
 
 @dataclass(frozen=True)
 class _Texts:
-    """`{address}`, `{company}` and `{support}` stand for what they name."""
+    """The texts of one language. `{address}`, `{company}` and `{support}` are replaced."""
 
     question: str
     what: str
@@ -32,17 +32,17 @@ class _Texts:
 
 
 class UnsubscribePages:
-    """What a link in a mail answers. A locale without a language is told in English."""
+    """Builds the pages that an unsubscribe link shows. For an unknown locale they are in English."""
 
     def __init__(self, templates: Path = TEMPLATES) -> None:
         """Reads all languages. Raises `LanguageError` for one whose file lacks something."""
         self._languages = find_languages(templates)
         if DEFAULT_LOCALE not in self._languages:
-            raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is what an unknown locale is told in")
+            raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is the language for unknown locales")
         self._texts = {tag: _read(templates / tag / FILE) for tag in self._languages}
 
     def question(self, locale: str, address: str, company: str | None) -> Page:
-        """Asks whether to unsubscribe; `address` as it may be shown to whoever holds the link."""
+        """Asks whether to unsubscribe. `address` must be masked: anyone with the link sees it."""
         language, texts = self._of(locale)
         paragraphs = [texts.what.format(address=address), texts.others]
         if company is not None:
@@ -50,12 +50,12 @@ class UnsubscribePages:
         return _page(language, texts.question, *paragraphs, button=texts.button)
 
     def done(self, locale: str, address: str, support: str) -> Page:
-        """Says that no more mails will come, and how to get them again."""
+        """Says that no more e-mails will come, and how to get them again."""
         language, texts = self._of(locale)
         return _page(language, texts.done, texts.done_what.format(address=address), texts.again.format(support=support))
 
     def invalid(self, locale: str, support: str) -> Page:
-        """Says that the link opens nothing."""
+        """Says that the link is not valid."""
         language, texts = self._of(locale)
         return _page(language, texts.invalid, texts.invalid_what.format(support=support))
 
@@ -74,7 +74,7 @@ def _page(language: Language, title: str, *paragraphs: str, button: str | None =
 
 
 def _read(file: Path) -> _Texts:
-    """Raises `LanguageError` with one line that names the file and what is wrong in it."""
+    """Reads one language's texts. Raises `LanguageError` with one line that names the file and the error."""
     name = f"templates/{file.parent.name}/{file.name}"
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -93,10 +93,10 @@ def _read(file: Path) -> _Texts:
 
 
 def _check(name: str, text: object) -> None:
-    """Raises `LanguageError` for what no page could show."""
+    """Raises `LanguageError` for a text that no page could show."""
     if not isinstance(text, str) or not text.strip():
-        raise LanguageError(f"{name} must be a text")
+        raise LanguageError(f"{name} must be text and not empty")
     try:
         text.format(**dict.fromkeys(("address", "company", "support"), ""))
     except (LookupError, ValueError, AttributeError):
-        raise LanguageError(f"{name} may name {{address}}, {{company}} and {{support}}, nothing else") from None
+        raise LanguageError(f"{name}: write {{address}}, {{company}} or {{support}}, no other placeholder") from None

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from activities.health.check import is_over
-from activities.health.findings import Findings, Problem, bounded, found
+from activities.health.findings import Findings, Problem, run_probe, found
 
 
 async def test_a_probe_that_raises_is_a_problem_that_tells_its_error_and_no_more() -> None:
     async def raises() -> Findings:
         raise RuntimeError("postgresql://user:secret@host")
 
-    findings = await bounded("unchecked.queues", raises, 60)
+    findings = await run_probe("unchecked.queues", raises, 60)
     [problem] = findings.problems
     assert problem.code == "unchecked.queues"
     assert "RuntimeError" in problem.message
@@ -26,7 +26,7 @@ async def test_a_probe_that_does_not_end_is_a_problem() -> None:
         await asyncio.Event().wait()
         return Findings()
 
-    findings = await bounded("unchecked.host", hangs, 0.01)
+    findings = await run_probe("unchecked.host", hangs, 0.01)
     assert [problem.code for problem in findings.problems] == ["unchecked.host"]
 
 
@@ -34,7 +34,7 @@ async def test_a_probe_that_ends_was_looked_at_after_all() -> None:
     async def looks() -> Findings:
         return found(["paused"])
 
-    assert await bounded("unchecked.host", looks, 60) == Findings(frozenset({"paused", "unchecked.host"}))
+    assert await run_probe("unchecked.host", looks, 60) == Findings(frozenset({"paused", "unchecked.host"}))
 
 
 @pytest.mark.parametrize(

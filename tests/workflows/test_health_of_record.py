@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.health.findings import Findings
-from activities.health.ledger import ledger
+from activities.health.ledger import look_at_ledger
 from db.items import untold
 from settings import Settings
 from tests.support.data import Platform, in_days
@@ -18,7 +18,7 @@ from tests.support.health_scene import HealthScene
 
 async def look(engine: AsyncEngine, settings: Settings) -> Findings:
     async with engine.begin() as connection:
-        return await ledger(connection, settings)
+        return await look_at_ledger(connection, settings)
 
 
 def codes(findings: Findings) -> list[str]:

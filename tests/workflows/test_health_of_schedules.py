@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleHandle
 
 from activities.health.findings import Findings
-from activities.health.schedule_runs import WatchedSchedule, schedule_runs
+from activities.health.schedule_runs import WatchedSchedule, look_at_schedule
 from db.operators.pauses import Pause
 from temporal import schedules
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
@@ -74,7 +74,7 @@ async def test_a_run_that_goes_on_or_has_ended_well_is_none(health: HealthScene)
     await the_schedule(health.scene).trigger()
     workflow_id = await last_run(health.scene)
     watched = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *")
-    assert codes(await schedule_runs(health.scene.client, watched, timedelta(hours=1), datetime.now(UTC))) == []
+    assert codes(await look_at_schedule(health.scene.client, watched, timedelta(hours=1), datetime.now(UTC))) == []
     async with health.worker():
         await health.scene.client.get_workflow_handle(workflow_id).result()
         assert await health.check() is not None
@@ -85,16 +85,16 @@ async def test_a_run_that_is_late_until_one_that_began_since_has_ended(health: H
     scene = health.scene
     nothing_late = timedelta(0)
     async with asyncio.timeout(PATIENCE):  # until the clock has struck once since the Schedule was made
-        while not codes(await schedule_runs(scene.client, EVERY_SECOND, nothing_late, now := datetime.now(UTC))):
+        while not codes(await look_at_schedule(scene.client, EVERY_SECOND, nothing_late, now := datetime.now(UTC))):
             await asyncio.sleep(0.05)
-    assert codes(await schedule_runs(scene.client, EVERY_SECOND, nothing_late, now)) == [
+    assert codes(await look_at_schedule(scene.client, EVERY_SECOND, nothing_late, now)) == [
         f"schedule_late.{SCAN_EXPIRING}"
     ]
-    assert codes(await schedule_runs(scene.client, EVERY_SECOND, timedelta(hours=1), now)) == []
+    assert codes(await look_at_schedule(scene.client, EVERY_SECOND, timedelta(hours=1), now)) == []
     async with health.worker():
         await scene.scan()
     async with asyncio.timeout(PATIENCE):  # what is listed lags behind
-        while codes(await schedule_runs(scene.client, EVERY_SECOND, nothing_late, now)):
+        while codes(await look_at_schedule(scene.client, EVERY_SECOND, nothing_late, now)):
             await asyncio.sleep(0.05)
 
 
@@ -110,10 +110,10 @@ async def test_the_check_finds_a_late_run(health: HealthScene) -> None:
 
 async def test_a_schedule_that_is_paused_is_not_late(health: HealthScene) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not codes(await schedule_runs(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))):
+        while not codes(await look_at_schedule(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))):
             await asyncio.sleep(0.05)
     await the_schedule(health.scene).pause()
-    assert codes(await schedule_runs(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))) == [
+    assert codes(await look_at_schedule(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))) == [
         f"schedule_paused.{SCAN_EXPIRING}"
     ]
 
@@ -145,7 +145,7 @@ async def test_a_run_that_a_pause_of_the_sending_has_skipped_is_not_late(health:
 
 async def test_one_that_was_just_made_is_not_late(health: HealthScene) -> None:
     watched = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *")
-    assert codes(await schedule_runs(health.scene.client, watched, timedelta(0), datetime.now(UTC))) == []
+    assert codes(await look_at_schedule(health.scene.client, watched, timedelta(0), datetime.now(UTC))) == []
 
 
 @pytest.mark.parametrize(
@@ -159,11 +159,11 @@ async def test_one_that_was_just_made_is_not_late(health: HealthScene) -> None:
 )
 def test_when_a_run_was_meant_is_told_on_the_schedules_clock(before: str, meant: str) -> None:
     watched = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *", "Europe/Berlin")
-    assert watched.last_meant(datetime.fromisoformat(before)) == datetime.fromisoformat(meant)
+    assert watched.last_scheduled(datetime.fromisoformat(before)) == datetime.fromisoformat(meant)
 
 
 def test_the_schedules_of_the_settings_are_watched(health: HealthScene) -> None:
-    watched = {each.schedule_id: each for each in schedules.watched(health.scene.settings)}
+    watched = {each.schedule_id: each for each in schedules.watched_schedules(health.scene.settings)}
     assert watched[SCAN_EXPIRING] == WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *", "UTC")
     assert watched[CHECK_HEALTH].cron is None
 
