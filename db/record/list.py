@@ -49,9 +49,7 @@ async def list_flat(
     if wanted.project is not None:
         project = select(Project.id).where(Project.slug == wanted.project)
         page = page.where(Notification.project_id == project.scalar_subquery())
-    statement: Select[Any] = (
-        select(_ALL_COLUMNS).select_from(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
-    )
+    statement = select(_ALL_COLUMNS).select_from(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
     rows: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
     return rows
 
