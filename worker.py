@@ -28,7 +28,7 @@ from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from activities.send import send_activity
-from channels.configured import configured_channels, new_renderer, require_a_channel, scrub
+from channels.configured import configured_channels, new_renderer, require_a_channel, scrub, send_options
 from channels.registry import all_queues, find_channel
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
@@ -111,7 +111,7 @@ async def build_workers(
     Raises `LanguageError` for templates that lack something.
     """
     renderer = new_renderer(settings)
-    alerts = Alerts(engine, settings, partial(start_and_mark, client, settings, engine))
+    alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
     workers: list[Worker] = []
 
     def serve(queue: str, activities: list[Any], workflows: Sequence[type] = ()) -> None:
@@ -156,7 +156,7 @@ async def _health_activities(
     """Those of the health check, with connections of their own: it must not wait for those that it looks after."""
     engine = create_engine(settings, "health", pooled=False)
     stack.push_async_callback(engine.dispose)
-    alerts = Alerts(engine, settings, partial(start_and_mark, client, settings, engine))
+    alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
     senders = {
         channel.name: await stack.enter_async_context(channel.open(settings, renderer, HEALTH_CONNECTIONS))
         for channel in configured_channels(settings)

@@ -104,6 +104,8 @@ class Channel(ABC):
     """
 
     plan: ClassVar[Plan]
+    name: ClassVar[str]
+    """The plan's."""
     words: ClassVar[Words]
     needs: ClassVar[str]
     """The setting that configures it."""
@@ -114,9 +116,9 @@ class Channel(ABC):
     below `texts/templates`. Without any it takes the text that all channels share."""
     scrubbed: ClassVar[Sequence[ScrubPattern]] = ()
 
-    @property
-    def name(self) -> str:
-        return self.plan.name
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.plan.name
 
     @abstractmethod
     def is_configured(self, settings: Settings) -> bool:
