@@ -32,7 +32,7 @@ class Plan:
     name: str
     """Stands in rows, payloads, the task queue's and the activity's name. Never changes."""
     message: str
-    """What one message is called, such as "E-mail" or "Telegram message"."""
+    """What one message is called, such as "E-mail" or "Text message"."""
     implementation: str
     """Where the `Channel` is: `module:attribute`. Loaded only where I/O is allowed."""
     options: ChannelOptions

@@ -68,8 +68,10 @@ SAMPLE = Claim(
     project_slug="old-harbour-walk",
     contents=["Ferry <animated>", "Ships of 1890", "The lighthouse keeper & his dog"],
 )
-ALERT_SUBJECT = "Telegram is refused: telegram_unauthorized"
-ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNo notification has failed: all of them wait."
+ALERT_SUBJECT = "E-mail is refused: smtp_auth_535"
+ALERT_MESSAGE = (
+    "The mail server refuses this installation's credentials.\n\nNo notification has failed: all of them wait."
+)
 
 
 def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
