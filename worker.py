@@ -133,7 +133,8 @@ async def build_workers(
             )
 
     for channel in filter(None, map(find_channel, queues)):
-        sender = await stack.enter_async_context(channel.open(settings, renderer, settings.worker_concurrency))
+        at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
+        sender = await stack.enter_async_context(channel.open(settings, renderer, at_a_time))
         attempts = DeliveryAttempts(engine, settings, alerts, channel, sender)
         serve(channel.name, [send_activity(channel.plan, attempts)])
     if WORKFLOWS in queues:

@@ -118,6 +118,8 @@ async def preview(
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
+        if FILES[part] not in parts:
+            raise SettingsError(f"--part: a text for {channel} has no part {part}, only {', '.join(parts)}")
         parts = {FILES[part]: parts[FILES[part]]}
     if output is not None:
         _write(parts, output, as_json)

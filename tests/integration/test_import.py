@@ -31,8 +31,10 @@ async def test_the_three_files_become_rows_that_belong_together(run_import: Impo
     report = await run_import()
     assert report.files == {name + ".csv": FileReport(new=1) for name in KINDS}
     assert (report.bad, report.loaded, report.missing) == (0, True, [])
-    assert await run_import.rows("companies", "slug, name, contact_email, telegram_chat_id, timezone") == [
-        ("acme", "Acme", "owner@acme.example", 1000, "Europe/Oslo")
+    assert await run_import.rows("companies", "slug, name, timezone") == [("acme", "Acme", "Europe/Oslo")]
+    assert await run_import.rows("contacts", "channel, address, address_key, enabled, source", "id") == [
+        ("email", "owner@acme.example", "owner@acme.example", True, "import"),
+        ("telegram", "1000", "1000", True, "import"),
     ]
     assert await run_import.rows(
         "projects", "slug, status, expires_at, subscription_type, notify_before_expiry_days, tags, metadata"
@@ -65,7 +67,8 @@ async def test_a_changed_line_updates_its_row_and_no_other(run_import: Import) -
         "companies.csv": FileReport(changed=1, unchanged=1),
         "projects.csv": FileReport(changed=1),
     }
-    assert await run_import.rows("companies", "name, contact_email") == [("Acme & Co", None), ("B", None)]
+    assert await run_import.rows("companies", "name") == [("Acme & Co",), ("B",)]
+    assert await run_import.rows("contacts", "channel, address", "id") == [("email", None), ("telegram", None)] * 2
     assert await run_import.rows("projects", "expires_at") == [(datetime(2027, 12, 1, tzinfo=UTC),)]
 
 
@@ -84,7 +87,7 @@ async def test_empty_fields_take_the_tables_defaults(run_import: Import, platfor
     run_import.write(companies="x,X,,,,,,", projects=f"x,x,X,,,{NOW.isoformat()},,,,,", ar_contents="x,x,X,,")
     assert (await run_import()).bad == 0
     for table, columns in {
-        "companies": "contact_email, telegram_chat_id, locale, timezone, email_enabled, telegram_enabled",
+        "companies": "locale, timezone",
         "projects": "status, starts_at, expires_at, auto_renew, subscription_type, notify_before_expiry_days, tags,"
         " metadata, last_notification_sent_at",
         "ar_contents": "is_active, expires_at",

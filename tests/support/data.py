@@ -112,6 +112,14 @@ class Platform:
         async with self.engine.begin() as connection:
             await connection.execute(text(statement), parameters)
 
+    async def correct_address(self, channel: str, address: str | None) -> None:
+        """Every contact on the channel has this address from now on."""
+        await self.execute(
+            "UPDATE contacts SET address = :address, address_key = lower(:address) WHERE channel = :channel",
+            channel=channel,
+            address=address,
+        )
+
     async def scalar(self, statement: str, **parameters: Any) -> Any:
         async with self.engine.connect() as connection:
             return await connection.scalar(text(statement), parameters)
