@@ -16,7 +16,6 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWor
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.keys import NotificationType
-from contracts.queues import Channel
 from db.record.claim import claim_delivery
 from db.record.open import AddressedNotification, open_addressed, withdraw
 from local.embedded.postgres import EmbeddedPostgres
@@ -325,10 +324,13 @@ async def test_a_caller_that_goes_away_leaves_no_test_half_started(
 
 async def new_test(engine: AsyncEngine) -> int:
     test = AddressedNotification(
-        NotificationType.TEST, "test.1", datetime.now(UTC) + timedelta(minutes=1), email=EMAIL, chat=None
+        notification_type=NotificationType.TEST,
+        dedupe_key="test.1",
+        give_up_at=datetime.now(UTC) + timedelta(minutes=1),
+        recipients={"email": EMAIL},
     )
     async with engine.begin() as connection:
-        return await open_addressed(connection, test)
+        return (await open_addressed(connection, test)).notification_id
 
 
 async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, platform: Platform) -> None:
@@ -337,7 +339,8 @@ async def test_a_claim_that_is_being_made_is_not_withdrawn(engine: AsyncEngine, 
         claim = await claim_delivery(
             claiming,
             notification_id,
-            Channel.EMAIL,
+            "email",
+            delivery_id=None,
             run_id="run",
             attempt=1,
             configured=True,
