@@ -1,9 +1,9 @@
 # One image for the worker, the API and the commands; docker-compose.yml says which runs where.
-# The tag is of the Python that the tests run on.
+# The tests run on this version of Python.
 FROM python:3.11.15-slim-trixie AS packages
 
 COPY requirements/app.txt /requirements.txt
-# --without-pip: the environment is all that goes into the image, and nothing installs there.
+# --without-pip: the image gets only the environment, and nothing is installed there later.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check --only-binary :all: \
         --require-hashes -r /requirements.txt
@@ -33,7 +33,7 @@ COPY texts texts
 COPY workflows workflows
 COPY deploy/__init__.py deploy/check_worker.py deploy/
 COPY cli.py settings.py worker.py ./
-# The processes may not write here, and the health check starts one every half minute.
+# The processes cannot write bytecode here, and the health check starts one every half minute.
 RUN python -m compileall -q .
 
 USER app

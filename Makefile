@@ -1,5 +1,5 @@
-# `make` lists the targets. All but `lock` and `clean` need only Python 3.11 or newer and the package index; `test` needs
-# Temporal's test server too, which the Temporal SDK downloads, or else Java and Maven bring.
+# `make` lists the targets. They need Python 3.11 or newer and the package index. `test` also needs Temporal's test
+# server: the Temporal SDK downloads it, or Java and Maven get it.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,28 +17,28 @@ help: ## List the targets
 .PHONY: env
 env: $(ENV) ## Make the environment in .venv (PYTHON=python3.12 to choose the interpreter)
 
-# --clear: an environment of another interpreter, or one half made, cannot be mended.
+# --clear: an environment of another interpreter or an unfinished one cannot be repaired.
 $(ENV): requirements/dev.txt
 	@command -v $(PYTHON) >/dev/null || { \
-		echo "There is no $(PYTHON): install Python 3.11 or newer, or name one: make env PYTHON=python3.12" >&2; \
+		echo "$(PYTHON) not found: install Python 3.11 or newer, or name it: make env PYTHON=python3.12" >&2; \
 		exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed: make env PYTHON=python3.12" >&2; \
+		echo "$$($(PYTHON) --version) is too old. Use Python 3.11 or newer: make env PYTHON=python3.12" >&2; \
 		exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) has no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; \
+		echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
 		exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .PHONY: lock
-lock: $(ENV) ## Lock requirements/*.in to *.txt (UPGRADE=1 to take the newest versions)
+lock: $(ENV) ## Lock requirements/*.in to *.txt (UPGRADE=1 for the newest versions)
 	$(COMPILE) requirements/app.in --output-file requirements/app.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 
 .PHONY: format
-format: $(ENV) ## Format the code and mend what ruff can mend
+format: $(ENV) ## Format the code and fix what ruff can fix
 	$(PY) -m ruff check --fix --exit-zero --quiet .
 	$(PY) -m ruff format .
 
@@ -51,7 +51,7 @@ lint: $(ENV) ## Check style and format
 types: $(ENV) ## Check types
 	$(PY) -m mypy .
 
-# Three at a time, each with servers of its own: most of a test's time is waiting.
+# Three processes, each with its own servers: most of a test's time is waiting.
 JOBS ?= 3
 
 .PHONY: test
@@ -59,7 +59,7 @@ test: $(ENV) lint types ## Check style and types, then run all tests but the bro
 	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/faults tests/replay
 
 .PHONY: test-faults
-test-faults: $(ENV) ## Run the faults alone and print what came of each (part of `make test`)
+test-faults: $(ENV) ## Run only the fault tests and print each result (part of `make test`)
 	$(PY) -m tests -n $(JOBS) --dist worksteal --faults-line tests/faults
 
 .PHONY: test-browser
@@ -75,7 +75,7 @@ demo: $(ENV) ## Run everything on this machine (ONCE=1 to end after one scan, DA
 	$(PY) -m local.demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")
 
 .PHONY: demo-clean
-demo-clean: $(ENV) ## Forget what the demo has stored
+demo-clean: $(ENV) ## Remove the demo's data
 	@$(PY) -m local.embedded.locks .demo
 	rm -rf .demo
 

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from channels.registry import names
 from commands import (
     bounces,
     deactivating,
@@ -23,15 +24,15 @@ from commands import (
     renewing,
     scanning,
     servers,
+    untold,
     upkeep,
 )
 from commands.running import FAILED, OK, run
-from contracts.keys import NotificationType
-from contracts.queues import Channel
-from contracts.sending import DeliveryStatus, NotificationStatus
-from csv_import.fields import parse_time
+from contracts.keys import NotificationType, is_about_an_item
+from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStatus
 from db.record.list import NotificationFilter
 from runtime import leaving
+from runtime.times import parse_time
 
 app = typer.Typer(
     help=__doc__,
@@ -49,6 +50,15 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows to show, the 
 
 MAX_ID = 2**63 - 1
 
+
+def _channel(name: str) -> str:
+    if name not in names():
+        raise typer.BadParameter(f"{name!r} is not a channel: choose from {', '.join(names())}")
+    return name
+
+
+OneChannel = typer.Option(parser=_channel, metavar="|".join(names()))
+
 YEARS = range(1970, 3000)
 """What a dry run can be asked about."""
 
@@ -65,9 +75,15 @@ def _moment(text: str) -> datetime:
 
 
 @app.command()
-def migrate(as_json: Json = False) -> None:
+def migrate(
+    down_to: Annotated[
+        str | None,
+        typer.Option(metavar="REVISION", help="Go back to this revision, such as 0003, for an older release."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Bring the database to the newest revision."""
-    run(upkeep.migrate(as_json=as_json))
+    run(upkeep.migrate(down_to, as_json=as_json))
 
 
 @app.command("import")
@@ -101,7 +117,7 @@ def scan(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the scan has ended.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The scan goes on."),
+        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The scan keeps running."),
     ] = None,
     only_show: Annotated[bool, typer.Option("--dry-run", help="Show who would be told what; send nothing.")] = False,
     at: Annotated[
@@ -113,7 +129,7 @@ def scan(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Scan for what is about to end, now. A scan by hand that still runs is joined."""
+    """Scan for what is about to end, now. If a manual scan is already running, this follows it."""
     if only_show and wait:
         raise typer.BadParameter("--dry-run starts nothing to --wait for")
     if timeout is not None and not wait:
@@ -123,7 +139,7 @@ def scan(
     if allow_many and only_show:
         raise typer.BadParameter("--dry-run opens nothing: it shows all, however many")
     if only_show:
-        run(dry_run.dry_run(at, as_json=as_json))
+        run(dry_run.scan(at, as_json=as_json))
     run(scanning.scan(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
 
 
@@ -144,7 +160,7 @@ def notifications(
 @app.command()
 def deliveries(
     status: Annotated[DeliveryStatus | None, typer.Option()] = None,
-    channel: Annotated[Channel | None, typer.Option()] = None,
+    channel: Annotated[str | None, OneChannel] = None,
     notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID", min=1, max=MAX_ID)] = None,
     limit: Limit = 50,
     as_json: Json = False,
@@ -199,16 +215,14 @@ def resend(delivery_id: DeliveryId, why: Why, by: Operator, as_json: Json = Fals
 
 
 @app.command()
-def suppressions(
-    channel: Annotated[Channel | None, typer.Option()] = None, limit: Limit = 50, as_json: Json = False
-) -> None:
+def suppressions(channel: Annotated[str | None, OneChannel] = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the addresses and chats that are used no more: gone, as their provider said, or unsubscribed."""
     run(interventions.list_suppressions(channel, limit, as_json=as_json))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # a group's id begins with a dash
 def unsuppress(
-    channel: Annotated[Channel, typer.Argument()],
+    channel: Annotated[str, typer.Argument(parser=_channel, metavar="|".join(names()))],
     address: Annotated[str, typer.Argument(help="The address or chat id, as `suppressions` shows it.")],
     why: Why,
     by: Operator,
@@ -222,7 +236,7 @@ def unsuppress(
 def show_preview(
     notification_type: Annotated[NotificationType, typer.Option("--type")],
     locale: Annotated[str, typer.Option(metavar="LOCALE", help="A company's locale, such as ru or ru-RU.")] = "en",
-    channel: Annotated[Channel, typer.Option()] = Channel.EMAIL,
+    channel: Annotated[str, OneChannel] = ALWAYS_DELIVERED[0],
     item: Annotated[preview.Item, typer.Option(help="What ends, or has ended.")] = preview.Item.PROJECT,
     part: Annotated[preview.Part | None, typer.Option(help="Only this part of the e-mail.")] = None,
     output: Annotated[
@@ -231,9 +245,7 @@ def show_preview(
     as_json: Json = False,
 ) -> None:
     """Show a text with sample data, as a company would get it. Nothing is sent; no server is needed."""
-    if part is not None and channel is not Channel.EMAIL:
-        raise typer.BadParameter("--part goes with --channel email only: a Telegram message has one part")
-    if item is preview.Item.CONTENT and notification_type not in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+    if item is preview.Item.CONTENT and not is_about_an_item(notification_type):
         raise typer.BadParameter("--item content goes with --type expiring and expired only")
     run(preview.preview(notification_type, locale, channel, item, part, output, as_json=as_json))
 
@@ -255,7 +267,7 @@ def read_bounces(
 
 @app.command()
 def pause(why: Why, by: Operator, as_json: Json = False) -> None:
-    """Stop the sending to companies, the scan and the switching off. Tests and alerts still go."""
+    """Stop the sending to companies, the scan and the deactivation. Tests and alerts still go."""
     run(pausing.pause(by, why, as_json=as_json))
 
 
@@ -270,17 +282,19 @@ def deactivate(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the deactivation has ended.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="With --wait: fail after this time. The deactivation goes on."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="With --wait: fail after this time. The deactivation keeps running."
+        ),
     ] = None,
     only_show: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be switched off; change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be deactivated; change nothing.")
     ] = False,
     allow_many: Annotated[
-        bool, typer.Option("--allow-many", help="Switch off even more than SCAN_MAX_NOTICES.")
+        bool, typer.Option("--allow-many", help="Deactivate even more than SCAN_MAX_NOTICES.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Switch off what has ended, now. A deactivation by hand that still runs is joined."""
+    """Deactivate what has ended, now. If a manual deactivation is already running, this follows it."""
     if only_show and wait:
         raise typer.BadParameter("--dry-run starts nothing to --wait for")
     if timeout is not None and not wait:
@@ -288,7 +302,7 @@ def deactivate(
     if allow_many and only_show:
         raise typer.BadParameter("--dry-run switches nothing off: it shows all, however many")
     if only_show:
-        run(deactivating.dry_run(as_json=as_json))
+        run(dry_run.deactivate(as_json=as_json))
     run(deactivating.deactivate(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
 
 
@@ -303,7 +317,8 @@ def renew(
     why: Why = "renewed",
     as_json: Json = False,
 ) -> None:
-    """Renew a project. What was switched off at its end comes back, and what is still to tell of it is skipped."""
+    """Renew a project. What was deactivated at its end comes back; notifications of the old end that still wait are
+    skipped."""
     if until <= datetime.now(UTC):
         raise typer.BadParameter(f"--until {until:%Y-%m-%d %H:%M:%S} UTC is not in the future")
     run(renewing.renew(slug, until, by, why, as_json=as_json))
@@ -334,15 +349,15 @@ def problems(as_json: Json = False) -> None:
     run(health.problems(as_json=as_json))
 
 
-@app.command()
-def untold(
+@app.command("untold")
+def list_untold(
     within: Annotated[
         timedelta, typer.Option(parser=_duration, metavar="DURATION", help="How soon it ends: 3d, 12h, 30m.")
     ] = "3d",  # type: ignore[assignment] # parsed as if it had been given
     as_json: Json = False,
 ) -> None:
     """List what ends soon, or has ended and is still on, and of whose end nobody was told, with the reasons."""
-    run(health.list_untold(within, as_json=as_json))
+    run(untold.list_untold(within, as_json=as_json))
 
 
 @app.command("servers")

@@ -30,8 +30,6 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contracts.sending import SendOptions
-
 
 class SettingsError(Exception):
     """A setting is wrong or missing. The message is one line that names it and says what to do."""
@@ -333,30 +331,6 @@ class Settings(BaseSettings):
         if self.smtp_from_email is None:
             raise SettingsError("SMTP_FROM_EMAIL: needed to send e-mail")
         return self.smtp_from_email
-
-    @property
-    def email_configured(self) -> bool:
-        return self.smtp_host is not None
-
-    @property
-    def telegram_configured(self) -> bool:
-        return self.telegram_bot_token is not None or self.telegram_bot_token_file is not None
-
-    def require_a_channel(self) -> None:
-        """Raises `SettingsError` with no channel configured: every notice would end as skipped."""
-        if not (self.email_configured or self.telegram_configured):
-            raise SettingsError("SMTP_HOST or TELEGRAM_BOT_TOKEN: needed, or nobody could be told anything")
-
-    def send_options(self) -> SendOptions:
-        """The part that travels in workflow inputs."""
-        return SendOptions(
-            queue_prefix=self.task_queue_prefix,
-            email_retry_initial=self.email_retry_initial,
-            telegram_retry_initial=self.telegram_retry_initial,
-            email_attempt_timeout=self.email_attempt_timeout,
-            telegram_attempt_timeout=self.telegram_attempt_timeout,
-            api_url=self.api_url.rstrip("/"),
-        )
 
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import httpx
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,17 +19,18 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
 from activities.alerts import Alerts
+from activities.attempt import DeliveryAttempts
 from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
-from activities.email import EmailActivities
 from activities.health.check import HealthActivities
 from activities.health.outage import OutageActivities
 from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
-from activities.telegram import TelegramActivities
-from channels.telegram import bot_api
-from contracts.queues import TaskQueue, task_queues
+from activities.send import send_activity
+from channels.configured import configured_channels, new_renderer, require_a_channel, scrub, send_options
+from channels.registry import all_queues, find_channel
+from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
 from runtime import leaving, signals
 from runtime.logs import configure_logging
@@ -36,7 +38,7 @@ from settings import Settings, SettingsError
 from temporal import rate_limits, schedules
 from temporal.client import connect, register_search_attributes
 from temporal.runners import UNSANDBOXED
-from temporal.start import start_notification
+from temporal.start import start_and_mark
 from texts.languages import LanguageError
 from texts.renderer import Renderer
 from workflows.check_health import CheckHealthWorkflow
@@ -47,7 +49,9 @@ from workflows.start_held import StartHeldWorkflow
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
 HEALTH_CONNECTIONS = 10
-WORKFLOWS: list[type] = [
+HTTP_TIMEOUT = 30.0
+"""Seconds for each step of a call to the API or the watch outside; the probe bounds the whole."""
+WORKFLOW_TYPES: list[type] = [
     CheckHealthWorkflow,
     DeactivateExpiredWorkflow,
     ScanExpiringWorkflow,
@@ -61,7 +65,7 @@ log = structlog.get_logger(__name__)
 async def run_worker(
     settings: Settings,
     client: Client,
-    queues: Sequence[TaskQueue],
+    queues: Sequence[str],
     stop: asyncio.Event,
     runner: WorkflowRunner = UNSANDBOXED,
 ) -> None:
@@ -69,14 +73,14 @@ async def run_worker(
 
     Raises `SettingsError` where nothing could be sent at all.
     """
-    settings.require_a_channel()
+    require_a_channel(settings)
     async with AsyncExitStack() as stack:
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
         await rate_limits.apply(client, settings, queues)
         workers = await build_workers(settings, client, engine, queues, stack, runner)
         async with _running(workers):
-            log.info("worker_ready", queues=[queue.value for queue in queues], namespace=client.namespace)
+            log.info("worker_ready", queues=list(queues), namespace=client.namespace)
             await stop.wait()
             log.info("worker_stopping")
     log.info("worker_stopped")
@@ -98,16 +102,19 @@ async def build_workers(
     settings: Settings,
     client: Client,
     engine: AsyncEngine,
-    queues: Sequence[TaskQueue],
+    queues: Sequence[str],
     stack: AsyncExitStack,
     runner: WorkflowRunner,
 ) -> list[Worker]:
-    """A worker for each task queue; a channel has a second one for what is urgent, with the same activities."""
-    renderer = Renderer(settings.renew_url_template, settings.support_email)
-    alerts = Alerts(engine, settings, partial(start_notification, client, settings))
+    """A worker for each task queue; a channel has a second one for what is urgent, with the same activities.
+
+    Raises `LanguageError` for templates that lack something.
+    """
+    renderer = new_renderer(settings)
+    alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
     workers: list[Worker] = []
 
-    def serve(queue: TaskQueue, activities: list[Any], workflows: Sequence[type] = ()) -> None:
+    def serve(queue: str, activities: list[Any], workflows: Sequence[type] = ()) -> None:
         for name in task_queues(settings.task_queue_prefix, queue):
             workers.append(
                 Worker(
@@ -125,39 +132,38 @@ async def build_workers(
                 )
             )
 
-    for queue in queues:
-        match queue:
-            case TaskQueue.WORKFLOWS:
-                due_items = DueItemActivities(engine, settings, alerts)
-                recovery = RecoveryActivities(engine, client)
-                outcomes = OutcomeActivities(engine)
-                database = [
-                    due_items.open_due_notifications,
-                    due_items.take_startable,
-                    DeactivationActivities(engine, settings, alerts).deactivate_ended,
-                    recovery.recover_lost,
-                    outcomes.record_outcome,
-                ]
-                health = await _health_activities(settings, client, stack)
-                serve(queue, [*database, *health], WORKFLOWS)
-            case TaskQueue.EMAIL:
-                email = EmailActivities(engine, settings, renderer, alerts)
-                stack.push_async_callback(email.close)
-                serve(queue, [email.send_email])
-            case TaskQueue.TELEGRAM:
-                http = await stack.enter_async_context(bot_api.new_client(settings.worker_concurrency))
-                serve(queue, [TelegramActivities(engine, settings, renderer, http, alerts).send_telegram])
+    for channel in filter(None, map(find_channel, queues)):
+        sender = await stack.enter_async_context(channel.open(settings, renderer, settings.worker_concurrency))
+        attempts = DeliveryAttempts(engine, settings, alerts, channel, sender)
+        serve(channel.name, [send_activity(channel.plan, attempts)])
+    if WORKFLOWS in queues:
+        due_items = DueItemActivities(engine, settings, alerts)
+        database = [
+            due_items.open_due_notifications,
+            due_items.take_startable,
+            DeactivationActivities(engine, settings, alerts).deactivate_ended,
+            RecoveryActivities(engine, client).recover_lost,
+            OutcomeActivities(engine).record_outcome,
+        ]
+        health = await _health_activities(settings, client, renderer, stack)
+        serve(WORKFLOWS, [*database, *health], WORKFLOW_TYPES)
     return workers
 
 
-async def _health_activities(settings: Settings, client: Client, stack: AsyncExitStack) -> list[Any]:
+async def _health_activities(
+    settings: Settings, client: Client, renderer: Renderer, stack: AsyncExitStack
+) -> list[Any]:
     """Those of the health check, with connections of their own: it must not wait for those that it looks after."""
     engine = create_engine(settings, "health", pooled=False)
     stack.push_async_callback(engine.dispose)
-    alerts = Alerts(engine, settings, partial(start_notification, client, settings))
-    http = await stack.enter_async_context(bot_api.new_client(HEALTH_CONNECTIONS))
-    check = HealthActivities(engine, settings, client, http, alerts, schedules.watched(settings))
-    outage = OutageActivities(settings, http, alerts)
+    alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
+    senders = {
+        channel.name: await stack.enter_async_context(channel.open(settings, renderer, HEALTH_CONNECTIONS))
+        for channel in configured_channels(settings)
+    }
+    http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
+    check = HealthActivities(engine, settings, client, http, senders, alerts, schedules.watched(settings))
+    outage = OutageActivities(settings, senders, alerts)
     return [check.check_health, check.ping, outage.alert_directly, outage.record_outage]
 
 
@@ -168,15 +174,15 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--queues",
         type=_queues,
-        default=list(TaskQueue),
-        help="comma-separated: " + ",".join(TaskQueue) + " (default: all)",
+        default=all_queues(),
+        help=f"comma-separated: {','.join(all_queues())} (default: all)",
     )
     options = parser.parse_args(arguments)
     stop = signals.stop_on_signals()
     try:
         settings = Settings.load()
-        configure_logging(settings.log_format, settings.log_level)
-        settings.require_a_channel()
+        configure_logging(settings.log_format, settings.log_level, scrub)
+        require_a_channel(settings)
         settings.database()
     except SettingsError as error:
         sys.stderr.write(f"worker: {error}\n")
@@ -196,11 +202,12 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _queues(value: str) -> list[TaskQueue]:
-    try:
-        return [TaskQueue(name.strip()) for name in value.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; there are {', '.join(TaskQueue)}") from None
+def _queues(value: str) -> list[str]:
+    queues = [name.strip() for name in value.split(",")]
+    for name in queues:
+        if name not in all_queues():
+            raise argparse.ArgumentTypeError(f"{name!r} is not a task queue: choose from {', '.join(all_queues())}")
+    return queues
 
 
 async def _check_database(settings: Settings) -> None:

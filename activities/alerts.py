@@ -1,4 +1,4 @@
-"""Telling the operators of a problem: once, now and then while it lasts, and once when it is over."""
+"""Alerting the operators of a problem: once, again while it lasts, and once when it is over."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from contracts.keys import NotificationType, give_up_at, key_of_alert
-from contracts.queues import Channel
-from contracts.sending import StartableNotification
+from activities.opening import NewAddressed, open_to_recipients
+from channels.base import Channel
+from channels.configured import admin_recipients, deliveries_to_send
+from contracts.keys import NotificationType, key_of_alert
+from contracts.scanning import StartableNotification
 from db.engine import autocommit
 from db.operators import problems
-from db.record import startable
-from db.record.open import AddressedNotification, open_addressed
 from settings import Settings
-from temporal.rate_limits import chat_fairness
 
 StartNotification = Callable[[StartableNotification], Awaitable[None]]
+"""Starts the workflow of a notification that was opened, and records that it has one."""
 
 UNHEARD_FOR = timedelta(days=1)
-"""Beyond ALERT_COOLDOWN. What is not raised again for so long leaves the list of what lasts, without a word."""
+"""Beyond ALERT_COOLDOWN. What is not raised again for so long leaves the list of problems, without a word."""
 
 _OPERATOR_FAULT = """\
-{channel} refuses this installation's credentials or settings: {reason}.
+{provider} refuses this installation's credentials or settings: {reason}.
 
-Nobody's notice has failed: all of them wait, and are tried again every {minutes:g} minutes. Mend the setting that
+No notification has failed: all of them wait, and are tried again every {minutes:g} minutes. Correct the setting that
 docs/provider-answers.md names for this answer. A secret in a file is read again at the next attempt; after a change of
 the environment restart the worker.
 """
@@ -39,9 +38,9 @@ log = structlog.get_logger(__name__)
 
 
 class Alerts:
-    """Opens alerts, as notifications in the same record as every notice, and starts their workflows.
+    """Opens alerts, as notifications in the same record as all others, and starts their workflows.
 
-    `alert` and `over` log what goes wrong and fail nothing else. The others, for who has to know, raise
+    `alert` and `withdraw` log what goes wrong and fail nothing else. The others, for callers that must know, raise
     `SQLAlchemyError` and `OSError` with the database away, and ValueError if its secret cannot be read.
     """
 
@@ -50,122 +49,111 @@ class Alerts:
         self._settings = settings
         self._start = start
 
-    async def operator_fault(self, channel: Channel, reason: str) -> None:
+    async def alert_operator_fault(self, channel: Channel, reason: str) -> None:
         """A provider refuses our credentials or settings."""
-        await self.alert(reason, *operator_fault_text(self._settings, channel, reason))
+        await self.alert(reason, *operator_fault_text(self._settings, channel, reason), channel.name)
 
-    async def alert(self, problem: str, subject: str, message: str) -> None:
-        """There is a `problem`, by its stable code. Alerts the admin chat and address, unless that was done within
-        ALERT_COOLDOWN."""
+    async def alert(self, problem: str, subject: str, message: str, channel: str | None = None) -> None:
+        """Raises a `problem`, by its stable code: alerts the admins, unless that was done within ALERT_COOLDOWN.
+
+        `channel` is the name of the one that the problem is about.
+        """
         with _logged(problem):
-            await self.raise_problem(problem, subject, message)
+            await self.raise_problem(problem, subject, message, channel)
 
-    async def over(self, problem: str) -> None:
-        """There is no such `problem` any more. Says so, if it was alerted before."""
+    async def withdraw(self, problem: str) -> None:
+        """Ends a `problem`, and says so if it was alerted before."""
         with _logged(problem):
             await self.end_problem(problem)
 
-    async def raise_problem(self, problem: str, subject: str, message: str) -> bool:
+    async def raise_problem(self, problem: str, subject: str, message: str, channel: str | None = None) -> bool:
         """As `alert`. Whether an alert was opened."""
         cooldown = timedelta(seconds=self._settings.alert_cooldown)
         async with autocommit(self._engine).connect() as connection:
             if await problems.was_alerted(connection, problem, cooldown):
                 return False
         async with self._engine.begin() as connection:
-            raised = await problems.raise_problem(connection, problem, subject, cooldown)
+            raised = await problems.raise_problem(connection, problem, subject, cooldown, channel)
             if raised is None:
                 return False
             if raised.again:
                 subject = f"Still: {subject}"
-                message = f"{message.rstrip()}\n\nIt lasts since {raised.since:%Y-%m-%d %H:%M} UTC.\n"
-            alert = self._notification(problem, problem, datetime.now(UTC), subject, message)
-            opened = await self._open(connection, alert)
-        log.error("admin_alerted", problem=problem, alert_id=opened.notification_id, again=raised.again)
-        await self._started(opened)
+                message = f"{message.rstrip()}\n\nOngoing since {raised.since:%Y-%m-%d %H:%M} UTC.\n"
+            alert = await self._open(connection, problem, problem, datetime.now(UTC), subject, message)
+        log.error("admin_alerted", problem=problem, alert_id=alert.notification_id, again=raised.again)
+        await self._start_or_leave(alert)
         return True
 
     async def end_problem(self, problem: str) -> bool:
-        """As `over`. Whether an alert was opened."""
+        """As `withdraw`. Whether an alert was opened."""
         now = datetime.now(UTC)
         async with self._engine.begin() as connection:
             ended = await problems.end_problem(connection, problem)
             if ended is None:
                 return False
-            opened = await self._open(connection, self._over(problem, ended.subject, ended.since, now))
-        log.warning("problem_over", problem=problem, alert_id=opened.notification_id)
-        await self._started(opened)
+            alert = await self._open_over(connection, problem, ended.subject, ended.since, now)
+        log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
+        await self._start_or_leave(alert)
         return True
 
     async def end_unrecorded(self, problem: str, subject: str, since: datetime, until: datetime) -> None:
-        """A problem is over that could not be written down. May run twice: `until` makes it one alert."""
+        """Says that a problem is over that could not be recorded. May run twice: `until` makes it one alert."""
         try:
             async with self._engine.begin() as connection:
-                opened = await self._open(connection, self._over(problem, subject, since, until))
+                alert = await self._open_over(connection, problem, subject, since, until)
         except IntegrityError:  # opened before; where its workflow is missing, the next check starts it
             return
-        log.warning("problem_over", problem=problem, alert_id=opened.notification_id)
-        await self._started(opened)
+        log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
+        await self._start_or_leave(alert)
 
     async def start_unstarted(self) -> None:
         """Starts the workflows of alerts that could not be started when they were opened."""
         async with autocommit(self._engine).connect() as connection:
             unstarted = await problems.find_unstarted(connection)
+        to_send = deliveries_to_send(self._settings)
         for each in unstarted:
-            await self._started(self._startable(each.notification_id, each.workflow_id, each.give_up_at, each.chat))
+            alert = StartableNotification(
+                notification_id=each.notification_id,
+                notification_type=NotificationType.ALERT,
+                workflow_id=each.workflow_id,
+                give_up_at=each.give_up_at,
+                deliveries=to_send(None, each.deliveries),
+            )
+            await self._start_or_leave(alert)
 
-    def _over(self, problem: str, subject: str, since: datetime, until: datetime) -> AddressedNotification:
-        message = f"It is over. It lasted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC.\n"
-        return self._notification(f"{problem}.over", problem, until, f"Over: {subject}", message)
+    async def _open_over(
+        self, connection: AsyncConnection, problem: str, subject: str, since: datetime, until: datetime
+    ) -> StartableNotification:
+        message = f"It lasted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC.\n"
+        return await self._open(connection, f"{problem}.over", problem, until, f"Over: {subject}", message)
 
-    def _notification(self, code: str, problem: str, at: datetime, subject: str, message: str) -> AddressedNotification:
-        settings = self._settings
-        return AddressedNotification(
+    async def _open(
+        self, connection: AsyncConnection, code: str, problem: str, at: datetime, subject: str, message: str
+    ) -> StartableNotification:
+        alert = NewAddressed(
             NotificationType.ALERT,
             key_of_alert(code, at),
-            give_up_at(NotificationType.ALERT, at, None, settings.give_up_after),
-            email=settings.admin_email,
-            chat=None if settings.telegram_admin_chat_id is None else str(settings.telegram_admin_chat_id),
+            admin_recipients(self._settings),
             subject=subject,
             message=message,
             metadata={"problem": problem},
         )
+        return await open_to_recipients(connection, self._settings, alert, at)
 
-    async def _open(self, connection: AsyncConnection, alert: AddressedNotification) -> StartableNotification:
-        alert_id = await open_addressed(connection, alert)
-        return self._startable(alert_id, alert.dedupe_key, alert.give_up_at, alert.chat)
-
-    def _startable(
-        self, alert_id: int, workflow_id: str, deadline: datetime, chat: str | None
-    ) -> StartableNotification:
-        return StartableNotification(
-            alert_id,
-            NotificationType.ALERT,
-            workflow_id,
-            deadline,
-            telegram_fairness=chat_fairness(self._settings)(chat),
-        )
-
-    async def _started(self, alert: StartableNotification) -> None:
-        """Starts its workflow. What goes wrong is left to the next check."""
+    async def _start_or_leave(self, alert: StartableNotification) -> None:
+        """Starts its workflow, or leaves it to the next check."""
         try:
             await self._start(alert)
-        except WorkflowAlreadyStartedError:
-            pass  # a scan or another check was faster
         except (RPCError, OSError) as error:
-            log.error("alert_left_to_the_next_check", alert_id=alert.notification_id, error=type(error).__name__)
-            return
-        async with autocommit(self._engine).connect() as connection:
-            await startable.mark_started(connection, [alert.notification_id])
+            log.error("alert_start_deferred", alert_id=alert.notification_id, error=type(error).__name__)
 
 
 def operator_fault_text(settings: Settings, channel: Channel, reason: str) -> tuple[str, str]:
     """Subject and message about a provider that refuses our credentials or settings."""
     return (
-        f"{channel.value.capitalize()} is refused: {reason}",
+        f"{channel.words.heading} is refused: {reason}",
         _OPERATOR_FAULT.format(
-            channel="The mail server" if channel is Channel.EMAIL else "Telegram",
-            reason=reason,
-            minutes=settings.operator_fault_retry / 60,
+            provider=channel.words.provider, reason=reason, minutes=settings.operator_fault_retry / 60
         ),
     )
 

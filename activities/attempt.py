@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.alerts import Alerts
 from channels.base import (
+    Channel,
     InDoubt,
     NotHandedOver,
     OperatorFault,
@@ -22,28 +23,19 @@ from channels.base import (
     RecipientGone,
     RecipientMoved,
     Rejected,
+    Sender,
     TryAgain,
 )
-from contracts.queues import Channel
+from channels.configured import scrub
 from contracts.sending import DeliveryStatus, Evidence, Reason, SendInput, SendResult
 from db.engine import autocommit
 from db.operators import suppressions
 from db.record import attempt
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
-from runtime.logs import mask, scrub
 from settings import Settings
 
 log = structlog.get_logger(__name__)
-
-MarkSending = Callable[[SentText], Awaitable[None]]
-
-
-class Provider(Protocol):
-    """What a channel does with a claimed delivery: render it and hand it over."""
-
-    def __call__(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Coroutine[Any, Any, Receipt]:
-        """Awaits `mark_sending` just before the irrevocable step; raises as `channels.results` says."""
 
 
 class DeliveryAttempts:
@@ -52,34 +44,27 @@ class DeliveryAttempts:
     def __init__(
         self,
         engine: AsyncEngine,
+        settings: Settings,
         alerts: Alerts,
         channel: Channel,
-        *,
-        configured: bool,
-        attempt_timeout: float,
-        operator_fault_retry: float,
-        pause_retry: float,
-        resend_in_doubt: bool,
+        sender: Sender,
     ) -> None:
         self._engine = autocommit(engine)
+        self._settings = settings
         self._alerts = alerts
         self._channel = channel
-        self._configured = configured
-        self._attempt_timeout = attempt_timeout
-        self._operator_fault_retry = timedelta(seconds=operator_fault_retry)
-        self._pause_retry = timedelta(seconds=pause_retry)
-        self._resend_in_doubt = resend_in_doubt
+        self._sender = sender
 
-    async def run(self, input: SendInput, provider: Provider) -> SendResult:
+    async def run(self, input: SendInput) -> SendResult:
         """One attempt. Raises `ApplicationError` with a stable `type`, non-retryable where that is final."""
-        claim = await self._claim(input.notification_id)
+        claim = await self._claim(input)
         if claim is None:
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
         if claim.hold is not None:
             raise self._held(claim)
         if claim.obstacle is not None or claim.recipient is None:
             return SendResult(claim.status, claim.reason)
-        structlog.contextvars.bind_contextvars(recipient=mask(claim.recipient))
+        structlog.contextvars.bind_contextvars(recipient=self._channel.mask(claim.recipient))
 
         in_flight = False
 
@@ -99,7 +84,7 @@ class DeliveryAttempts:
 
         try:
             async with asyncio.timeout(self._bound(input.give_up_at)):
-                handing_over = provider(claim, claim.recipient, mark_sending)
+                handing_over = self._sender.hand_over(claim, claim.recipient, mark_sending)
                 receipt = await _to_its_answer(handing_over, lambda: in_flight)
         except NotHandedOver as refusal:
             raise await self._not_handed_over(claim, refusal) from None
@@ -107,23 +92,24 @@ class DeliveryAttempts:
             raise ApplicationError("The provider's answer got lost", type=doubt.reason) from None
         except TimeoutError:
             if in_flight:
-                raise ApplicationError("No answer in time", type=f"{self._channel}_timeout") from None
-            raise await self._not_handed_over(claim, TryAgain(f"{self._channel}_timeout")) from None
+                raise ApplicationError("No answer in time", type=f"{self._channel.name}_timeout") from None
+            raise await self._not_handed_over(claim, TryAgain(f"{self._channel.name}_timeout")) from None
         return await self._accepted(claim, receipt)
 
-    async def _claim(self, notification_id: int) -> Claim | None:
+    async def _claim(self, input: SendInput) -> Claim | None:
         info = activity.info()
         refused_claim = _claim_without_handover(info)
         try:
             async with self._engine.connect() as connection:
                 return await claim_delivery(
                     connection,
-                    notification_id,
-                    self._channel,
+                    input.notification_id,
+                    self._channel.name,
+                    delivery_id=input.delivery_id,
                     run_id=info.workflow_run_id or "",
                     attempt=info.attempt,
-                    configured=self._configured,
-                    resend_in_doubt=self._resend_in_doubt,
+                    configured=self._channel.is_configured(self._settings),
+                    resend_in_doubt=self._channel.resends_in_doubt(self._settings),
                     refused_claim=refused_claim,
                 )
         except (SQLAlchemyError, OSError):
@@ -134,14 +120,15 @@ class DeliveryAttempts:
     def _held(self, claim: Claim) -> ApplicationError:
         """Nothing was claimed. The retry comes when the quiet time is over, or looks again whether the pause is."""
         if claim.held_until is None:
-            delay = self._pause_retry
+            delay = timedelta(seconds=self._settings.pause_retry)
         else:
             delay = max(claim.held_until - datetime.now(UTC), timedelta(seconds=1))
         return ApplicationError(f"Held: {claim.hold}", type=claim.hold, next_retry_delay=delay)
 
     def _bound(self, give_up_at: datetime) -> float:
         """Seconds this attempt may take: `schedule_to_close` does not stop an attempt that runs already."""
-        return max(0.0, min(self._attempt_timeout, (give_up_at - datetime.now(UTC)).total_seconds()))
+        timeout = self._channel.options(self._settings).attempt_timeout
+        return max(0.0, min(timeout, (give_up_at - datetime.now(UTC)).total_seconds()))
 
     async def _accepted(self, claim: Claim, receipt: Receipt) -> SendResult:
         try:
@@ -149,7 +136,7 @@ class DeliveryAttempts:
                 await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
         except (SQLAlchemyError, OSError) as error:
             # The workflow keeps the evidence and records it: a retry would be a second message.
-            log.warning("acceptance_left_to_the_record", error=type(error).__name__)
+            log.warning("acceptance_deferred", error=type(error).__name__)
             evidence = Evidence(receipt.provider_id, scrub(receipt.reply))
             return SendResult(DeliveryStatus.ACCEPTED, evidence=evidence)
         return SendResult(DeliveryStatus.ACCEPTED)
@@ -163,9 +150,9 @@ class DeliveryAttempts:
             await self._write_refusal(claim, refusal)
         except (SQLAlchemyError, OSError) as error:
             written = False
-            log.warning("refusal_left_to_the_next_attempt", error=type(error).__name__)
+            log.warning("refusal_deferred", error=type(error).__name__)
         if isinstance(refusal, OperatorFault):
-            await self._alerts.operator_fault(self._channel, refusal.reason)
+            await self._alerts.alert_operator_fault(self._channel, refusal.reason)
         if not written:
             _tell_next_attempt_nothing_went_out(claim.claim_seq)
             # Where there is none, the workflow's record writes it.
@@ -182,10 +169,11 @@ class DeliveryAttempts:
     async def _write_refusal(self, claim: Claim, refusal: NotHandedOver) -> None:
         async with self._engine.connect() as connection:
             if isinstance(refusal, RecipientMoved):
-                await attempt.move_chat(connection, claim, refusal.new_chat_id)
+                new_key = self._channel.address_key(refusal.new_address)
+                await attempt.move_recipient(connection, claim, refusal.new_address, new_key)
             if isinstance(refusal, RecipientGone):
                 await suppressions.suppress(
-                    connection, claim.delivery_id, claim.recipient, refusal.reason, refusal.reply
+                    connection, claim.delivery_id, claim.recipient_key, refusal.reason, refusal.reply
                 )
             if isinstance(refusal, Rejected):
                 await attempt.reject(connection, claim, refusal.reason, refusal.reply)
@@ -194,21 +182,10 @@ class DeliveryAttempts:
 
     def _next_retry_delay(self, refusal: NotHandedOver) -> timedelta | None:
         if isinstance(refusal, OperatorFault):
-            return self._operator_fault_retry
+            return timedelta(seconds=self._settings.operator_fault_retry)
         if isinstance(refusal, RecipientMoved) and activity.info().attempt == 1:
             return timedelta(milliseconds=1)  # zero would mean: as the policy says
         return refusal.after if isinstance(refusal, TryAgain) else None
-
-
-def current_secret(settings: Settings, name: str) -> str:
-    """The secret as it is now. Raises `OperatorFault` if it is empty or its file cannot be read."""
-    try:
-        value = settings.secret(name)
-    except ValueError as error:
-        raise OperatorFault(f"{name}_unreadable", str(error)) from None
-    if value is None:
-        raise OperatorFault(f"{name}_missing")
-    return value
 
 
 async def _to_its_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: Callable[[], bool]) -> Receipt:

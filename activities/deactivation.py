@@ -1,20 +1,21 @@
-"""Switching off what has ended, page by page, and telling the admin where that is not as it should be."""
+"""Deactivates what has ended, page by page, and alerts the operators where something is not as it should be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
+from activities.brake import Brake
+from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.keys import NotificationType, give_up_at, item_name, notification_key
 from db.items import deactivate, ended
-from db.items.deactivate import SwitchedOff
-from db.items.ended import DeactivationRules, EndedItem
+from db.items.deactivate import DeactivatedItem
+from db.items.ended import EndedItem
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
 
@@ -24,43 +25,46 @@ TOO_MANY = "deactivation_too_many"
 AUTO_RENEW_ENDED = "auto_renew_ended"
 UNTOLD = "deactivated_untold"
 """The problems' codes."""
+_TOO_MANY_SUBJECT = "{found} would be deactivated, and none was"
 _TOO_MANY = """\
-{found} items have ended and would be switched off, which is more than SCAN_MAX_NOTICES ({limit}). So none
-was.
+{found} items have ended and would be deactivated, which is more than SCAN_MAX_NOTICES ({limit}). So none was
+deactivated.
 
-`python cli.py deactivate --dry-run` lists them. If they are right: `python cli.py deactivate --allow-many`. If they are
-not, as after a wrong import, mend the data: the next deactivation looks again.
+`python cli.py deactivate --dry-run` lists the items. If they are right, run `python cli.py deactivate --allow-many`. If
+they are not, as after a wrong import, correct the data: the next deactivation looks again.
 """
 _AUTO_RENEW_ENDED = """\
-These projects are to renew themselves, and are past their end: {slugs}.
+These projects should renew themselves, but are past their end: {slugs}.
 
-They stay on. Find out why they were not renewed; then `python cli.py renew SLUG --until TIME`, or import their new end.
-With auto_renew taken from them they are switched off.
+They stay active. Find out why they were not renewed. Then run `python cli.py renew SLUG --until TIME`, or import their
+new end. If you import them without auto_renew, they are deactivated.
 """
 _UNTOLD = """\
-Of these items no channel has accepted a warning, and DEACTIVATE_HOLD_LIMIT is over, so that they are switched
-off: {slugs}.
+These items are deactivated although no channel has accepted a notification that they end, since
+DEACTIVATE_HOLD_LIMIT is over: {slugs}.
 
-`python cli.py notifications --type expiring --status undelivered` says why the warnings failed. An item comes back with
-`python cli.py renew SLUG --until TIME`.
+`python cli.py notifications --type expiring --status undelivered` says why the notifications failed. To bring a project
+back, run `python cli.py renew SLUG --until TIME`.
 """
-
-log = structlog.get_logger(__name__)
 
 
 class DeactivationActivities:
-    """The deactivation's step. It may run twice: what is off is not found again."""
+    """The deactivation's step. It is safe to run twice: what was deactivated is not found again."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
         self._engine = engine
         self._settings = settings
         self._alerts = alerts
+        self._brake = Brake(
+            alerts, settings.scan_max_notices, problem=TOO_MANY, subject=_TOO_MANY_SUBJECT, message=_TOO_MANY
+        )
 
     @activity.defn
     async def deactivate_ended(self, input: DeactivateEndedInput) -> DeactivateEndedResult:
-        """Switches off the next page of what has ended, and opens the notices that say so, in one transaction.
+        """Deactivates the next page of what has ended, and opens the notifications that say so, in one transaction.
 
-        The first page counts: with more than SCAN_MAX_NOTICES it switches nothing off and alerts the operators.
+        The first page counts all. If that is more than SCAN_MAX_NOTICES, it deactivates nothing and alerts the
+        operators.
         """
         return await self.deactivate_ended_at(datetime.now(UTC), input)
 
@@ -74,17 +78,21 @@ class DeactivationActivities:
             auto_renewing = await ended.find_auto_renewing(connection, rules) if input.first_page else []
         if input.first_page:
             await self._alert_of_auto_renewing(auto_renewing)
-        if input.found_before + found > self._settings.scan_max_notices and not input.allow_many:
-            return await self._too_many(input.found_before + found)
+        found += input.found_before
+        if self._brake.stops(found, allow_many=input.allow_many):
+            await self._brake.alert(found)
+            return DeactivateEndedResult(found, 0, 0, 0, more=False, too_many=True)
         if input.first_page:
-            await self._alerts.over(TOO_MANY)
+            await self._brake.release()
         await self._alert_of_untold([item for item in page if not item.told])
         async with self._engine.begin() as connection:
-            switched_off = await deactivate.switch_off(connection, rules, page)
-            opened = await self._open_notices(connection, switched_off.to_be_told, rules.now)
-        return DeactivateEndedResult(len(page), switched_off.projects, switched_off.contents, opened, more=full)
+            deactivated = await deactivate.deactivate_page(connection, rules, page)
+            opened = await self._open_notifications(connection, deactivated.to_be_told, rules.now)
+        return DeactivateEndedResult(len(page), deactivated.projects, deactivated.contents, opened, more=full)
 
-    async def _open_notices(self, connection: AsyncConnection, items: Sequence[SwitchedOff], now: datetime) -> int:
+    async def _open_notifications(
+        self, connection: AsyncConnection, items: Sequence[DeactivatedItem], now: datetime
+    ) -> int:
         if not self._settings.notify_on_expired:
             return 0
         limit = self._settings.give_up_after
@@ -92,20 +100,20 @@ class DeactivationActivities:
         return await open_notifications(connection, NotificationType.EXPIRED, new)
 
     async def _alert_of_untold(self, items: Sequence[EndedItem]) -> None:
-        """Before they are switched off: a worker that died after that would never come to it."""
+        """Runs before they are deactivated: a worker that died after that would never alert."""
         if not self._settings.deactivate_only_after_notice or not items:
             return
         first = items[0]
         name = f"{item_name(first.project_id, first.ar_content_id)}.{first.ends_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         await self._alerts.alert(
             f"{UNTOLD}.{name}.{len(items)}",  # another page is another problem, which no cooldown may swallow
-            f"{len(items)} switched off of which nobody could be told",
+            f"{len(items)} deactivated, and nobody could be told before",
             _UNTOLD.format(slugs=named([item.slug for item in items])),
         )
 
     async def _alert_of_auto_renewing(self, slugs: Sequence[str]) -> None:
         if not slugs:
-            await self._alerts.over(AUTO_RENEW_ENDED)
+            await self._alerts.withdraw(AUTO_RENEW_ENDED)
             return
         await self._alerts.alert(
             AUTO_RENEW_ENDED,
@@ -113,18 +121,8 @@ class DeactivationActivities:
             _AUTO_RENEW_ENDED.format(slugs=named(slugs)),
         )
 
-    async def _too_many(self, found: int) -> DeactivateEndedResult:
-        limit = self._settings.scan_max_notices
-        log.error("deactivation_too_many", found=found, limit=limit)
-        await self._alerts.alert(
-            TOO_MANY,
-            f"{found} would be switched off, and none was",
-            _TOO_MANY.format(found=found, limit=limit),
-        )
-        return DeactivateEndedResult(found, 0, 0, 0, more=False, too_many=True)
 
-
-def _notification(item: SwitchedOff, now: datetime, limit: float | None) -> NewNotification:
+def _notification(item: DeactivatedItem, now: datetime, limit: float | None) -> NewNotification:
     name = item_name(item.project_id, item.ar_content_id)
     return NewNotification(
         item.company_id,
@@ -140,10 +138,3 @@ def named(slugs: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = len(slugs) - NAMED
     return ", ".join(slugs[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def deactivation_rules(settings: Settings, now: datetime) -> DeactivationRules:
-    """The rules of a deactivation that looks at the items at `now`."""
-    ended_before = now - timedelta(seconds=settings.deactivate_grace)
-    hold = timedelta(seconds=settings.deactivate_hold_limit if settings.deactivate_only_after_notice else 0)
-    return DeactivationRules(now, ended_before, held_after=min(ended_before, now - hold))

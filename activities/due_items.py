@@ -1,55 +1,52 @@
-"""Finding what is due and handing over what stands open. Database only."""
+"""Finds what is due, and hands over what is open. Database only."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
-import structlog
-from cronsim import CronSim
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.alerts import Alerts
-from contracts.keys import NotificationType, give_up_at, item_name, notification_key
+from activities.brake import Brake
+from activities.rules import due_rules, new_warning
+from channels.configured import deliveries_to_send
+from contracts.keys import NotificationType, give_up_at
 from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
 from db.items import due
 from db.record import startable
 from db.record.open import NewNotification, open_notifications
 from settings import Settings
-from temporal.rate_limits import chat_fairness
-
-LAST_CHANCE_MARGIN = timedelta(hours=1)
-"""A scan takes its time: an item that ends within this after the next scan cannot wait for it."""
 
 COUNTED_UP_TO = 1_000_000
 TOO_MANY = "scan_too_many"
 """The problem's code."""
+_TOO_MANY_SUBJECT = "The scan would open {found} notifications and opened none"
 _TOO_MANY = """\
-The companies of {found} items are due to be told, which is more than SCAN_MAX_NOTICES ({limit}). So no notice was
-opened. What earlier scans had opened is sent.
+{found} items are due, which is more than SCAN_MAX_NOTICES ({limit}). So this scan opened no notification. What earlier
+scans opened is still sent.
 
-`python cli.py scan --dry-run` lists them. If they are right: `python cli.py scan --allow-many`. If they are not, as
-after a wrong import, mend the data: the next scan looks again.
+`python cli.py scan --dry-run` lists the items. If they are right, run `python cli.py scan --allow-many`. If they are
+not, as after a wrong import, correct the data: the next scan looks again.
 """
-
-log = structlog.get_logger(__name__)
 
 
 class DueItemActivities:
-    """The scan's steps. Every method may run twice: what is open already stays, and is handed over again."""
+    """The scan's steps. Each is safe to run twice: open rows are kept and returned again."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
         self._engine = engine
         self._settings = settings
-        self._alerts = alerts
+        self._brake = Brake(
+            alerts, settings.scan_max_notices, problem=TOO_MANY, subject=_TOO_MANY_SUBJECT, message=_TOO_MANY
+        )
 
     @activity.defn
     async def open_due_notifications(self, input: OpenDueInput) -> OpenDueResult:
         """Opens a notification for each item of the next page, in one transaction.
 
-        The first page counts all: with more due than SCAN_MAX_NOTICES it opens none and alerts the operators. So does a
-        later one, if more has become due meanwhile.
+        The first page counts everything that is due. If that is more than SCAN_MAX_NOTICES, it opens none and alerts
+        the operators. A later page does the same if more has become due meanwhile.
         """
         rules = due_rules(self._settings, datetime.now(UTC), input.scan_at)
         async with self._engine.begin() as connection:
@@ -57,13 +54,14 @@ class DueItemActivities:
             is_first = input.after is None
             found = await self._count(connection, rules, items, input.page_size) if is_first else len(items)
             found += input.found_before
-            too_many = not input.allow_many and found > self._settings.scan_max_notices
+            too_many = self._brake.stops(found, allow_many=input.allow_many)
             new = [] if too_many else [self._notification(item, rules.now) for item in items]
             opened = await open_notifications(connection, NotificationType.EXPIRING, new, input.scan_at)
         if too_many:
-            return await self._too_many(found)
+            await self._brake.alert(found)
+            return OpenDueResult(found=found, opened=0, next_page=None, too_many=True)
         if is_first:
-            await self._alerts.over(TOO_MANY)
+            await self._brake.release()
         return OpenDueResult(
             found=len(items),
             opened=opened,
@@ -73,27 +71,17 @@ class DueItemActivities:
     async def _count(
         self, connection: AsyncConnection, rules: due.DueRules, first_page: list[due.DueItem], page_size: int
     ) -> int:
-        """All that is due; counted only where the first page does not tell."""
+        """How much is due in all. A first page that is not full is all there is."""
         if len(first_page) < page_size:
             return len(first_page)
         return await due.count_due(connection, rules, COUNTED_UP_TO)
-
-    async def _too_many(self, found: int) -> OpenDueResult:
-        limit = self._settings.scan_max_notices
-        log.error("scan_too_many", found=found, limit=limit)
-        await self._alerts.alert(
-            TOO_MANY,
-            f"The scan would open {found} notices and opened none",
-            _TOO_MANY.format(found=found, limit=limit),
-        )
-        return OpenDueResult(found=found, opened=0, next_page=None, too_many=True)
 
     def _notification(self, item: due.DueItem, now: datetime) -> NewNotification:
         return new_warning(item, give_up_at(NotificationType.EXPIRING, now, item.ends_at, self._settings.give_up_after))
 
     @activity.defn
     async def take_startable(self, input: TakeStartableInput) -> TakeStartableResult:
-        """Writes down what was started and returns what is to be started next, as far as there is room."""
+        """Records what was started, and returns what to start next, as far as there is room."""
         async with self._engine.begin() as connection:
             if input.started:
                 await startable.mark_started(connection, input.started)
@@ -102,33 +90,5 @@ class DueItemActivities:
                 input.limit,
                 in_all=self._settings.scan_max_in_flight,
                 per_company=self._settings.scan_max_in_flight_per_company,
-                chat_fairness=chat_fairness(self._settings),
+                to_send=deliveries_to_send(self._settings),
             )
-
-
-def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> due.DueRules:
-    """The rules of a scan meant for `scan_at` that looks at the items at `now`."""
-    zone = ZoneInfo(settings.expiry_scan_timezone)
-    next_scan = next(CronSim(settings.expiry_scan_cron, now.astimezone(zone)))
-    return due.DueRules(
-        now=now,
-        last_chance_before=next_scan + LAST_CHANCE_MARGIN,
-        default_thresholds=settings.expiry_thresholds_days,
-        # On the clock of the schedule: two scans at nine are a day apart, also when that day has 23 hours.
-        cooling_since=(scan_at.astimezone(zone) - timedelta(hours=settings.expiry_cooldown_hours)).astimezone(UTC),
-    )
-
-
-def new_warning(item: due.DueItem, give_up_at: datetime) -> NewNotification:
-    """The notification to open for a due item."""
-    name = item_name(item.project_id, item.ar_content_id)
-    return NewNotification(
-        item.company_id,
-        item.project_id,
-        item.ar_content_id,
-        item.ends_at,
-        notification_key(NotificationType.EXPIRING, name, item.ends_at, item.threshold_days),
-        give_up_at,
-        item.threshold_days,
-        item.days_left,
-    )

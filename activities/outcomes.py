@@ -5,16 +5,21 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from contracts.sending import DeliveryStatus, NotificationStatus, Reason, RecordOutcomeInput, SendNotificationResult
+from contracts.sending import (
+    ALWAYS_DELIVERED,
+    DeliveryOutcome,
+    DeliveryStatus,
+    NotificationStatus,
+    Reason,
+    RecordOutcomeInput,
+    SendNotificationResult,
+)
 from db.engine import autocommit
 from db.record import settle
 
-WITHDRAWN = SendNotificationResult(
+WITHDRAWN = SendNotificationResult.of(
     NotificationStatus.UNDELIVERED,
-    DeliveryStatus.SKIPPED,
-    DeliveryStatus.SKIPPED,
-    Reason.WITHDRAWN,
-    Reason.WITHDRAWN,
+    [DeliveryOutcome(0, channel, DeliveryStatus.SKIPPED, Reason.WITHDRAWN) for channel in ALWAYS_DELIVERED],
 )
 """Of a notification that is gone from the database."""
 
@@ -29,5 +34,5 @@ class OutcomeActivities:
     async def record_outcome(self, input: RecordOutcomeInput) -> SendNotificationResult:
         """Settles the notification in one statement. May run twice: it writes no counters."""
         async with self._engine.connect() as connection:
-            outcome = await settle.record(connection, input.notification_id, input.email, input.telegram, input.at)
+            outcome = await settle.record(connection, input.notification_id, input.known(), input.at)
         return outcome or WITHDRAWN

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.scanning import RecoverLostInput, RecoverLostResult
-from contracts.sending import DeliveryStatus, Reason, SendNotificationResult, SendResult
+from contracts.sending import DeliveryStatus, KnownDelivery, Reason, SendNotificationResult, SendResult
 from db.engine import autocommit
 from db.record import recover, settle
 from db.record.recover import StartedNotification
@@ -74,18 +74,18 @@ class RecoveryActivities:
             return None
         if closed_at is not None and await self._handed_back(notification, status, closed_at):
             return "restarted"
+        known: list[KnownDelivery] = []
+        others = settle.NO_RESULT
         if status is WorkflowExecutionStatus.COMPLETED:
-            ended = await handle.result()
-            email = SendResult(ended.email, ended.email_reason)
-            telegram = SendResult(ended.telegram, ended.telegram_reason)
+            known = (await handle.result()).known()
         elif status in _MEANT:
-            email = telegram = SendResult(DeliveryStatus.FAILED, _MEANT[status])
+            others = SendResult(DeliveryStatus.FAILED, _MEANT[status])
         elif not notification.recovered:  # None: another sweep was faster, or it has ended meanwhile
             return "restarted" if await self._start_again(notification) else None
         else:
-            email = telegram = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
+            others = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
         async with self._engine.connect() as connection:
-            await settle.record(connection, notification.notification_id, email, telegram)
+            await settle.record(connection, notification.notification_id, known, others=others)
         log.warning(
             "lost_notification_settled",
             notification_id=notification.notification_id,

@@ -15,11 +15,13 @@ from temporalio.service import RetryConfig
 
 from api.app import create_app
 from api.authentication import require_keys
+from channels.configured import scrub
 from db.engine import create_engine
 from runtime import leaving, signals
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal.client import connect
+from texts.languages import LanguageError
 
 DRAIN_SECONDS = 20
 """What a request may still take after SIGTERM."""
@@ -45,24 +47,25 @@ class _Server(uvicorn.Server):
 
 
 async def main() -> int:
-    """Exit status: 0 after a stop on SIGTERM or SIGINT, 2 for a wrong setting. A server that is away hinders
-    nothing: `/readyz` says so."""
+    """Exit status: 0 after a stop on SIGTERM or SIGINT, 2 for a wrong setting or a language that lacks a text. A
+    server that is away hinders nothing: `/readyz` says so."""
     stop = signals.stop_on_signals()
     try:
         settings = Settings.load()
-        configure_logging(settings.log_format, settings.log_level)
+        configure_logging(settings.log_format, settings.log_level, scrub)
         require_keys(settings)
         engine = create_engine(settings, "api")
         client = await _client()
+        app = create_app(settings, engine, client)
         listener = _listen(settings)
-    except SettingsError as error:
+    except (SettingsError, LanguageError) as error:
         sys.stderr.write(f"api: {error}\n")
         return 2
     if settings.api_auth == "off":
         log.warning("api_auth_off")
     server = _Server(
         uvicorn.Config(
-            create_app(settings, engine, client),
+            app,
             log_config=None,
             lifespan="on",
             ws="none",

@@ -27,7 +27,8 @@ class _Api(FastAPI):
 
 
 def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastAPI:
-    """The app. Engine and client stay the caller's; neither is used before a request needs it."""
+    """The app. Engine and client stay the caller's; neither is used before a request needs it.
+    Raises `LanguageError`."""
     starter = TestStarter(settings, engine, client)
 
     @asynccontextmanager

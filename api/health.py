@@ -17,6 +17,7 @@ from temporalio.client import Client
 
 from api.problems import problem
 from api.schemas import Checks, Health, NotReady, Readiness
+from runtime.probing import NoAnswerInTime, answer_within
 
 PROBE_TIMEOUT = 2.0
 """Seconds for each server."""
@@ -27,7 +28,6 @@ log = structlog.get_logger(__name__)
 def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
     """`/healthz` and `/readyz`, for which nobody needs a key."""
     router = APIRouter(tags=["health"])
-    unfinished: set[asyncio.Task[bool]] = set()  # the event loop itself holds tasks only weakly
 
     async def database() -> None:
         async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
@@ -40,17 +40,16 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
         )
 
     async def check(name: str, probe: Callable[[], Awaitable[None]]) -> Literal["ok", "away"]:
-        task = asyncio.create_task(_answers(name, probe))
-        unfinished.add(task)
-        task.add_done_callback(unfinished.discard)
         try:
-            # Not asyncio.timeout: to cancel a query on a frozen server takes seconds itself.
-            done, _ = await asyncio.wait({task}, timeout=PROBE_TIMEOUT)
-        finally:
-            task.cancel()
-        if not done:
+            await answer_within(PROBE_TIMEOUT, probe)
+        except NoAnswerInTime:
             log.warning("not_ready", server=name, error="no answer in time")
-        return "ok" if done and task.result() else "away"
+            return "away"
+        except Exception as error:
+            reason = str(getattr(error, "orig", error))
+            log.warning("not_ready", server=name, error=type(error).__name__, reason=reason)
+            return "away"
+        return "ok"
 
     @router.get("/healthz")
     async def healthz() -> Health:
@@ -71,12 +70,3 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready.", checks=checks.model_dump())
 
     return router
-
-
-async def _answers(name: str, probe: Callable[[], Awaitable[None]]) -> bool:
-    try:
-        await probe()
-    except Exception as error:
-        log.warning("not_ready", server=name, error=type(error).__name__, reason=str(getattr(error, "orig", error)))
-        return False
-    return True

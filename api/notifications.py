@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response, Security
 from sqlalchemy.engine import RowMapping
@@ -19,6 +18,7 @@ from api.schemas import Notification, NotificationDetail, NotificationPage, Star
 from api.starting import TestStarter
 from db.record.list import NotificationFilter, list_flat, read_flat
 from settings import Settings
+from temporal.web_ui import workflow_url
 
 
 def notification_routes(settings: Settings, engine: AsyncEngine, client: Client, starter: TestStarter) -> APIRouter:
@@ -36,8 +36,7 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
     )
 
     def web_ui_url(workflow_id: str) -> str:
-        namespace = quote(client.namespace, safe="")
-        return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+        return workflow_url(settings.temporal_ui_url, client.namespace, workflow_id)
 
     def shown(row: RowMapping) -> dict[str, Any]:
         return {**row, "web_ui_url": web_ui_url(row["workflow_id"])}

@@ -9,9 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
 
+from channels.registry import find_channel, names
 from contracts.keys import NotificationType
-from contracts.sending import NotificationStatus
-from csv_import.fields import parse_time
+from contracts.sending import ALWAYS_DELIVERED, NotificationStatus
+from runtime.times import parse_time
 
 MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800
@@ -113,20 +114,33 @@ class NewEnd(BaseModel):
     )
 
 
+def _known_recipients(value: dict[str, str]) -> dict[str, str]:
+    """Addresses as each channel takes them; the channel says what is wrong with one."""
+    for name, address in value.items():
+        channel = find_channel(name)
+        if channel is None:
+            raise ValueError(f"{name!r} is not a channel: choose from {', '.join(names())}")
+        channel.address_key(_storable(address))
+    return value
+
+
 class NewTestNotification(BaseModel):
-    """Whom to send a test, and which text; at least one of `email` and `chat_id` is needed."""
+    """Recipients and text of a test; at least one recipient is needed."""
 
     model_config = ConfigDict(extra="forbid")
 
-    email: EmailStr | None = None
+    recipients: Annotated[dict[str, str], AfterValidator(_known_recipients)] = Field(
+        default_factory=dict, description='Addresses by channel name, such as `{"email": "anna@example.com"}`.'
+    )
+    email: EmailStr | None = Field(None, description="The same as `recipients.email`.")
     chat_id: Annotated[int, Field(strict=True, ge=-(2**63), le=MAX_BIGINT), AfterValidator(_not_zero)] | None = Field(
-        None, description="A Telegram chat."
+        None, description="A Telegram chat, the same as `recipients.telegram`."
     )
     subject: Annotated[str, Field(max_length=200), AfterValidator(_text), AfterValidator(_one_line)] | None = Field(
         None, description="One line."
     )
     message: Annotated[str, Field(max_length=MAX_MESSAGE), AfterValidator(_text)] | None = Field(
-        None, description="The text for both channels."
+        None, description="The text for every channel."
     )
     html: Annotated[str, AfterValidator(_text), AfterValidator(_within_html_limit)] | None = Field(
         None, description=f"The e-mail's HTML part, at most {MAX_HTML_BYTES} bytes."
@@ -134,6 +148,21 @@ class NewTestNotification(BaseModel):
 
     @model_validator(mode="after")
     def _has_a_recipient(self) -> Self:
-        if self.email is None and self.chat_id is None:
-            raise ValueError("email or chat_id is needed")
+        if not self.addresses():
+            raise ValueError("give a recipient: recipients, email or chat_id")
         return self
+
+    @model_validator(mode="after")
+    def _names_no_channel_twice(self) -> Self:
+        for name in self._by_field().keys() & self.recipients.keys():
+            raise ValueError(f"give the {name} recipient once: in recipients or in a field of its own")
+        return self
+
+    def addresses(self) -> dict[str, str]:
+        """All recipients, by channel name."""
+        return self._by_field() | self.recipients
+
+    def _by_field(self) -> dict[str, str]:
+        chat = None if self.chat_id is None else str(self.chat_id)
+        fields = zip(ALWAYS_DELIVERED, (self.email, chat), strict=True)
+        return {name: address for name, address in fields if address is not None}

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from contracts.keys import NotificationType
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus, NotificationStatus
 
 
@@ -59,7 +58,7 @@ class Notification(BaseModel):
 class Delivery(BaseModel):
     """One channel of a notification: what was handed over, and what the provider said."""
 
-    channel: Channel
+    channel: str = Field(description="Its name, such as `email`.")
     status: DeliveryStatus
     reason: str | None = Field(description="A stable code; null while nothing went wrong.")
     attempts: int

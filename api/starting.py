@@ -10,20 +10,19 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.opening import NewAddressed, open_to_recipients
 from api.database import connection_to
 from api.problems import Unavailable
 from api.requests import NewTestNotification
-from contracts.keys import NotificationType, give_up_at, key_of_test
-from contracts.sending import StartableNotification
-from db.record.open import AddressedNotification, open_addressed, withdraw
-from db.record.startable import mark_started
+from channels.configured import send_options
+from contracts.keys import NotificationType, key_of_test
+from contracts.scanning import StartableNotification
+from db.record.open import withdraw
 from settings import Settings
 from temporal.client import register_search_attributes
-from temporal.rate_limits import chat_fairness
-from temporal.start import start_notification
+from temporal.start import start_and_mark
 
 START_TIMEOUT = timedelta(seconds=5)
 """For the start with all the client's retries."""
@@ -47,6 +46,7 @@ class TestStarter:
 
     def __init__(self, settings: Settings, engine: AsyncEngine, client: Client) -> None:
         self._settings = settings
+        self._options = send_options(settings)
         self._engine = engine
         self._client = client
         self._running: set[asyncio.Task[Started]] = set()
@@ -68,51 +68,35 @@ class TestStarter:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _open_and_start(self, request: NewTestNotification) -> Started:
-        test = self._new_test(request)
-        async with connection_to(self._engine) as connection:
-            notification_id = await open_addressed(connection, test)
-        try:
-            await self._start_workflow(notification_id, test)
-        except TEMPORAL_ERRORS as error:
-            # The answer may have got lost rather than the start, so that the row decides.
-            if await self._withdrawn(notification_id):
-                log.warning(
-                    "test_not_started", notification_id=notification_id, error=f"{type(error).__name__}: {error}"
-                )
-                raise Unavailable(f"{_reason(error)} Nothing is sent.") from error
-        except BaseException:
-            await self._withdrawn(notification_id)
-            raise
-        await self._mark_started(notification_id)
-        log.info("test_started", notification_id=notification_id, workflow_id=test.dedupe_key)
-        return Started(notification_id, test.dedupe_key)
-
-    def _new_test(self, request: NewTestNotification) -> AddressedNotification:
-        return AddressedNotification(
+        test = NewAddressed(
             NotificationType.TEST,
             key_of_test(uuid4()),
-            give_up_at(NotificationType.TEST, datetime.now(UTC), None, self._settings.give_up_after),
-            email=request.email,
-            chat=None if request.chat_id is None else str(request.chat_id),
+            request.addresses(),
             subject=request.subject,
             message=request.message,
             html=request.html,
         )
-
-    async def _start_workflow(self, notification_id: int, test: AddressedNotification) -> None:
-        notification = StartableNotification(
-            notification_id,
-            NotificationType.TEST,
-            test.dedupe_key,
-            test.give_up_at,
-            telegram_fairness=chat_fairness(self._settings)(test.chat),
-        )
+        async with connection_to(self._engine) as connection:
+            opened = await open_to_recipients(connection, self._settings, test, datetime.now(UTC))
         try:
-            async with asyncio.timeout(START_TIMEOUT.total_seconds()):
-                await self._ensure_search_attributes()
-                await start_notification(self._client, self._settings, notification, rpc_timeout=START_TIMEOUT)
-        except WorkflowAlreadyStartedError:
-            log.info("test_started_by_scan", notification_id=notification_id)
+            await self._start_workflow(opened)
+        except TEMPORAL_ERRORS as error:
+            # The answer may have got lost rather than the start, so that the row decides.
+            if await self._withdraw(opened.notification_id):
+                log.warning(
+                    "test_not_started", notification_id=opened.notification_id, error=f"{type(error).__name__}: {error}"
+                )
+                raise Unavailable(f"{_reason(error)} Nothing is sent.") from error
+        except BaseException:
+            await self._withdraw(opened.notification_id)
+            raise
+        log.info("test_started", notification_id=opened.notification_id, workflow_id=opened.workflow_id)
+        return Started(opened.notification_id, opened.workflow_id)
+
+    async def _start_workflow(self, opened: StartableNotification) -> None:
+        async with asyncio.timeout(START_TIMEOUT.total_seconds()):
+            await self._ensure_search_attributes()
+            await start_and_mark(self._client, self._options, self._engine, opened, rpc_timeout=START_TIMEOUT)
 
     async def _ensure_search_attributes(self) -> None:
         """In a new namespace the API may come before any worker, and Temporal refuses what it does not know."""
@@ -120,7 +104,7 @@ class TestStarter:
             await register_search_attributes(self._client)
             self._registered = True
 
-    async def _withdrawn(self, notification_id: int) -> bool:
+    async def _withdraw(self, notification_id: int) -> bool:
         """Whether the notification is gone; False: its workflow is at work."""
         try:
             async with connection_to(self._engine) as connection:
@@ -130,14 +114,6 @@ class TestStarter:
             raise Unavailable(
                 f"Temporal and the database cannot be reached. Notification {notification_id} may still be sent."
             ) from error
-
-    async def _mark_started(self, notification_id: int) -> None:
-        """Without the mark the next scan starts the workflow once more, which then sends nothing."""
-        try:
-            async with connection_to(self._engine) as connection:
-                await mark_started(connection, [notification_id])
-        except Unavailable:
-            log.warning("test_not_marked_started", notification_id=notification_id)
 
 
 def _reason(error: Exception) -> str:

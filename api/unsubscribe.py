@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.database import connection_to
-from api.pages import HEADERS, Page, unsubscribing
+from api.pages.page import HEADERS, Page
+from api.pages.unsubscribing import UnsubscribePages
 from api.problems import Unavailable, problem
 from channels.email import unsubscribe_links
+from channels.email.plan import EMAIL
 from channels.email.unsubscribe_links import InvalidLink, UnsubscribeLinks
 from contracts.sending import Reason
 from db.operators import suppressions
@@ -22,9 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
-    """Only POST changes anything: mail scanners follow every link."""
+    """Only POST changes anything: mail scanners follow every link. Raises `LanguageError`."""
     router = APIRouter(prefix=unsubscribe_links.PATH.rstrip("/"), include_in_schema=False)
     support = settings.support_email
+    pages = UnsubscribePages()
 
     def links() -> UnsubscribeLinks:
         """With the secret as it is now. Raises `InvalidLink` where there is none."""
@@ -42,7 +45,7 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
         known = links()
         opened = known.open(token)
         async with connection_to(engine) as connection:
-            addressee = await suppressions.read_addressee(connection, opened.delivery_id)
+            addressee = await suppressions.read_addressee(connection, opened.delivery_id, EMAIL.name)
             if addressee is None or not known.is_for(opened, addressee.recipient):
                 raise InvalidLink
             if unsubscribes:
@@ -54,13 +57,13 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
         try:
             addressee = await holder(token, unsubscribes=unsubscribes)
         except InvalidLink:
-            return _failure(request, HTTPStatus.NOT_FOUND, unsubscribing.invalid(_language(request), support))
+            return _failure(request, HTTPStatus.NOT_FOUND, pages.invalid(_language(request), support))
         except Unavailable:
-            return _failure(request, HTTPStatus.SERVICE_UNAVAILABLE, unsubscribing.away(_language(request)))
+            return _failure(request, HTTPStatus.SERVICE_UNAVAILABLE, pages.away(_language(request)))
         address = _masked(addressee.recipient)
         if unsubscribes or addressee.suppressed == Reason.UNSUBSCRIBED:
-            return unsubscribing.done(addressee.locale, address, support).response(HTTPStatus.OK)
-        return unsubscribing.question(addressee.locale, address, addressee.company).response(HTTPStatus.OK)
+            return pages.done(addressee.locale, address, support).response(HTTPStatus.OK)
+        return pages.question(addressee.locale, address, addressee.company).response(HTTPStatus.OK)
 
     @router.api_route("/{token}", methods=["GET", "HEAD"])
     async def ask(request: Request, token: str) -> Response:

@@ -1,7 +1,7 @@
-"""`python -m bench`: measures a whole scan against the floor, prints a table and writes `bench/results.json`.
+"""Measures a whole scan against the floor, the fastest that Temporal itself allows: `python -m bench`.
 
-Exit status 0 if all went well, 1 if a notice got lost or was doubled, a server failed or a run took too long, 2 for a
-wrong argument, 130 after a signal.
+It prints a table and writes `bench/results.json`. Exit status 0 for success, 1 if a notification was lost or sent
+twice, a server failed or a run took too long, 2 for a wrong argument, 130 after a signal.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from rich.console import Console
 
 from bench.floor import measure_floor
 from bench.job import measure_job, prepare
-from bench.measure import Measured
-from bench.programs import BenchError
+from bench.measure import BenchError, Measured
 from bench.report import Round, summary, table
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.process import EmbeddedServerError
 from local.embedded.temporal import EmbeddedTemporal
+from local.programs import ProgramError
 from runtime import leaving, signals
 from settings import Settings
 
 RESULTS = Path(__file__).with_name("results.json")
 WARM_UP = 100
-"""Notices before each measured run, by the same processes: imports, connections and pollers are not to be timed."""
+"""Notifications before each measured run, by the same processes, so that it times no imports and connections."""
 
 out = Console(highlight=False)
 
 
 async def measure(folder: Path, notices: int, rounds: int) -> list[Round]:
-    """Floor and job in turns, each in a namespace, a database and processes of its own, over the same servers."""
+    """Runs floor and job in turn on the same servers. Each has its own namespace, database and processes."""
     namespaces = [f"bench-{number}-{kind}" for number in range(rounds) for kind in ("floor", "job")]
     warm_up = min(WARM_UP, notices)
     async with AsyncExitStack() as servers:
-        # PostgreSQL's own defaults: a commit is on the disk when it returns, as in production.
+        # PostgreSQL's own defaults: a commit is on disk when it returns, as in production.
         postgres = await servers.enter_async_context(EmbeddedPostgres(folder / "postgres"))
         temporal = await servers.enter_async_context(
             EmbeddedTemporal(folder / "temporal.log", extra_namespaces=namespaces, progress=out.print)
@@ -50,15 +50,15 @@ async def measure(folder: Path, notices: int, rounds: int) -> list[Round]:
 
         async def floor(number: int) -> Measured:
             name = f"bench-{number}-floor"
-            return await measure_floor(temporal, name, _made(folder / name), warm_up, notices)
+            return await measure_floor(temporal, name, _make(folder / name), warm_up, notices)
 
         async def job(number: int) -> Measured:
             name = f"bench-{number}-job"
-            return await measure_job(postgres, temporal, name, _made(folder / name), warm_up, notices)
+            return await measure_job(postgres, temporal, name, _make(folder / name), warm_up, notices)
 
         measured = []
         for number in range(rounds):
-            # Whoever comes second finds a fuller server: they take turns in that too.
+            # The second run finds more data on the server, so floor and job take turns at being second.
             if number % 2 == 0:
                 first_floor = await floor(number)
                 measured.append(Round(first_floor, await job(number)))
@@ -69,7 +69,7 @@ async def measure(folder: Path, notices: int, rounds: int) -> list[Round]:
         return measured
 
 
-def _made(folder: Path) -> Path:
+def _make(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
@@ -80,7 +80,7 @@ def _shown(one: Round) -> str:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="A whole scan against Temporal's floor.")
-    parser.add_argument("--notices", type=_positive, default=1000, help="notices of a run (default: 1000)")
+    parser.add_argument("--notices", type=_positive, default=1000, help="notifications per run (default: 1000)")
     parser.add_argument("--rounds", type=_positive, default=2, help="runs of each program (default: 2)")
     return parser.parse_args(arguments)
 
@@ -92,8 +92,8 @@ def _positive(value: str) -> int:
 
 
 def _forget_environment() -> None:
-    """Whoever runs the benchmark has no say in what it measures. Without bytecode files the sandbox would compile
-    the workflows anew for every notice."""
+    """Removes variables that would change what is measured. Without bytecode files the sandbox would compile the
+    workflows again for every notification."""
     unwanted = {name.upper() for name in Settings.model_fields} | {"PYTHONDONTWRITEBYTECODE"}
     for name in [name for name in os.environ if name in unwanted or name.startswith("TEMPORAL_")]:
         del os.environ[name]
@@ -112,7 +112,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         try:
             rounds = work.result()
-        except (BenchError, EmbeddedServerError) as error:
+        except (BenchError, EmbeddedServerError, ProgramError) as error:
             sys.stderr.write(f"bench: {error}\n")
             return 1
     result = summary(rounds)

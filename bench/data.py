@@ -1,13 +1,13 @@
-"""The platform that is scanned: companies with a project each, of which one in five is due."""
+"""Makes the data that is scanned: companies with five projects each, of which one is due."""
 
 from __future__ import annotations
 
 import asyncpg
 
 NOT_DUE_FOR_EACH = 4
-"""Projects that end later, for each that is due: a scan has to find its items among others."""
+"""Projects that end later, for each due project, so that a scan must find its items among others."""
 
-# Every due project has a company of its own, so that each address and chat is to hear exactly once.
+# Every due project has a company of its own, so that each address and chat gets exactly one message.
 _SEED = """
 WITH numbers AS (
     SELECT number FROM generate_series(1, $2::int) AS number
@@ -50,8 +50,10 @@ async def connect(database_url: str) -> asyncpg.Connection[asyncpg.Record]:
 
 
 async def seed(database_url: str, label: str, due: int, first_chat: int) -> None:
-    """Adds `due` companies with a due project and others; `label` begins their addresses. Analyses the tables, as
-    autovacuum would have done by the time of a scan."""
+    """Adds `due` companies, each with one due project and others. Their addresses start with `label`.
+
+    Analyses the tables, because autovacuum has done so before a real scan.
+    """
     connection = await connect(database_url)
     try:
         await connection.execute(_SEED, label, due, first_chat, NOT_DUE_FOR_EACH)
@@ -63,7 +65,7 @@ async def seed(database_url: str, label: str, due: int, first_chat: int) -> None
 
 
 async def delivered_at_once(database_url: str) -> int:
-    """Notifications recorded as accepted by both channels at their first attempt."""
+    """Count the notifications that both channels accepted at the first attempt."""
     connection = await connect(database_url)
     try:
         return int(await connection.fetchval(_DELIVERED))
@@ -72,7 +74,7 @@ async def delivered_at_once(database_url: str) -> int:
 
 
 async def commits(database_url: str) -> int:
-    """Transactions committed in this database. A session that is still open may not have reported its own yet."""
+    """Count the transactions committed in this database. An open session may not have reported its own yet."""
     connection = await connect(database_url)
     try:
         return int(

@@ -1,7 +1,8 @@
-"""The floor: what Temporal itself takes for work of a scan's shape."""
+"""Measures the floor: the time that Temporal itself needs for work with a scan's shape."""
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from bench.floor_child import FloorChildWorkflow
 from bench.floor_parent import FloorParentWorkflow
 from bench.floor_worker import READY
 from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
-from bench.programs import logged, program
 from local.embedded.temporal import EmbeddedTemporal
+from local.programs import Program
 
 CHILD = FloorChildWorkflow.__name__
 
@@ -22,19 +23,19 @@ async def measure_floor(
     temporal: EmbeddedTemporal, namespace: str, folder: Path, warm_up: int, children: int
 ) -> Measured:
     """Runs `children` children, after `warm_up` by the same worker. Raises `BenchError` if one does not complete."""
-    log_file = folder / "worker.log"
-    async with program(
+    async with Program(
         ["-m", "bench.floor_worker"],
-        log_file,
-        logged(log_file, READY),
-        {"TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace},
+        log_file=folder / "worker.log",
+        environment={**os.environ, "TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace},
     ) as worker:
+        await worker.wait_for_line(READY)
         client = await Client.connect(temporal.address, namespace=namespace)
         pids = {"worker": worker.pid, "Temporal": temporal.pid or 0}
         await _run(client, "warm-up", warm_up)
         since, before = now(), cpu_seconds(pids)
         await _run(client, "measured", children)
         cpu = spent(before, cpu_seconds(pids))
+    worker.require_success()
     runs = await runs_since(client, since)
     return Measured(children, runs.seconds, runs.events, runs.transitions, cpu)
 

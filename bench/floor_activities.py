@@ -1,4 +1,4 @@
-"""The floor's activities, which do nothing, and what its workflows share."""
+"""The floor's activities, which do nothing, and the constants and input of its workflows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class FloorInput:
-    """`children` are to be started; `prefix` begins their workflow ids."""
+    """How many children to start. Their workflow ids start with `prefix`."""
 
     prefix: str
     children: int

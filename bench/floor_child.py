@@ -1,4 +1,4 @@
-"""The floor's child. It stands alone, since the sandbox loads a workflow's module anew for every workflow."""
+"""The floor's child. It has a module of its own, because the sandbox loads the module again for every workflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn
 class FloorChildWorkflow:
-    """Two activities side by side, each from a task queue of its own."""
+    """Runs two activities in parallel, each on a task queue of its own."""
 
     @workflow.run
     async def run(self, child: int) -> None:

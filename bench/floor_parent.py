@@ -1,4 +1,4 @@
-"""The floor's parent: starts children that outlive it, batch by batch, continuing as new between two."""
+"""The floor's parent. It starts abandoned children in batches and continues as new between batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.floor_child import FloorChildWorkflow
 
 @workflow.defn
 class FloorParentWorkflow:
-    """Starts the children, at most `BATCH` a run."""
+    """Starts the children, at most `BATCH` per run."""
 
     @workflow.run
     async def run(self, input: FloorInput) -> None:

@@ -1,4 +1,4 @@
-"""`python -m bench.floor_worker`: serves the floor's queues with the pollers and the concurrency of `worker.py`."""
+"""Serves the floor's queues with the pollers and concurrency of `worker.py`: `python -m bench.floor_worker`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUEUES: dict[str, tuple[list[type], list[Callable[..., Any]]]] = {
 
 
 async def main() -> int:
-    """Runs until SIGTERM or SIGINT; a line on standard output tells that it does."""
+    """Runs until SIGTERM or SIGINT. Prints a line once it is ready."""
     stop = signals.stop_on_signals()
     client = await connect()
     concurrency = Settings.load().worker_concurrency

@@ -1,8 +1,9 @@
-"""The whole job: a scan by the application's own worker, over servers as production has them, and its proof."""
+"""Measures the whole job: a scan by the application's own worker. It also checks that every notification arrived."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,12 +13,12 @@ import httpx
 from temporalio.client import Client
 
 from bench import data
-from bench.measure import Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
-from bench.programs import CHECKOUT, BenchError, logged, program
-from contracts.queues import TaskQueue, task_queue
+from bench.measure import BenchError, Measured, cpu_seconds, longest, now, runs_since, spent, wait_for_children
+from contracts.queues import WORKFLOWS, task_queue
 from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
+from local.programs import Program
 from settings import Settings
 from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -29,7 +30,7 @@ FIRST_CHAT = 1_000_000
 
 
 async def prepare(postgres: EmbeddedPostgres) -> None:
-    """Makes the migrated database that every run gets a copy of."""
+    """Makes the migrated database. Every run gets a copy."""
     await postgres.create_database(TEMPLATE)
     await upgrade(Settings.load(database_url=postgres.database_url(TEMPLATE)))
 
@@ -37,28 +38,25 @@ async def prepare(postgres: EmbeddedPostgres) -> None:
 async def measure_job(
     postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, namespace: str, folder: Path, warm_up: int, notices: int
 ) -> Measured:
-    """Scans over `notices` due projects, after a scan over `warm_up` by the same worker.
+    """Scans `notices` due projects, after the same worker has scanned `warm_up`.
 
-    Raises `BenchError` unless every company got exactly one mail and one message, and every row says so.
+    Raises `BenchError` unless every company got exactly one mail and one message, and the record says the same.
     """
     database = namespace.replace("-", "_")
     await postgres.create_database(database, template=TEMPLATE)
     database_url = postgres.database_url(database)
-    log_file = folder / "worker.log"
-    async with program(
+    async with Program(
         ["-m", "local.stand_ins", "--dir", str(folder), "--no-record"],
-        folder / "stand_ins.log",
-        (folder / "stand_ins.json").exists,
-        {},
+        log_file=folder / "stand_ins.log",
+        environment=os.environ,
     ) as stand_ins:
-        endpoints = json.loads((folder / "stand_ins.json").read_bytes())
+        endpoints = json.loads(await stand_ins.wait_for_line('"smtp_port"'))
         settings = _settings(database_url, endpoints)
-        async with program(
-            [str(CHECKOUT / "worker.py")],
-            log_file,
-            logged(log_file, "worker_ready"),
-            {**settings, "TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace},
+        servers = {"TEMPORAL_ADDRESS": temporal.address, "TEMPORAL_NAMESPACE": namespace}
+        async with Program(
+            ["worker.py"], log_file=folder / "worker.log", environment={**os.environ, **settings, **servers}
         ) as worker:
+            await worker.wait_for_line("worker_ready")
             client = await Client.connect(temporal.address, namespace=namespace)
             pids = {"worker": worker.pid, "stand-ins": stand_ins.pid}
             pids |= {"Temporal": temporal.pid or 0, "PostgreSQL": postgres.pid or 0}
@@ -68,15 +66,17 @@ async def measure_job(
             since, before = now(), cpu_seconds(pids)
             await _scan(client, settings, "measured", notices)
             cpu = spent(before, cpu_seconds(pids))
+        worker.require_success()
         runs = await runs_since(client, since)
         await _verify(database_url, str(endpoints["telegram_api_url"]), warm_up + notices)
+    stand_ins.require_success()
     return Measured(
         notices,
         runs.seconds,
         runs.events,
         runs.transitions,
         cpu,
-        # The worker has ended, so that its sessions have reported; those of the warm-up cannot be told apart.
+        # The worker has ended, so its sessions have reported. The warm-up's commits cannot be separated.
         commits=await data.commits(database_url) / (warm_up + notices),
     )
 
@@ -90,7 +90,7 @@ def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, s
         "SMTP_FROM_EMAIL": "notices@platform.example",
         "TELEGRAM_BOT_TOKEN": str(endpoints["telegram_bot_token"]),
         "TELEGRAM_API_URL": str(endpoints["telegram_api_url"]),
-        # What is measured is the application: nothing is to wait for a provider's limit.
+        # So high that nothing waits for a provider's limit.
         "EMAIL_RATE": "10000",
         "EMAIL_COMPANY_RATE": "10000",
         "TELEGRAM_RATE": "10000",
@@ -98,14 +98,14 @@ def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, s
 
 
 async def _scan(client: Client, environment: Mapping[str, str], label: str, notices: int) -> None:
-    """One scan as its Schedule starts it, to the end of the last notification."""
+    """Starts a scan as its Schedule does, and waits for the end of the last notification."""
     settings = Settings.load(**{name.lower(): value for name, value in environment.items()})
     since = now()
     await client.start_workflow(
         ScanExpiringWorkflow.run,
         schedules.scan_input(settings),
         id=f"{schedules.SCAN_EXPIRING}-{label}",
-        task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
         execution_timeout=timedelta(seconds=longest(notices)),
     )
     await wait_for_children(client, CHILD, since, notices)
@@ -124,4 +124,4 @@ async def _verify(database_url: str, stand_ins_url: str, notices: int) -> None:
     }
     wrong = [f"{found:g} {name}" for name, found in problems.items() if found != notices]
     if wrong:
-        raise BenchError(f"of {notices} notices: {', '.join(wrong)}")
+        raise BenchError(f"expected {notices} notifications, found {', '.join(wrong)}")

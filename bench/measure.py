@@ -1,4 +1,4 @@
-"""What is measured of both programs in the same way: time and work by Temporal's record, processor time."""
+"""Measures both programs in the same way: time and work from Temporal's record, and processor time."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from datetime import UTC, datetime
 import psutil
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from bench.programs import BenchError
-
 POLL_SECONDS = 0.25
-"""A count every so often costs next to nothing; the time comes from the server's record, not from the poll."""
+"""A count this often costs almost nothing. The time comes from the server's record, not from the poll."""
+
+
+class BenchError(Exception):
+    """The benchmark has no result. The message says why."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One program's run over `children` notices. `cpu` is seconds of processor time by component."""
+    """One program's run over `children` notifications. `cpu` is seconds of processor time by component."""
 
     children: int
     seconds: float
     """From the parent's start to the last child's end."""
     events: int
-    """Of all runs, the parents' included."""
+    """Of all workflow runs, including the parents'."""
     transitions: int
     cpu: Mapping[str, float]
     commits: float | None = None
-    """PostgreSQL transactions for one notice."""
+    """PostgreSQL transactions per notification."""
 
     @property
     def per_second(self) -> float:
@@ -41,14 +43,14 @@ def now() -> datetime:
 
 
 def longest(children: int) -> float:
-    """Seconds after which there is no result any more."""
+    """Seconds until a run is given up."""
     return 60.0 + 1.0 * children
 
 
 async def wait_for_children(client: Client, workflow_type: str, since: datetime, count: int) -> None:
-    """Returns once `count` children that started after `since` have completed, and nothing runs any more.
+    """Waits until `count` children that started after `since` have completed and no workflow is running.
 
-    Raises `BenchError` when that takes too long.
+    Raises `BenchError` if that takes too long.
     """
     deadline = time.monotonic() + longest(count)
     started = f"StartTime >= '{since.isoformat()}'"
@@ -64,7 +66,7 @@ async def wait_for_children(client: Client, workflow_type: str, since: datetime,
 
 @dataclass(frozen=True)
 class Runs:
-    """All workflow runs that a measured run consists of."""
+    """All workflow runs of a measured run, in total."""
 
     seconds: float
     events: int
@@ -72,7 +74,7 @@ class Runs:
 
 
 async def runs_since(client: Client, since: datetime) -> Runs:
-    """The runs that started after `since`, all ended. Raises `BenchError` if one did not end well."""
+    """Add up the runs that started after `since`. Raises `BenchError` if one failed or is still running."""
     starts: list[datetime] = []
     ends: list[datetime] = []
     events = transitions = 0
@@ -88,7 +90,7 @@ async def runs_since(client: Client, since: datetime) -> Runs:
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """Processor time so far of each process and all its descendants, those that have ended included."""
+    """Processor time so far of each process and its descendants, including those that have ended."""
     return {name: sum(_cpu_of(process) for process in _family(pid)) for name, pid in pids.items()}
 
 
@@ -101,11 +103,11 @@ def _cpu_of(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
-        # It ended since it was listed; its parent's `children_*` have it from the next look on.
+        # It ended after it was listed. Its time is then in its parent's `children_*`.
         return 0.0
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """The difference by component."""
+    """The processor time between two measurements, by component."""
     return {name: after[name] - before[name] for name in before}

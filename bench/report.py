@@ -1,4 +1,4 @@
-"""The result: from the rounds to one set of numbers, as a table and as JSON."""
+"""Turns the rounds into one set of numbers, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.measure import Measured
 
 @dataclass(frozen=True)
 class Round:
-    """The floor and the job, one right after the other."""
+    """The floor and the job, measured directly after each other."""
 
     floor: Measured
     job: Measured
@@ -27,8 +27,8 @@ class Round:
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
-    """Medians over the rounds. The ratio is the median of each round's own: a machine's speed changes with the
-    minutes, and the two of a round share theirs."""
+    """The medians over the rounds. The ratio is the median of the rounds' ratios, because a machine's speed changes
+    by the minute and the two runs of a round share it."""
     floors, jobs = [each.floor for each in rounds], [each.job for each in rounds]
     return {
         "notices": jobs[0].children,
@@ -65,21 +65,21 @@ def _median(runs: Sequence[Measured], value: Callable[[Measured], float]) -> flo
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The summary for people: the job beside the floor."""
+    """The summary as a table: the job beside the floor."""
     floor = result["floor"]
-    shown = Table(title=f"{result['notices']} notices, {result['rounds']} rounds, medians")
+    shown = Table(title=f"{result['notices']} notifications, {result['rounds']} rounds, medians")
     for heading in ("", "job", "floor"):
         shown.add_column(heading, justify="right" if heading else "left")
-    shown.add_row("notices a second", f"{result['notices_per_s']:.1f}", f"{result['floor_per_s']:.1f}")
+    shown.add_row("notifications per second", f"{result['notices_per_s']:.1f}", f"{result['floor_per_s']:.1f}")
     ratios = ", ".join(f"{ratio:.2f}" for ratio in result["ratios"])
-    shown.add_row("of the floor's speed", f"{result['ratio']:.2f}", f"({ratios})", end_section=True)
+    shown.add_row("ratio to the floor", f"{result['ratio']:.2f}", f"({ratios})", end_section=True)
     for name, key in (("history events", "events_per_notice"), ("state transitions", "transitions_per_notice")):
-        shown.add_row(f"{name} a notice", f"{result[key]:.2f}", f"{floor[key]:.2f}")
-    shown.add_row("database commits a notice", f"{result['commits_per_notice']:.2f}", "", end_section=True)
+        shown.add_row(f"{name} per notification", f"{result[key]:.2f}", f"{floor[key]:.2f}")
+    shown.add_row("database commits per notification", f"{result['commits_per_notice']:.2f}", "", end_section=True)
     for component, milliseconds in result["cpu_ms_per_notice"].items():
         of_floor = floor["cpu_ms_per_notice"].get(component)
         shown.add_row(
-            f"CPU ms a notice: {component}",
+            f"CPU ms per notification: {component}",
             f"{milliseconds:.2f}",
             "" if of_floor is None else f"{of_floor:.2f}",
         )

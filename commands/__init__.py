@@ -1,1 +1,0 @@
-"""What the operator's commands do; `cli.py` says how they are called."""

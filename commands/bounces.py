@@ -9,11 +9,12 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.email.bounce_reports import READ_BYTES, Bounce, Unreadable, read_bounce
+from channels.email.bounce_reports import READ_BYTES, Unreadable, read_bounce
+from channels.email.plan import EMAIL
 from commands.maildir import Flag, Maildir
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed, complain, database
-from db.record.bounced import Result, apply_bounce
+from db.record.bounced import Bounce, Result, apply_bounce
 from settings import Settings, SettingsError
 
 IGNORED = "ignored"
@@ -58,7 +59,7 @@ async def _process(engine: AsyncEngine, maildir: Maildir, message: Path) -> str:
 
 async def _apply(engine: AsyncEngine, bounce: Bounce) -> Result:
     async with engine.begin() as connection:
-        return await apply_bounce(connection, bounce)
+        return await apply_bounce(connection, bounce, EMAIL.name)
 
 
 def _leave_to_a_person(maildir: Maildir, message: Path, why: str) -> Result:

@@ -1,41 +1,41 @@
-"""`scan --dry-run`: who would be told what, and nothing is sent."""
+"""`scan --dry-run` and `deactivate --dry-run`: what would happen now. They only read."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.due_items import due_rules
+from activities.rules import deactivation_rules, due_rules
+from channels.configured import configured_channels
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, database
-from contracts.queues import Channel
-from db.items import due
-from db.record.list import company_time_zones
+from db.items import due, ended
+from db.items.ended import DeactivationRules, EndedItem
 from settings import Settings
 
 
-async def dry_run(at: datetime | None, *, as_json: bool) -> int:
-    """Shows what a scan at that moment would open; None: now. Reads only."""
+async def scan(at: datetime | None, *, as_json: bool) -> int:
+    """Shows what a scan at that moment would open. None means now."""
     settings = Settings.load()
     at = at or datetime.now(UTC)
     async with database(settings) as engine:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
             items = await all_due(connection, settings, at)
-            zones = await company_time_zones(connection, sorted({item.company_id for item in items}))
-    found = [_shown(item, settings, ZoneInfo(zones[item.company_id])) for item in items]
+    found = [_shown_due(item, settings) for item in items]
     if as_json:
         print_json({"at": at, "items": found})
     else:
-        _print_found(found, at)
+        _print_due(found, at)
     return OK
 
 
 async def all_due(connection: AsyncConnection, settings: Settings, at: datetime) -> list[due.DueItem]:
-    """What a scan at that moment would find. Reads only."""
+    """What a scan at that moment would find."""
     rules = due_rules(settings, now=at, scan_at=at)
     items: list[due.DueItem] = []
     after = due.FIRST_PAGE
@@ -45,23 +45,20 @@ async def all_due(connection: AsyncConnection, settings: Settings, at: datetime)
     return items
 
 
-def _shown(item: due.DueItem, settings: Settings, zone: ZoneInfo) -> dict[str, Any]:
-    usable = {
-        Channel.EMAIL: item.email_enabled and settings.email_configured,
-        Channel.TELEGRAM: item.telegram_enabled and settings.telegram_configured,
-    }
+def _shown_due(item: due.DueItem, settings: Settings) -> dict[str, Any]:
+    configured = {channel.name for channel in configured_channels(settings)}
     return {
         "company": item.company_slug,
         "project": item.project_slug,
         "ar_content": item.ar_content_slug,
-        "ends_at": item.ends_at.astimezone(zone),
+        "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
         "days_left": item.days_left,
         "threshold_days": item.threshold_days,
-        "channels": [channel.value for channel, is_usable in usable.items() if is_usable],
+        "channels": [name for name in item.channels if name in configured],
     }
 
 
-def _print_found(found: list[dict[str, Any]], at: datetime) -> None:
+def _print_due(found: list[dict[str, Any]], at: datetime) -> None:
     print_table(
         ("company", "item", "ends, company's clock", "days left", "threshold", "channels"),
         [
@@ -77,3 +74,50 @@ def _print_found(found: list[dict[str, Any]], at: datetime) -> None:
         ],
     )
     print_line(f"{len(found)} due at {at:%Y-%m-%d %H:%M:%S} UTC. Nothing was sent.")
+
+
+async def deactivate(*, as_json: bool) -> int:
+    """Shows what a deactivation would deactivate now, and what it would hold."""
+    settings = Settings.load()
+    now = datetime.now(UTC)
+    rules = deactivation_rules(settings, now)
+    async with database(settings) as engine, engine.connect() as connection:
+        items = await ended.find_ended(connection, replace(rules, held_after=rules.ended_before), limit=None)
+    hold_limit = timedelta(seconds=settings.deactivate_hold_limit)
+    found = [_shown_ended(item, rules, hold_limit) for item in items]
+    if as_json:
+        print_json({"at": now, "items": found})
+    else:
+        _print_ended(found, now)
+    return OK
+
+
+def _shown_ended(item: EndedItem, rules: DeactivationRules, hold_limit: timedelta) -> dict[str, Any]:
+    zone = ZoneInfo(item.timezone)
+    return {
+        "company": item.company_slug,
+        "project": item.project_slug,
+        "ar_content": item.ar_content_slug,
+        "ends_at": item.ends_at.astimezone(zone),
+        "held_until": (item.ends_at + hold_limit).astimezone(zone) if rules.hold(item) else None,
+    }
+
+
+def _print_ended(found: list[dict[str, Any]], now: datetime) -> None:
+    print_table(
+        ("company", "item", "ended, company's clock", "held until"),
+        [
+            (
+                each["company"],
+                each["ar_content"] or each["project"],
+                f"{each['ends_at']:%Y-%m-%d %H:%M %Z}",
+                each["held_until"] and f"{each['held_until']:%Y-%m-%d %H:%M %Z}",
+            )
+            for each in found
+        ],
+    )
+    held = sum(each["held_until"] is not None for each in found)
+    print_line(
+        f"{len(found) - held} would be deactivated at {now:%Y-%m-%d %H:%M:%S} UTC, {held} would be held. "
+        "Nothing was changed."
+    )

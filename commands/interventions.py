@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, assert_never
 
-from temporalio.service import RPCError
-
+from channels.configured import deliveries_to_send, require_a_channel, send_options
 from commands.output import print_json, print_line, print_page
-from commands.running import OK, CommandFailed, complain, database, temporal_client
+from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
 from contracts.keys import NotificationType, give_up_at
-from contracts.queues import Channel
-from contracts.sending import DeliveryStatus, Reason, StartableNotification
+from contracts.scanning import StartableNotification
+from contracts.sending import DeliveryStatus, Reason, ReopenedDelivery
 from db.operators import interventions, suppressions
-from db.record import reopen, startable
+from db.record import reopen
 from db.record.reopen import Subject
-from settings import Settings
-from temporal.rate_limits import chat_fairness
-from temporal.start import start_notification
+from settings import Settings, SettingsError
+from temporal.start import start_and_mark
 
 Check = Callable[[Subject], str | None]
 """Why it cannot be done; None: it can."""
@@ -50,10 +48,9 @@ async def confirm(delivery_id: int, operator: str, why: str, *, as_json: bool) -
 async def send_again(
     delivery_id: int, action: Literal["resend", "resolve-resend"], operator: str, why: str, *, as_json: bool
 ) -> int:
-    """Reopens a delivery and has its workflow try it. With Temporal away the next scan does."""
+    """Reopens a delivery and has its workflow try it. With Temporal away the next scan has."""
     settings = Settings.load()
-    settings.require_a_channel()
-    client = await temporal_client()
+    require_a_channel(settings)
     now = datetime.now(UTC)
     async with database(settings) as engine:
         async with engine.begin() as connection:
@@ -67,30 +64,29 @@ async def send_again(
             await reopen.reopen(connection, subject, deadline)
             await interventions.note(connection, subject, action, operator, why)
         try:
-            await start_notification(
-                client, settings, _startable(subject, deadline, settings), reopened=subject.channel
-            )
-        except RPCError as error:
-            complain(f"Temporal: {error.message}. The delivery is reopened: the next scan sends it.")
-        else:
-            async with engine.begin() as connection:
-                await startable.mark_started(connection, [subject.notification_id])
+            client = await temporal_client()
+            async with temporal_errors():
+                reopened = ReopenedDelivery(subject.delivery_id, subject.channel)
+                startable = _startable(subject, deadline, settings)
+                await start_and_mark(client, send_options(settings), engine, startable, reopened=reopened)
+        except (CommandFailed, SettingsError) as error:
+            complain(f"{error}. The delivery is reopened: the next scan sends it.")
     _print(subject, "pending", as_json)
     return OK
 
 
 def _startable(subject: Subject, deadline: datetime, settings: Settings) -> StartableNotification:
     return StartableNotification(
-        subject.notification_id,
-        subject.notification_type,
-        subject.workflow_id,
-        deadline,
-        subject.company_id,
-        subject.project_id,
-        subject.days_left,
-        chat_fairness(settings)(subject.telegram_chat),
-        subject.ar_content_id,
+        notification_id=subject.notification_id,
+        notification_type=subject.notification_type,
+        workflow_id=subject.workflow_id,
+        give_up_at=deadline,
+        company_id=subject.company_id,
+        project_id=subject.project_id,
+        days_left=subject.days_left,
+        ar_content_id=subject.ar_content_id,
         again=True,
+        deliveries=deliveries_to_send(settings)(subject.company_id, subject.deliveries),
     )
 
 
@@ -119,8 +115,11 @@ def _ended_without_doubt(subject: Subject) -> str | None:
         case DeliveryStatus.UNKNOWN:
             return "it is in doubt: `resolve` it, with --resend if it is to be sent again all the same"
         case DeliveryStatus.ACCEPTED:
-            return "it was accepted: it would be told twice"
-    return f"it is {subject.status}: its workflow is at it"
+            return "it was accepted: it would be sent twice"
+        case DeliveryStatus.PENDING | DeliveryStatus.SENDING:
+            return f"it is {subject.status}: its workflow is still trying"
+        case _:
+            assert_never(subject.status)
 
 
 def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | None:
@@ -152,7 +151,7 @@ def _print(subject: Subject, status: str, as_json: bool) -> None:
         )
 
 
-async def list_suppressions(channel: Channel | None, limit: int, *, as_json: bool) -> int:
+async def list_suppressions(channel: str | None, limit: int, *, as_json: bool) -> int:
     """Addresses and chats that are used no more, with the provider's words."""
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
@@ -161,7 +160,7 @@ async def list_suppressions(channel: Channel | None, limit: int, *, as_json: boo
     return OK
 
 
-async def unsuppress(channel: Channel, address: str, operator: str, why: str, *, as_json: bool) -> int:
+async def unsuppress(channel: str, address: str, operator: str, why: str, *, as_json: bool) -> int:
     """Uses an address or chat again."""
     settings = Settings.load()
     async with database(settings) as engine, engine.begin() as connection:

@@ -7,18 +7,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import assert_never
 
 from jinja2 import TemplateError
 
+from channels.base import Channel
+from channels.configured import new_renderer
+from channels.registry import find_channel
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed
 from contracts.keys import NotificationType
-from contracts.queues import Channel
-from contracts.sending import DeliveryStatus
+from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus
 from db.record.claim import Claim
 from settings import Settings, SettingsError
 from texts.languages import LanguageError, match
-from texts.renderer import Renderer
 
 
 class Item(StrEnum):
@@ -37,18 +39,20 @@ class Part(StrEnum):
 
 
 FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.html"}
-"""What `--output` writes of an e-mail; of Telegram it is `telegram.html`."""
-
-UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
+"""The parts of an e-mail by the names of their files."""
 
 SAMPLE = Claim(
     delivery_id=1,
+    notification_id=1,
+    channel=ALWAYS_DELIVERED[0],
+    contact_id=1,
+    recipient_key="anna@harbour-museum.example",
     claim_seq=1,
     status=DeliveryStatus.PENDING,
     reason=None,
     obstacle=None,
     in_doubt=False,
-    notification_type="expiring",
+    notification_type=NotificationType.EXPIRING,
     dedupe_key="sample",
     subject=None,
     message=None,
@@ -64,24 +68,40 @@ SAMPLE = Claim(
     project_slug="old-harbour-walk",
     contents=["Ferry <animated>", "Ships of 1890", "The lighthouse keeper & his dog"],
 )
-ALERT_SUBJECT = "Telegram is refused: telegram_unauthorized"
-ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNobody's notice has failed: all of them wait."
+ALERT_SUBJECT = "E-mail is refused: smtp_auth_535"
+ALERT_MESSAGE = (
+    "The mail server refuses this installation's credentials.\n\nNo notification has failed: all of them wait."
+)
 
 
 def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
     """A claim that has all that its text can name."""
-    claim = replace(SAMPLE, notification_type=notification_type.value, locale=locale)
-    if item is Item.CONTENT:
-        return replace(claim, content="The lighthouse keeper", contents=[])
-    if notification_type is NotificationType.ALERT:
-        return replace(claim, subject=ALERT_SUBJECT, message=ALERT_MESSAGE)
-    return claim
+    claim = replace(SAMPLE, notification_type=notification_type, locale=locale)
+    match notification_type:
+        case NotificationType.EXPIRING | NotificationType.EXPIRED:
+            return _about(item, claim)
+        case NotificationType.ALERT:
+            return replace(claim, subject=ALERT_SUBJECT, message=ALERT_MESSAGE)
+        case NotificationType.TEST:
+            return claim
+        case _:
+            assert_never(notification_type)
+
+
+def _about(item: Item, claim: Claim) -> Claim:
+    match item:
+        case Item.PROJECT:
+            return claim
+        case Item.CONTENT:
+            return replace(claim, content="The lighthouse keeper", contents=[])
+        case _:
+            assert_never(item)
 
 
 async def preview(
     notification_type: NotificationType,
     locale: str,
-    channel: Channel,
+    channel: str,
     item: Item,
     part: Part | None,
     output: Path | None,
@@ -91,10 +111,10 @@ async def preview(
     """Prints the parts, or writes a file of each into `output`."""
     settings = Settings.load()
     try:
-        renderer = Renderer(settings.renew_url_template, settings.support_email)
+        renderer = new_renderer(settings)
         if match(locale, renderer.languages) is None:
             raise SettingsError(f"--locale: no templates for {locale!r}; there are {', '.join(renderer.languages)}")
-        parts = _parts(renderer, sample(notification_type, locale, item), channel)
+        parts = _known(channel).preview(renderer, sample(notification_type, locale, item))
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
@@ -108,12 +128,11 @@ async def preview(
     return OK
 
 
-def _parts(renderer: Renderer, claim: Claim, channel: Channel) -> dict[str, str]:
-    """The texts by the names of their files."""
-    if channel is Channel.TELEGRAM:
-        return {"telegram.html": renderer.telegram(claim)}
-    mail = renderer.email(claim, UNSUBSCRIBE_URL)
-    return {FILES[Part.SUBJECT]: mail.subject, FILES[Part.TEXT]: mail.text, FILES[Part.HTML]: mail.html or ""}
+def _known(name: str) -> Channel:
+    channel = find_channel(name)
+    if channel is None:
+        raise SettingsError(f"--channel: {name!r} is not a channel")
+    return channel
 
 
 def _write(parts: dict[str, str], folder: Path, as_json: bool) -> None:

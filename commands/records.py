@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from commands.output import print_page
 from commands.running import OK, database
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus
 from db.record.list import NotificationFilter, list_deliveries, list_flat
 from settings import Settings
@@ -52,7 +51,7 @@ async def show_notifications(wanted: NotificationFilter, limit: int, *, as_json:
 async def show_deliveries(
     *,
     status: DeliveryStatus | None,
-    channel: Channel | None,
+    channel: str | None,
     notification_id: int | None,
     limit: int,
     as_json: bool,

@@ -1,4 +1,4 @@
-"""`renew`: give a project a new end, and bring back what was switched off."""
+"""`renew`: give a project a new end, and bring back what was deactivated."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ async def renew(slug: str, until: datetime, operator: str, why: str, *, as_json:
 
 def _told(renewed: Renewal) -> str:
     if not renewed.changed:
-        return f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC already: nothing has changed."
+        return f"{renewed.slug} already ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC: nothing has changed."
     said = [
         f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC, "
         f"no longer at {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
     ]
     if renewed.reactivated.project:
-        said.append(f"It is on again, and of its AR content {renewed.reactivated.contents}.")
+        contents = renewed.reactivated.contents
+        said.append(f"Reactivated, with {contents} AR content {'item' if contents == 1 else 'items'}.")
     elif renewed.status == "expired":
-        said.append("It stays expired, which this application has not made it: an import can make it active.")
+        said.append("It stays expired, since this application did not deactivate it: an import can make it active.")
     if renewed.skipped_deliveries:
-        said.append(f"{renewed.skipped_deliveries} deliveries that told of the old end are skipped.")
+        said.append(f"{renewed.skipped_deliveries} deliveries about the old end are skipped.")
     return " ".join(said)

@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from channels.configured import scrub
 from db.engine import create_engine
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
@@ -34,7 +35,7 @@ class CommandFailed(Exception):
 
 def run(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Runs a command to its end; raises `typer.Exit` with its status, or with 1 or 2 for what it raised."""
-    configure_logging("console", "warning")
+    configure_logging("console", "warning", scrub)
     try:
         status = asyncio.run(command)
     except SettingsError as error:

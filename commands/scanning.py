@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
 
-from temporalio.common import WorkflowIDConflictPolicy
-
-from commands.following import follow, where
-from commands.output import print_json, print_line
-from commands.pausing import tell_if_paused
-from commands.running import FAILED, OK, complain, temporal_client, temporal_errors
-from contracts.queues import TaskQueue, task_queue
+from commands.following import ByHand, start_and_follow
+from commands.running import FAILED, OK, complain
+from contracts.scanning import ScanExpiringResult
 from settings import Settings
 from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
 
-WORKFLOW_ID = "scan-expiring"
+
+def _sentences(result: ScanExpiringResult) -> Iterator[str]:
+    yield f"Found {result.found} due, opened {result.opened}, started {result.started} notifications."
+    if result.recovered:
+        yield f"{result.recovered} open notifications had lost their workflow: started again, or settled."
+
+
+SCAN = ByHand(
+    ScanExpiringWorkflow.run,
+    "scan-expiring",
+    noun="scan",
+    summary="Scan for expiring projects, by hand",
+    sentences=_sentences,
+    sends=True,
+)
 
 
 async def scan(
@@ -25,41 +35,14 @@ async def scan(
     allow_many: bool,
     as_json: bool,
 ) -> int:
-    """Starts a scan, or joins the one that was started by hand and still runs; with `wait` follows it to its end.
-
-    `timeout` is in seconds. 1 if the scan opened nothing since it was more than SCAN_MAX_NOTICES.
-    A scan that is no longer waited for goes on.
-    """
+    """Starts a scan. 1 if it opened nothing because it would have been more than SCAN_MAX_NOTICES."""
     settings = Settings.load()
-    settings.require_a_channel()
-    client = await temporal_client()
-    queue = task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS)
-    async with temporal_errors():
-        handle = await client.start_workflow(
-            ScanExpiringWorkflow.run,
-            schedules.scan_input(settings, allow_many=allow_many),
-            id=WORKFLOW_ID,
-            task_queue=queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="Scan for expiring projects, by hand",
-        )
-        started = where(settings, client, handle.id)
-        await tell_if_paused(settings)
-        if wait:
-            complain(f"Scan {handle.id}: {started['web_ui_url']}")
-            result = await follow(client, handle, queue, "scan", timeout)
-    if as_json:
-        print_json(started | (asdict(result) if wait else {}))
-    elif wait:
-        print_line(f"Found {result.found} due, opened {result.opened}, started {result.started} notifications.")
-        if result.recovered:
-            print_line(f"{result.recovered} that stood open had lost their workflow: started again, or settled.")
-    else:
-        print_line(f"Scan {handle.id}: {started['web_ui_url']}")
-    if wait and result.too_many:
-        complain(
-            f"{result.found} is more than SCAN_MAX_NOTICES ({settings.scan_max_notices}), so no notice was opened: "
-            "`scan --dry-run` lists them, `scan --allow-many` opens them."
-        )
-        return FAILED
-    return OK
+    input = schedules.scan_input(settings, allow_many=allow_many)
+    result = await start_and_follow(settings, SCAN, input, wait=wait, timeout=timeout, as_json=as_json)
+    if result is None or not result.too_many:
+        return OK
+    complain(
+        f"{result.found} is more than SCAN_MAX_NOTICES ({settings.scan_max_notices}), so no notification was opened: "
+        "`scan --dry-run` lists them, `scan --allow-many` opens them."
+    )
+    return FAILED

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from alembic.util import CommandError
+
+from channels.configured import require_a_channel
 from commands.output import print_json, print_line, print_table
-from commands.running import OK, database, database_errors, temporal_client, temporal_errors
-from db.migrate import upgrade
+from commands.running import OK, CommandFailed, database, database_errors, temporal_client, temporal_errors
+from db.migrate import downgrade, upgrade
 from db.operators import pauses
 from settings import Settings
 from temporal import schedules
 
 
-async def migrate(*, as_json: bool) -> int:
-    """Brings the database to the newest revision. May run twice."""
+async def migrate(down_to: str | None, *, as_json: bool) -> int:
+    """Brings the database to the newest revision, or back to an older one. May run twice."""
     settings = Settings.load()
     async with database_errors():
-        before, after = await upgrade(settings)
+        try:
+            before, after = await (upgrade(settings) if down_to is None else downgrade(settings, down_to))
+        except CommandError as error:
+            raise CommandFailed(str(error)) from error
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:
@@ -27,7 +33,7 @@ async def migrate(*, as_json: bool) -> int:
 async def apply_schedules(*, as_json: bool) -> int:
     """Creates or updates the Temporal Schedules. May run twice. While the sending is paused, they are created so."""
     settings = Settings.load()
-    settings.require_a_channel()
+    require_a_channel(settings)
     client = await temporal_client()
     async with database(settings) as engine, engine.connect() as connection:
         pause = await pauses.newest(connection)

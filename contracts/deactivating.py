@@ -11,7 +11,7 @@ from contracts.sending import SendOptions
 class DeactivateEndedInput:
     page_size: int
     first_page: bool = True
-    """It counts what has ended, and looks at the projects that renew themselves."""
+    """It counts what has ended, and looks at the projects that should have renewed themselves."""
     allow_many: bool = False
     """An operator has seen that it is more than SCAN_MAX_NOTICES and means it."""
     found_before: int = 0
@@ -20,17 +20,17 @@ class DeactivateEndedInput:
 
 @dataclass(frozen=True)
 class DeactivateEndedResult:
-    """What one page switched off; AR content that went with its project counts."""
+    """What one page deactivated; AR content that went with its project counts."""
 
     found: int
     projects: int
     contents: int
     opened: int
-    """Notices that say so."""
+    """Notifications that say so."""
     more: bool
     """Another page may follow."""
     too_many: bool = False
-    """More than SCAN_MAX_NOTICES: this page switched nothing off, and the operators were alerted."""
+    """More than SCAN_MAX_NOTICES: this page deactivated nothing, and the operators were alerted."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class DeactivationProgress:
     """Started and not written down as such yet."""
     too_many: bool = False
 
+    @property
+    def all_paged(self) -> bool:
+        """No page is left to take."""
+        return self.all_off
+
 
 @dataclass(frozen=True)
 class DeactivateExpiredInput:
@@ -59,7 +64,7 @@ class DeactivateExpiredInput:
     progress: DeactivationProgress | None = None
     """None: it begins."""
     allow_many: bool = False
-    """More than SCAN_MAX_NOTICES may be switched off."""
+    """More than SCAN_MAX_NOTICES may be deactivated."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,8 @@ class DeactivateExpiredResult:
     """Items that had ended and were not held."""
     projects: int
     contents: int
-    """Switched off at their own end or with their project."""
+    """Deactivated at their own end or with their project."""
     opened: int
     started: int
     too_many: bool = False
-    """`found` is more than SCAN_MAX_NOTICES, so that nothing was switched off."""
+    """`found` is more than SCAN_MAX_NOTICES, so that nothing was deactivated."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 from uuid import UUID
 
 
@@ -46,20 +47,44 @@ def key_of_alert(problem: str, raised_at: datetime) -> str:
     return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
-_GIVE_UP_AFTER = {
-    NotificationType.EXPIRED: timedelta(days=7),
-    NotificationType.TEST: timedelta(minutes=15),
-    NotificationType.ALERT: timedelta(days=1),
-}
-
-
 def give_up_at(
     notification_type: NotificationType, now: datetime, item_ends_at: datetime | None, limit: float | None
 ) -> datetime:
-    """When a notice that is opened or sent again `now` becomes pointless: a warning at its item's end.
+    """When a notification that is opened or sent again `now` becomes pointless: a warning at its item's end.
 
     `limit` is GIVE_UP_AFTER in seconds, which shortens all of them.
     """
-    after = _GIVE_UP_AFTER.get(notification_type)
-    end = item_ends_at if after is None and item_ends_at is not None else now + (after or timedelta(0))
+    match notification_type:
+        case NotificationType.EXPIRING:
+            end = item_ends_at or now
+        case NotificationType.EXPIRED:
+            end = now + timedelta(days=7)
+        case NotificationType.TEST:
+            end = now + timedelta(minutes=15)
+        case NotificationType.ALERT:
+            end = now + timedelta(days=1)
+        case _:
+            assert_never(notification_type)
     return end if limit is None else min(end, now + timedelta(seconds=limit))
+
+
+def is_urgent(notification_type: NotificationType) -> bool:
+    """Whether it never waits behind a scan's thousands: somebody is waiting for it."""
+    match notification_type:
+        case NotificationType.TEST | NotificationType.ALERT:
+            return True
+        case NotificationType.EXPIRING | NotificationType.EXPIRED:
+            return False
+        case _:
+            assert_never(notification_type)
+
+
+def is_about_an_item(notification_type: NotificationType) -> bool:
+    """Whether it is about a project or AR content; else about nothing that ends."""
+    match notification_type:
+        case NotificationType.EXPIRING | NotificationType.EXPIRED:
+            return True
+        case NotificationType.TEST | NotificationType.ALERT:
+            return False
+        case _:
+            assert_never(notification_type)

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.keys import NotificationType
-from contracts.sending import ALWAYS_DELIVERED, DeliveryToSend, Fairness, SendNotificationInput, SendOptions
+from contracts.keys import NotificationType, is_urgent
+from contracts.sending import (
+    ALWAYS_DELIVERED,
+    DeliveryToSend,
+    Fairness,
+    ReopenedDelivery,
+    SendNotificationInput,
+    SendOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,13 @@ class StartableNotification:
     reopened_deliveries: list[int] = field(default_factory=list)
     """Ids of deliveries that an operator wants tried again."""
 
+    def to_reopen(self) -> list[ReopenedDelivery]:
+        """What a workflow that runs already is told."""
+        if not self.reopened_deliveries:
+            return [ReopenedDelivery(None, channel) for channel in self.reopened]
+        channels = {each.delivery_id: each.channel for each in self.deliveries}
+        return [ReopenedDelivery(each, channels.get(each, "")) for each in self.reopened_deliveries]
+
     def send_input(self, options: SendOptions) -> SendNotificationInput:
         """What its workflow starts with, whoever starts it."""
         fairness = {each.channel: each.fairness for each in self.deliveries}
@@ -78,7 +92,7 @@ class StartableNotification:
             self.notification_id,
             self.give_up_at,
             options,
-            urgent=self.notification_type in (NotificationType.TEST, NotificationType.ALERT),
+            urgent=is_urgent(self.notification_type),
             email_fairness=fairness.get(email, Fairness(str(self.company_id or ""))),
             telegram_fairness=fairness.get(telegram, self.telegram_fairness),
             deliveries=self.deliveries,
@@ -126,6 +140,11 @@ class ScanProgress:
     """Started and not written down as such yet."""
     recovered: int = 0
     too_many: bool = False
+
+    @property
+    def all_paged(self) -> bool:
+        """No page is left to take."""
+        return self.all_opened
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -80,6 +80,13 @@ class Fairness:
     """Its share of the limit."""
 
 
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""An activity's worker is taken for dead after this long without a heartbeat."""
+
+ATTEMPT_MARGIN = timedelta(seconds=15)
+"""What the server waits beyond the bound an attempt sets itself, so that the attempt reports its own time-out."""
+
+
 @dataclass(frozen=True)
 class ChannelOptions:
     """What the settings say of one channel's attempts. Durations are seconds."""
@@ -141,6 +148,21 @@ class DeliveryToSend:
     """None: from a payload of 0.3.0, the only delivery on that channel."""
     channel: str
     fairness: Fairness = Fairness()
+
+
+@dataclass(frozen=True)
+class ReopenedDelivery:
+    """A delivery that an operator wants tried again."""
+
+    delivery_id: int | None
+    """None: from a release that knew channels only."""
+    channel: str
+
+    def means(self, delivery: DeliveryToSend) -> bool:
+        """Where one of them has no id, their channel decides."""
+        if None in (self.delivery_id, delivery.delivery_id):
+            return self.channel == delivery.channel
+        return self.delivery_id == delivery.delivery_id
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any
 from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,16 +15,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, PlainValidator
 
+from runtime.quoting import quote
+from runtime.times import parse_time
+
 STATUSES = ("active", "expired", "archived")
 CHAT_ID_BITS = 52
 SLUG_LENGTH = 200
 LONGEST_THRESHOLD_DAYS = 365
-LONGEST_RELATIVE = timedelta(days=100 * 365)
 
 _SLUG = re.compile(r"[\w.~-]+")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_RELATIVE = re.compile(r"(?P<sign>[+-])(?P<count>[0-9]{1,10})(?P<unit>[dhms])")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _QUIET_HOURS = re.compile(r"(?P<begins>[0-9]{2}:[0-9]{2}) *- *(?P<ends>[0-9]{2}:[0-9]{2})")
 _CHAT_ID = re.compile(r"-?[0-9]{1,16}")
 _DAYS = re.compile(r"[0-9]{1,3}")
@@ -32,38 +32,6 @@ _SEPARATORS = re.compile(r"[,;]")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # An even number of backslashes before it: otherwise they are an escaped backslash and plain text.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
-
-def quote(text: str) -> str:
-    """The text as messages show it: quoted, on one line, at most 60 characters."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def parse_time(text: str) -> datetime | timedelta:
-    """ISO 8601 with offset gives a time in UTC; `+7d` or `-2h` (units d, h, m, s) the distance from now."""
-    if relative := _RELATIVE.fullmatch(text):
-        distance = _distance(int(relative["count"]), relative["unit"])
-        if distance is None:
-            raise ValueError(f"{quote(text)} is more than 100 years away")
-        return -distance if relative["sign"] == "-" else distance
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{quote(text)} is no time; write ISO 8601 with offset or +7d") from None
-    if moment.tzinfo is None:
-        raise ValueError(f"{quote(text)} has no offset; write {moment.isoformat()}+00:00 if that is meant")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{quote(text)} is out of range") from None
-
-
-def _distance(count: int, unit: str) -> timedelta | None:
-    try:
-        distance = timedelta(**{_UNITS[unit]: count})
-    except OverflowError:
-        return None
-    return distance if distance <= LONGEST_RELATIVE else None
 
 
 def _slug(text: str) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from csv_import.fields import quote
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Fault, Line
 from db.items import imports
+from runtime.quoting import quote
 
 BATCH = 1000
 """Lines that go into one statement."""

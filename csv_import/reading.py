@@ -16,8 +16,8 @@ from typing import Generic, TextIO, TypeVar
 
 from pydantic import ValidationError
 
-from csv_import.fields import quote
 from csv_import.lines import CsvLine
+from runtime.quoting import quote
 
 Row = TypeVar("Row", bound=CsvLine)
 

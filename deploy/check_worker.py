@@ -1,6 +1,6 @@
-"""Whether the worker on this host takes tasks, as Temporal sees it: `python -m deploy.check_worker`.
+"""Checks with Temporal that the worker on this host takes tasks: `python -m deploy.check_worker`.
 
-The health check of the worker's container. A worker that runs and lost Temporal, or whose pollers stopped, fails it.
+The health check of the worker's container. It fails for a worker that lost Temporal or whose pollers stopped.
 """
 
 from __future__ import annotations
@@ -10,63 +10,50 @@ import asyncio
 import socket
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo
-from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from contracts.queues import TaskQueue, task_queues
+from activities.health.pollers import ACTIVITY, RECENT, WORKFLOW, look_at, recent
+from channels.registry import all_queues
+from contracts.queues import WORKFLOWS, task_queues
 from runtime import leaving
 from settings import Settings, SettingsError
 from temporal.client import connect
 
-RECENT = timedelta(minutes=3)
-"""A poll waits for a minute at the most. A worker whose slots are all taken polls less: it has a little longer."""
 PATIENCE = 10.0
 """Seconds for the whole check."""
 
 
-async def silent_queues(client: Client, prefix: str, queues: Iterable[TaskQueue], host: str) -> list[str]:
+async def silent_queues(client: Client, prefix: str, queues: Iterable[str], host: str) -> list[str]:
     """The full names of those queues that no worker on `host` has polled lately."""
-    since = datetime.now(UTC) - RECENT
     names = [(name, _polled_for(queue)) for queue in queues for name in task_queues(prefix, queue)]
-    pollers = await asyncio.gather(*(_pollers(client, name, kind) for name, kind in names))
+    answers = await asyncio.gather(*(look_at(client, name, kind) for name, kind in names))
     return [
         name
-        for (name, _), polls in zip(names, pollers, strict=True)
-        if not any(_is_on(host, poll) and poll.last_access_time.ToDatetime(UTC) > since for poll in polls)
+        for (name, _), answer in zip(names, answers, strict=True)
+        if not any(_is_on(host, poller) for poller in recent(answer.pollers))
     ]
 
 
-def _polled_for(queue: TaskQueue) -> TaskQueueType.ValueType:
-    if queue is TaskQueue.WORKFLOWS:
-        return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-    return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+def _polled_for(queue: str) -> TaskQueueType.ValueType:
+    return WORKFLOW if queue == WORKFLOWS else ACTIVITY
 
 
-def _is_on(host: str, poll: PollerInfo) -> bool:
+def _is_on(host: str, poller: PollerInfo) -> bool:
     # The SDK's default identity is pid@host.
-    return poll.identity.endswith(f"@{host}")
-
-
-async def _pollers(client: Client, name: str, kind: TaskQueueType.ValueType) -> Sequence[PollerInfo]:
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=QueueName(name=name), task_queue_type=kind)
-    )
-    return answer.pollers
+    return poller.identity.endswith(f"@{host}")
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all queues are polled from here, 1 one is not or Temporal is away, 2 for a wrong setting."""
+    """Exit status: 0 if this host polls all queues, 1 if not or if Temporal is away, 2 for a wrong setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
-        type=lambda value: [TaskQueue(name) for name in value.split(",")],
-        default=list(TaskQueue),
-        help="those that the worker was started with (default: all)",
+        type=lambda value: value.split(","),
+        default=list(all_queues()),
+        help="the queues that the worker serves (default: all)",
     )
     options = parser.parse_args(arguments)
     try:

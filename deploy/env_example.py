@@ -1,4 +1,4 @@
-"""Writes `.env.example` from `settings.py`, so that the two cannot drift: `python -m deploy.env_example`."""
+"""Writes `.env.example` from `settings.py`, so that they cannot differ: `python -m deploy.env_example`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLES = {
     "smtp_tls": "starttls",
     "api_keys": "change-me",
 }
-"""Settings that have no default to run on: they stand uncommented, with a value to be replaced."""
+"""Settings without a usable default. They are uncommented, with an example value to replace."""
 
 TEMPORAL = {
     "TEMPORAL_ADDRESS": ("localhost:7233", "Temporal's front end, as host:port. Needed."),
@@ -29,17 +29,17 @@ TEMPORAL = {
     "TEMPORAL_TLS_CLIENT_CERT_PATH": ("", "The client's certificate (PEM), for mTLS."),
     "TEMPORAL_TLS_CLIENT_KEY_PATH": ("", "The key of that certificate (PEM)."),
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH": ("", "CA certificates (PEM) to trust for Temporal. Empty: the system's."),
-    "TEMPORAL_TLS_SERVER_NAME": ("", "The name to expect in Temporal's certificate, where it is not the address."),
+    "TEMPORAL_TLS_SERVER_NAME": ("", "The name to expect in Temporal's certificate, if it differs from the address."),
 }
-"""Default and meaning of the main settings that `temporalio.envconfig` reads."""
+"""The default and meaning of the main settings that `temporalio.envconfig` reads."""
 
 HEADER = """\
-# Every setting, as `python -m deploy.env_example` writes it from settings.py: change it there.
-# A line commented out shows the default. Those not commented out are needed: replace their values.
+# All settings. `python -m deploy.env_example` writes this file from settings.py: change them there.
+# A commented line shows the default. The other lines are required: replace their values.
 #
-# Docker Compose reads a copy of this file named .env, for all but the secrets: those come from .secrets/, the
-# database and Temporal are its own. Without Compose: set -a; . ./.env; set +a
-# Every secret may stand in a file instead, named by NAME_FILE; set one of the two.
+# Docker Compose reads a copy of this file named .env. It takes secrets from .secrets/ instead, and runs its own
+# database and Temporal. Without Compose: set -a; . ./.env; set +a
+# Every secret can be in a file instead: set NAME_FILE to its path, and not NAME.
 """
 
 
@@ -52,6 +52,8 @@ def as_text(value: object) -> str:
     """A setting's value as an environment variable holds it."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ",".join(str(part) for part in value)
     return str(value.value if isinstance(value, Enum) else value)
@@ -70,7 +72,7 @@ def _temporal() -> Iterable[str]:
 
 
 def _entry(name: str, value: str, meaning: str, *, commented: bool) -> str:
-    # Quoted as a shell wants it; Compose, systemd and python-dotenv read single quotes alike.
+    # Quoted for a shell. Compose, systemd and python-dotenv read single quotes the same way.
     assignment = f"{name}={shlex.quote(value) if value else ''}"
     return f"# {meaning}\n{'#' if commented else ''}{assignment}\n"
 

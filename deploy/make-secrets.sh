@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the files in .secrets/ that docker-compose.yml mounts: `sh deploy/make-secrets.sh`. A file that is there stays
-# as it is, so it may run twice.
+# Makes the files in .secrets/ that docker-compose.yml mounts: `sh deploy/make-secrets.sh`. It keeps existing files, so
+# it is safe to run twice.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,8 +8,8 @@ random() {
     od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
 }
 
-# Compose mounts each file with its own owner and mode, and the containers run under several users: so the files can
-# be read by all, and the folder keeps this machine's other users out.
+# Compose mounts each file with its owner and mode, and the containers run as several users. So everybody can read the
+# files, and the folder keeps out this machine's other users.
 umask 022
 mkdir -p .secrets
 chmod 700 .secrets
@@ -26,6 +26,6 @@ secret temporal_password "$(random)"
 secret database_url "postgresql://expiry:$(random)@postgresql:5432/expiry"
 secret api_keys "$(random)"
 secret unsubscribe_secret "$(random)"
-# Empty until there is something to write into them.
+# Empty until you write a secret into them.
 secret smtp_password ""
 secret telegram_bot_token ""

@@ -22,27 +22,27 @@ from channels.telegram import replies
 FILE = Path(__file__).parent.parent / "docs" / "provider-answers.md"
 
 OUTCOMES: dict[type[Receipt | NotHandedOver | InDoubt], tuple[str, str]] = {
-    Receipt: ("accepted", "The provider has the message; its reply stands beside the delivery."),
+    Receipt: ("accepted", "The provider has the message. The delivery keeps its reply."),
     TryAgain: (
         "try again",
         "Nothing was handed over. The retry policy says when (e-mail from `EMAIL_RETRY_INITIAL` up to 30 minutes, "
-        "Telegram from `TELEGRAM_RETRY_INITIAL` up to 10), until the notice would be pointless.",
+        "Telegram from `TELEGRAM_RETRY_INITIAL` up to 10), until the notification's deadline.",
     ),
-    Rejected: ("rejected", "Refused for good. The address stays in use for other notices."),
+    Rejected: ("rejected", "Refused for good. Other notifications still use the address."),
     RecipientGone: (
-        "rejected, switched off",
-        "Refused for good, and the address or chat is used no more: `cli.py suppressions` lists it, "
-        "`cli.py unsuppress` uses it again, `cli.py resend` sends what was refused.",
+        "rejected, suppressed",
+        "Refused for good, and the address or chat is suppressed: `cli.py suppressions` lists it, "
+        "`cli.py unsuppress` allows it again, `cli.py resend` sends the refused notification again.",
     ),
     RecipientMoved: ("saved, sent there", "The chat's new id is saved and the message sent to it."),
     OperatorFault: (
         "operator's fault",
-        "Our credentials or settings are refused. No notice fails: each waits `OPERATOR_FAULT_RETRY`. The admin gets "
-        "one alert for a reason within `ALERT_COOLDOWN`.",
+        "Our credentials or settings are refused. No notification fails: each waits `OPERATOR_FAULT_RETRY`. The admin "
+        "gets one alert per reason within `ALERT_COOLDOWN`.",
     ),
     InDoubt: (
         "in doubt",
-        "The provider may have taken it. E-mail is sent again with the same Message-ID and marked "
+        "The provider may have accepted it. E-mail is sent again with the same Message-ID and marked "
         "`possible_duplicate`; Telegram ends `unknown`, or is sent again with `TELEGRAM_IN_DOUBT=resend`.",
     ),
 }
@@ -51,7 +51,7 @@ HEADER = """\
 # What the providers' answers mean
 
 `python -m deploy.provider_answers` writes this page from `channels/email/smtp_replies.py` and
-`channels/telegram/replies.py`: change it there. In each table the first row that fits counts. A
+`channels/telegram/replies.py`: change it there. In each table the first matching row counts. A
 delivery's `reason` is `smtp_<stage>_<code>` or `telegram_<status>`, or the code in brackets.
 
 | Outcome | What happens |

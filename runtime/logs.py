@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
 from temporalio import activity, workflow
 
-_EMAIL = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
-_UNSUBSCRIBE_TOKEN = re.compile(r"(/unsubscribe/)[\w.~%-]+")
-_BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
-
 QUIET_LOGGERS = {
-    "httpx": logging.WARNING,  # writes URLs at INFO, and the URL of a Telegram call holds the bot's token
+    "httpx": logging.WARNING,  # writes URLs at INFO, and a URL may hold a secret
     "httpcore": logging.WARNING,
     "temporalio.activity": logging.ERROR,  # repeats each failed attempt that our own event tells already
     "temporalio.worker._activity": logging.ERROR,
 }
 
 
-def mask(recipient: str | None) -> str | None:
-    """An address as logs may show it: `i***@example.com`, or the last three digits of a chat id."""
-    if recipient is None:
-        return None
-    return _EMAIL.sub(r"\1***@\2", recipient) if "@" in recipient else f"***{recipient[-3:]}"
-
-
-def scrub(line: str) -> str:
-    """The last gate before a line leaves: masks addresses, bot tokens and links to unsubscribe, whoever wrote them."""
-    line = _UNSUBSCRIBE_TOKEN.sub(r"\1***", line)
-    return _BOT_TOKEN.sub("bot:***", _EMAIL.sub(r"\1***@\2", line))
+Scrub = Callable[[str], str]
+"""The last gate before a line leaves: takes out addresses and secrets, whoever wrote them."""
 
 
 def _add_temporal_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -50,11 +36,15 @@ def _add_temporal_ids(_logger: Any, _method: str, event: MutableMapping[str, Any
 
 
 class _ScrubbingFormatter(structlog.stdlib.ProcessorFormatter):
+    def __init__(self, scrub: Scrub, **options: Any) -> None:
+        super().__init__(**options)
+        self._scrub = scrub
+
     def format(self, record: logging.LogRecord) -> str:
-        return scrub(super().format(record))
+        return self._scrub(super().format(record))
 
 
-def configure_logging(log_format: str, level: str) -> None:
+def configure_logging(log_format: str, level: str, scrub: Scrub) -> None:
     """Sends structlog's and the standard library's events to stderr in one form: `json` or `console`."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -85,7 +75,7 @@ def configure_logging(log_format: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_ScrubbingFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
+    handler.setFormatter(_ScrubbingFormatter(scrub, foreign_pre_chain=shared, processors=[*final, renderer]))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name, least in QUIET_LOGGERS.items():
         logging.getLogger(name).setLevel(least)

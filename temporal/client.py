@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
@@ -48,19 +48,25 @@ async def connect(**options: Any) -> Client:
 
 _INDEXED = {
     SearchAttributeIndexedValueType.KEYWORD: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SearchAttributeIndexedValueType.KEYWORD_LIST: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
     SearchAttributeIndexedValueType.INT: IndexedValueType.INDEXED_VALUE_TYPE_INT,
 }
 
 
 async def register_search_attributes(client: Client) -> None:
     """Registers what is missing in the client's namespace. May run at any time, from several processes."""
+    operators = client.operator_service
+    known = await operators.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
+    missing = [key for key in search_attributes.ALL if key.name not in known.custom_attributes]
+    if not missing:
+        return
     try:
-        await client.operator_service.add_search_attributes(
+        await operators.add_search_attributes(
             AddSearchAttributesRequest(
                 namespace=client.namespace,
-                search_attributes={key.name: _INDEXED[key.indexed_value_type] for key in search_attributes.ALL},
+                search_attributes={key.name: _INDEXED[key.indexed_value_type] for key in missing},
             )
         )
     except RPCError as error:
-        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:  # another process was faster
             raise

@@ -23,9 +23,10 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.health.schedule_runs import WatchedSchedule
+from channels.configured import require_a_channel, send_options
 from contracts.deactivating import DeactivateExpiredInput
 from contracts.health import CheckHealthInput
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import ScanExpiringInput
 from settings import Settings
 from temporal.client import register_search_attributes
@@ -55,7 +56,7 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
                 ScanExpiringWorkflow.run,
                 scan_input(settings),
                 id=SCAN_EXPIRING,
-                task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+                task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
                 static_summary="Scan for expiring projects",
             ),
             spec=ScheduleSpec(
@@ -70,7 +71,7 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
                 DeactivateExpiredWorkflow.run,
                 deactivation_input(settings),
                 id=DEACTIVATE_EXPIRED,
-                task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+                task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
                 static_summary="Switch off what has ended",
             ),
             spec=ScheduleSpec(cron_expressions=[settings.deactivate_cron], time_zone_name="UTC", jitter=JITTER),
@@ -86,7 +87,7 @@ def _check_health(settings: Settings) -> Schedule:
             CheckHealthWorkflow.run,
             health_input(settings),
             id=CHECK_HEALTH,
-            task_queue=task_queue(settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
             static_summary="Check the system's health",
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.health_check_interval))]),
@@ -96,12 +97,12 @@ def _check_health(settings: Settings) -> Schedule:
 
 def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
     """What a scan starts with, whoever starts it."""
-    return ScanExpiringInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
+    return ScanExpiringInput(send_options(settings), settings.scan_page_size, allow_many=allow_many)
 
 
 def deactivation_input(settings: Settings, *, allow_many: bool = False) -> DeactivateExpiredInput:
     """What a deactivation starts with, whoever starts it."""
-    return DeactivateExpiredInput(settings.send_options(), settings.scan_page_size, allow_many=allow_many)
+    return DeactivateExpiredInput(send_options(settings), settings.scan_page_size, allow_many=allow_many)
 
 
 def health_input(settings: Settings, *, once: bool = False) -> CheckHealthInput:
@@ -136,7 +137,7 @@ async def apply(
     Whether a Schedule is paused, and why, is the operators' and stays. With `pause_note` the sending is paused, and one
     that is created is so too. Raises `SettingsError` with no channel configured.
     """
-    settings.require_a_channel()
+    require_a_channel(settings)
     await register_search_attributes(client)
     applied: list[tuple[str, Literal["created", "updated"]]] = []
     for schedule_id, schedule in _schedules(settings).items():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.core import get_locale_identifier, parse_locale
-from babel.dates import format_date, format_time, get_datetime_format
+from babel.core import get_global, get_locale_identifier, parse_locale
+from babel.dates import format_date, format_time, get_datetime_format, get_timezone_gmt
 
 _COUNTED = range(1000)
 """Whole numbers that together need every plural form that a text can need."""
@@ -18,6 +19,27 @@ _COUNTED = range(1000)
 
 class LanguageError(Exception):
     """The templates of a language are not complete. The message says which one, and what it lacks."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment on a clock, in the words of a language."""
+
+    date: str
+    """Such as "Friday, November 27, 2026"; at midnight the day that is over."""
+    time: str | None
+    """Such as "11:28 PM"; None: the date is over at this moment."""
+    zone: str
+    """Such as "Central European Time (UTC+01:00)"."""
+    together: str
+    """Date and time as the CLDR joins them, for a template that writes `{{ ends_at }}`."""
+
+    @property
+    def ends_the_day(self) -> bool:
+        return self.time is None
+
+    def __str__(self) -> str:
+        return self.together
 
 
 class Language:
@@ -54,11 +76,61 @@ class Language:
             raise LanguageError(f"{self.tag}: plural() needs {needed}; {', '.join(sorted(missing))} is missing")
         return forms.get(self._plural_form(count)) or forms["other"]  # French has one more from a million on
 
-    def moment(self, moment: datetime, timezone: str) -> str:
-        """Day and time on the clock of `timezone`: "Friday, November 27, 2026, 11:28 PM"."""
-        local = moment.astimezone(ZoneInfo(timezone))
+    def moment(self, moment: datetime, timezone: str) -> Moment:
+        """Day, time and zone on the clock of `timezone`. The first moment of a day is told as the end of the day
+        before: people read "Friday, 12:00 AM" as the night after Friday."""
+        zone = ZoneInfo(timezone)
+        local = moment.astimezone(zone)
+        before = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone)
+        if before.date() < local.date():  # not 00:00: some clocks skip it, and some show it twice
+            date = format_date(before, "full", locale=self.locale)
+            return Moment(date, None, self.zone(local), date)
         date, time = format_date(local, "full", locale=self.locale), format_time(local, "short", locale=self.locale)
-        return self._moment.format(time, date)
+        return Moment(date, time, self.zone(local), self._moment.format(time, date))
+
+    def zone(self, local: datetime) -> str:
+        """The zone of `local`, a time in a `ZoneInfo`, as people say it, with its offset then: "Central
+        European Time (UTC+01:00)". A zone for which the language has no name is called by its city."""
+        key = str(local.tzinfo)
+        canonical = get_global("zone_aliases").get(key, key)
+        if canonical == "Etc/UTC":
+            return "UTC"
+        offset = "UTC" + get_timezone_gmt(local, "iso8601", locale=self.locale).replace("-", "\N{MINUS SIGN}")
+        name = self._zone_name(canonical, is_dst=_is_dst(local)) or self._city(canonical)
+        return f"{name} ({offset})" if name else offset
+
+    def _zone_name(self, canonical: str, *, is_dst: bool) -> str | None:
+        """The name for the whole year, such as Pacific Time; else, as for London, the one for this part of it.
+        Babel's `get_timezone_name` finds none for Asia/Kolkata and all zones that the CLDR knows by an older name."""
+        zones, groups, group_of = self.locale.time_zones, self.locale.meta_zones, get_global("meta_zones")
+        for variant in ("generic", "daylight" if is_dst else "standard"):
+            for key in _spellings(canonical):
+                for info in (zones.get(key, {}), groups.get(group_of.get(key), {})):
+                    if name := info.get("long", {}).get(variant):
+                        return str(name)
+        return None
+
+    def _city(self, canonical: str) -> str | None:
+        if canonical.startswith("Etc/"):
+            return None
+        for key in _spellings(canonical):
+            if city := self.locale.time_zones.get(key, {}).get("city"):
+                return str(city)
+        area, _, place = canonical.rpartition("/")
+        return place.replace("_", " ") if area else None
+
+
+def _is_dst(local: datetime) -> bool:
+    """Whether the clock is ahead of the year's other half. `dst()` is no answer: in Dublin it is 0 in summer."""
+    naive = local.replace(tzinfo=None)
+    halves = [naive.replace(month=month, day=1, fold=0).replace(tzinfo=local.tzinfo).utcoffset() for month in (1, 7)]
+    offset = local.utcoffset()
+    return offset is not None and any(half is not None and half < offset for half in halves)
+
+
+def _spellings(canonical: str) -> list[str]:
+    """The names that a zone has had, the newest first."""
+    return [canonical, *(alias for alias, zone in get_global("zone_aliases").items() if zone == canonical)]
 
 
 def find_languages(templates: Path) -> Mapping[str, Language]:
@@ -70,7 +142,7 @@ def find_languages(templates: Path) -> Mapping[str, Language]:
 def match(locale: str, tags: Mapping[str, Language]) -> Language | None:
     """The language for a company's locale, however it is spelt: the most exact of zh-Hant-TW, zh-Hant, zh-TW, zh."""
     try:
-        language, territory, script, *_ = parse_locale(locale, sep="-")
+        language, territory, script, *_ = parse_locale(locale.replace("_", "-"), sep="-")
     except ValueError:
         return None
     for parts in ((territory, script), (None, script), (territory, None), (None, None)):

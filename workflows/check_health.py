@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.health.check import HealthActivities
     from activities.health.outage import OutageActivities
     from contracts.health import CheckHealthInput, DirectAlert, HealthReport, Outage, OutageOver
-    from contracts.queues import Channel
+    from contracts.sending import ALWAYS_DELIVERED, HEARTBEAT_TIMEOUT
     from workflows import retry_policies
 
 CHECK_TIMEOUT = timedelta(minutes=1)
@@ -43,7 +43,7 @@ class CheckHealthWorkflow:
                 return report
             if input.once:
                 return report
-            outage = await self._alerted(input, outage or Outage(began), report)
+            outage = await self._alert(input, outage or Outage(began), report)
             await workflow.sleep(input.interval, summary="Wait for the database")
         workflow.continue_as_new(replace(input, outage=outage))
 
@@ -51,17 +51,18 @@ class CheckHealthWorkflow:
         return await workflow.execute_activity_method(
             HealthActivities.check_health,
             start_to_close_timeout=CHECK_TIMEOUT,
-            heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,
             summary="Look at everything" if outage is None else "Look whether the database is back",
         )
 
-    async def _alerted(self, input: CheckHealthInput, outage: Outage, report: HealthReport) -> Outage:
+    async def _alert(self, input: CheckHealthInput, outage: Outage, report: HealthReport) -> Outage:
         """Alerts without a record, once in a while. What reached nobody is tried again at the next look."""
         now = workflow.now()
         if outage.alerted_at is not None and now - outage.alerted_at < timedelta(seconds=input.alert_cooldown):
             return outage
-        alerts = (DirectAlert(channel, outage.since, now, report.problems) for channel in Channel)
+        channels = report.alert_channels or ALWAYS_DELIVERED
+        alerts = (DirectAlert(channel, outage.since, now, report.problems) for channel in channels)
         reached = await asyncio.gather(*(self._alert_directly(each) for each in alerts))
         return replace(outage, alerted_at=now) if any(reached) else outage
 
@@ -71,7 +72,7 @@ class CheckHealthWorkflow:
                 OutageActivities.alert_directly,
                 alert,
                 start_to_close_timeout=DIRECT_ALERT_TIMEOUT,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DIRECT_ALERT,
                 summary=f"Alert by {alert.channel}, without the database",
             )
@@ -83,7 +84,7 @@ class CheckHealthWorkflow:
             OutageActivities.record_outage,
             OutageOver(outage.since, workflow.now()),
             start_to_close_timeout=CHECK_TIMEOUT,
-            heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,
             summary="Record that the database was away",
         )

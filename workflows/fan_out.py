@@ -1,4 +1,4 @@
-"""Starting a workflow for each notification that stands open, whoever opened it: shared by all that open some."""
+"""Starts a workflow for each open notification, whoever opened it. Shared by all that open some."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
-    from contracts.scanning import TakeStartableInput, TakeStartableResult
-    from contracts.sending import SendOptions, StartableNotification
+    from contracts.scanning import StartableNotification, TakeStartableInput, TakeStartableResult
+    from contracts.sending import HEARTBEAT_TIMEOUT, SendOptions
     from workflows import retry_policies, search_attributes
     from workflows.send_notification import SendNotificationWorkflow
     from workflows.summaries import notification_details, notification_summary
@@ -30,23 +30,23 @@ run's history is to stay under 4,096."""
 
 
 class FanOut:
-    """Starts children in one run of a workflow, at most `batch_size`. What is left is for the run that continues it.
+    """Starts children in one run of a workflow, at most `batch_size`. The next run starts what is left.
 
-    Rows that stand open feed it, not what the caller has opened: so what a scan that died has left is started too.
+    It starts every open row, not only what the caller has opened. So it also starts what a scan that died has left.
     """
 
     def __init__(self, options: SendOptions, batch_size: int, just_started: list[int], started: int) -> None:
         self._options = options
         self._batch_size = batch_size
         self.just_started = just_started
-        """Started and not written down as such yet: the next run hands them in."""
+        """Started, but not recorded yet: the next run hands them in."""
         self.started = started
         """Over all runs."""
         self.next_start_at: datetime | None = None
-        """Once all is started: when the first quiet time ends that holds others back."""
+        """Once all is started: when the first quiet hours end that hold others back."""
 
     async def run(self) -> bool:
-        """Whether all that may be started now has been; False: continue as new, and go on."""
+        """Returns whether all that may start now was started. False: continue as new, and run it again."""
         while True:
             batch = await self._take_startable()
             if not batch.notifications and not batch.waiting:
@@ -57,8 +57,8 @@ class FanOut:
                 return False
 
     async def _take_startable(self) -> TakeStartableResult:
-        """Writes down what was started and takes the next batch. With too many in flight it waits for room: at the
-        start of a run, which has no children yet that would fill its history by completing."""
+        """Records what was started and takes the next batch. With too many in flight it waits for room. It does so at
+        the start of a run, which has no children yet whose ends would fill its history."""
         wait = FIRST_WAIT_FOR_ROOM
         just_started = self.just_started
         for _ in range(WAITS_PER_RUN):
@@ -66,7 +66,7 @@ class FanOut:
                 DueItemActivities.take_startable,
                 TakeStartableInput(just_started, self._batch_size),
                 start_to_close_timeout=PAGE_TIMEOUT,
-                heartbeat_timeout=retry_policies.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=retry_policies.DATABASE,
                 summary=f"Take what stands open, after {self.started}" if self.started else "Take what stands open",
             )
@@ -78,7 +78,7 @@ class FanOut:
         return batch
 
     async def _start_children(self, notifications: list[StartableNotification]) -> None:
-        """Starts them in order, as many as the history has room for; the rest stands open for the next run."""
+        """Starts them in order, as many as the history has room for. The rest stays open for the next run."""
         self.just_started = []
         for first in range(0, len(notifications), CHUNK):
             if workflow.info().get_current_history_length() > FULL_HISTORY:
@@ -88,10 +88,10 @@ class FanOut:
             self.just_started += [each.notification_id for each in chunk]
 
     async def _start_child(self, notification: StartableNotification) -> bool:
-        """Whether a workflow was started for it; one that runs already is as good.
+        """Starts its workflow. Returns False if it has one already.
 
-        One that has ended means that the database knows less than Temporal, as after a restored backup: what it said
-        is not said again, and the next sweep takes over how it ended.
+        If that one has ended, the database knows less than Temporal, as after a restored backup. Then nothing is sent
+        again, and the next sweep records how it ended.
         """
         try:
             await workflow.start_child_workflow(
@@ -112,9 +112,9 @@ class FanOut:
         return True
 
     async def _tell_of_reopened(self, notification: StartableNotification) -> None:
-        """The workflow that runs takes up at once what an operator has reopened; one that has just ended leaves it to
-        the next sweep."""
+        """Signals the running workflow to try what an operator has reopened. If it has just ended, the next sweep does
+        it."""
         running = workflow.get_external_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
-        for channel in notification.reopened:
+        for reopened in notification.to_reopen():
             with suppress(FailureError):
-                await running.signal(SendNotificationWorkflow.reopened, channel)
+                await running.signal(SendNotificationWorkflow.delivery_reopened, reopened)

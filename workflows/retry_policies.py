@@ -22,25 +22,3 @@ DIRECT_ALERT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attemp
 
 PING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
 """For the watch outside, which hears of the next check too."""
-
-HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-"""An activity's worker is taken for dead after this long without a heartbeat."""
-
-ATTEMPT_MARGIN = timedelta(seconds=15)
-"""What the server waits beyond the bound an attempt sets itself, so that the attempt reports its own time-out."""
-
-
-def email(retry_initial: float) -> RetryPolicy:
-    """Greylisting wants minutes, a mail server under repair wants patience. `retry_initial` is in seconds."""
-    return _backoff(retry_initial, longest=timedelta(minutes=30))
-
-
-def telegram(retry_initial: float) -> RetryPolicy:
-    """Telegram says itself how long to wait on 429; the rest is short outages. `retry_initial` is in seconds."""
-    return _backoff(retry_initial, longest=timedelta(minutes=10))
-
-
-def _backoff(retry_initial: float, longest: timedelta) -> RetryPolicy:
-    """Temporal refuses a first interval that is longer than the longest."""
-    first = timedelta(seconds=retry_initial)
-    return RetryPolicy(initial_interval=first, maximum_interval=max(first, longest))

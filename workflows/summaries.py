@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from contracts.keys import NotificationType
-from contracts.sending import StartableNotification
+from contracts.scanning import StartableNotification
 
 
 def notification_summary(notification: StartableNotification) -> str:
     """Such as "Warn company 7: project 42 ends in 7 days"."""
-    if notification.notification_type is NotificationType.EXPIRING:
-        return f"Warn company {notification.company_id}: {_item(notification)} ends {_in_days(notification.days_left)}"
-    if notification.notification_type is NotificationType.EXPIRED:
-        return f"Tell company {notification.company_id}: {_item(notification)} has ended"
-    if notification.notification_type is NotificationType.ALERT:
-        return f"Alert the operators: notification {notification.notification_id}"
-    return f"Test notification {notification.notification_id}"
+    match notification.notification_type:
+        case NotificationType.EXPIRING:
+            ends = f"{_item(notification)} ends {_in_days(notification.days_left)}"
+            return f"Warn company {notification.company_id}: {ends}"
+        case NotificationType.EXPIRED:
+            return f"Tell company {notification.company_id}: {_item(notification)} has ended"
+        case NotificationType.TEST:
+            return f"Test notification {notification.notification_id}"
+        case NotificationType.ALERT:
+            return f"Alert the operators: notification {notification.notification_id}"
+        case _:
+            assert_never(notification.notification_type)
 
 
 def _item(notification: StartableNotification) -> str:

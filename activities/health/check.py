@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from operator import add
-from socket import getfqdn
 
 import httpx
 import structlog
@@ -20,13 +18,15 @@ from temporalio.exceptions import ApplicationError
 
 from activities import deactivation, due_items
 from activities.alerts import Alerts
-from activities.email import mail_server
-from activities.health import servers
-from activities.health.findings import Findings, Problem, bounded
+from activities.health.api import look_at_api
+from activities.health.findings import Findings, Problem, bounded, unchecked
 from activities.health.host import host
 from activities.health.ledger import ledger
+from activities.health.provider import look_at_provider
 from activities.health.queues import queues
 from activities.health.schedule_runs import WatchedSchedule, schedule_runs
+from channels.base import Sender
+from channels.registry import channels, find_channel
 from contracts.health import HealthReport
 from db.engine import autocommit
 from db.operators import pauses
@@ -57,6 +57,7 @@ class HealthActivities:
         settings: Settings,
         client: Client,
         http: httpx.AsyncClient,
+        senders: Mapping[str, Sender],
         alerts: Alerts,
         watched: Sequence[WatchedSchedule],
     ) -> None:
@@ -66,8 +67,7 @@ class HealthActivities:
         self._http = http
         self._alerts = alerts
         self._watched = watched
-        self._tls = ssl.create_default_context(cafile=settings.smtp_tls_ca_file)
-        self._local_hostname = getfqdn()
+        self._senders = senders
 
     @activity.defn
     async def check_health(self) -> HealthReport:
@@ -82,25 +82,25 @@ class HealthActivities:
             log.warning("health_problems", problems=sorted(problems))
         if DATABASE not in problems:
             try:
-                return await self._evaluated(problems, findings.examined)
+                return await self._alert_of_changes(problems, findings.examined)
             except (SQLAlchemyError, OSError, ValueError) as error:
                 log.warning("health_not_recorded", error=type(error).__name__, reason=str(error))
-        return HealthReport(sorted({*problems, DATABASE}), database_away=True)
+        return HealthReport(
+            sorted({*problems, DATABASE}), database_away=True, alert_channels=[each.name for each in channels()]
+        )
 
     def _probes(self) -> list[asyncio.Task[Findings]]:
         settings = self._settings
         looks: dict[str, Look] = {
-            "api": partial(servers.api, settings, self._http),
+            "api": partial(look_at_api, settings, self._http),
             "queues": partial(queues, self._client, settings),
         }
-        if settings.email_configured:
-            server = partial(mail_server, settings, self._tls, self._local_hostname)
-            looks["mail"] = partial(servers.mail, settings, server)
-        if settings.telegram_configured:
-            looks["telegram"] = partial(servers.telegram_bot, settings, self._http)
+        for name, sender in self._senders.items():
+            if channel := find_channel(name):
+                looks[channel.name] = partial(look_at_provider, settings, channel, sender)
         looks["schedules"] = self._look_at_schedules
         looks["host"] = partial(host, settings)
-        return [asyncio.create_task(bounded(f"unchecked.{name}", look, PROBE_WITHIN)) for name, look in looks.items()]
+        return [asyncio.create_task(bounded(unchecked(name), look, PROBE_WITHIN)) for name, look in looks.items()]
 
     async def _look_at_schedules(self) -> Findings:
         pause, now = await self._newest_pause(), datetime.now(UTC)
@@ -122,15 +122,19 @@ class HealthActivities:
 
         return await bounded(DATABASE, look, PROBE_WITHIN)
 
-    async def _evaluated(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
+    async def _alert_of_changes(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
         async with self._engine.connect() as connection:
-            lasting = [row["code"] for row in await alert_queries.lasting(connection)]
+            lasting = {row["code"]: row["channel"] for row in await alert_queries.lasting(connection)}
         raised = [
             code
             for code, problem in problems.items()
-            if await self._alerts.raise_problem(code, problem.subject, problem.message)
+            if await self._alerts.raise_problem(code, problem.subject, problem.message, problem.channel)
         ]
-        over = [code for code in lasting if is_over(code, problems, examined) and await self._alerts.end_problem(code)]
+        over = [
+            code
+            for code, channel in lasting.items()
+            if is_over(code, channel, problems, examined) and await self._alerts.end_problem(code)
+        ]
         await self._alerts.start_unstarted()
         return HealthReport(sorted({*problems, *RAISED_ELSEWHERE.intersection(lasting)}), sorted(raised), sorted(over))
 
@@ -148,11 +152,12 @@ class HealthActivities:
             raise ApplicationError(f"HEALTH_PING_URL answers with status {response.status_code}", type="ping_refused")
 
 
-def is_over(code: str, problems: dict[str, Problem], examined: frozenset[str]) -> bool:
-    """Not found by who looked for it. A refusal lasts while its provider cannot be asked whether it still refuses."""
+def is_over(code: str, channel: str | None, problems: Mapping[str, Problem], examined: frozenset[str]) -> bool:
+    """Whether those who looked for it did not find it. A refusal lasts while its provider cannot be asked whether it
+    still refuses."""
     if code in problems or code not in examined:
         return False
-    for prefix, probe in (("smtp_", "mail"), ("telegram_", "telegram")):
-        if code.startswith(prefix) and not code.endswith("_away"):
-            return not any(each.startswith(prefix) or each == f"unchecked.{probe}" for each in problems)
-    return True
+    known = find_channel(channel) if channel else None
+    if known is None or code == known.away_code:
+        return True
+    return not any(each.channel == known.name or each.code == unchecked(known.name) for each in problems.values())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 
-log = structlog.get_logger(__name__)
+from runtime.probing import NoAnswerInTime, answer_within
 
-_unfinished: set[asyncio.Task[Findings]] = set()  # the event loop itself holds tasks only weakly
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,8 @@ class Problem:
     """Stable: the same while it lasts."""
     subject: str
     message: str
+    channel: str | None = None
+    """The name of the channel that it is about."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +41,19 @@ def found(examined: Iterable[str], *problems: Problem | None) -> Findings:
     return Findings(frozenset(examined) | {problem.code for problem in there}, there)
 
 
+def unchecked(probe: str) -> str:
+    """The code of the problem that a probe did not come to an end."""
+    return f"unchecked.{probe}"
+
+
 async def bounded(code: str, probe: Callable[[], Awaitable[Findings]], seconds: float) -> Findings:
-    """The probe's findings. That it raises, or does not end in time, is a problem itself, with this `code`."""
+    """The probe's findings. If it raises or does not end in time, that is a problem itself, with this `code`."""
 
-    async def look() -> Findings:
-        return await probe()
-
-    task = asyncio.create_task(look())
-    _unfinished.add(task)
-    task.add_done_callback(_unfinished.discard)
     try:
-        # Not asyncio.timeout: to cancel a query on a frozen server takes seconds itself.
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-    finally:
-        task.cancel()
-    if not done:
+        return await answer_within(seconds, probe) + found([code])
+    except NoAnswerInTime:
         log.warning("health_unchecked", problem=code, error="no answer in time")
-        return found([code], _unchecked(code, f"no answer within {seconds:g} s"))
-    try:
-        return task.result() + found([code])
+        return found([code], _unchecked(code, f"the probe did not answer within {seconds:g} s"))
     except Exception as error:  # whatever it is: the other probes' findings count
         log.warning("health_unchecked", problem=code, error=type(error).__name__, reason=str(error))
         return found([code], _unchecked(code, type(error).__name__))
@@ -68,5 +63,5 @@ def _unchecked(code: str, why: str) -> Problem:
     return Problem(
         code,
         f"The health check could not look: {code}",
-        f"Whether all is well there, nobody knows: {why}. The worker's log has more, under health_unchecked.\n",
+        f"Status unknown: {why}. The worker's log has more, under health_unchecked.\n",
     )

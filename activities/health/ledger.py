@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
-from temporalio.common import RetryPolicy
 
 from activities.alerts import UNHEARD_FOR, operator_fault_text
-from activities.due_items import due_rules
 from activities.health.findings import Findings, Problem, found
-from contracts.queues import Channel
+from activities.rules import due_rules
+from channels.base import Channel
+from channels.registry import channels, find_channel
+from contracts.sending import ATTEMPT_MARGIN, HEARTBEAT_TIMEOUT
 from db.items import untold
 from db.operators import pauses, problems
 from db.record.stuck import count_in_doubt, count_stuck
 from settings import Settings
-from workflows import retry_policies
 
+UNKNOWN_CHANNEL_IN_FLIGHT = timedelta(hours=1)
+"""How long a delivery may be in flight on a channel that this release does not know."""
 NAMED = 10
 """Items that an alert names."""
 
@@ -35,19 +37,13 @@ async def ledger(connection: AsyncConnection, settings: Settings) -> Findings:
 
 async def _refusals(connection: AsyncConnection, settings: Settings) -> Findings:
     """What attempts have raised lasts for as long as a message waits because of it."""
-    refusals = await problems.refusals(connection)
-    return found(
-        refusals,
-        *(
-            Problem(reason, *operator_fault_text(settings, _channel(reason), reason))
-            for reason, waits in refusals.items()
-            if waits
-        ),
-    )
-
-
-def _channel(reason: str) -> Channel:
-    return Channel.TELEGRAM if reason.startswith("telegram_") else Channel.EMAIL
+    refusals = await problems.refusals(connection, [channel.away_code for channel in channels()])
+    waiting = [
+        Problem(refusal.code, *operator_fault_text(settings, channel, refusal.code), channel.name)
+        for refusal in refusals
+        if refusal.waits and (channel := find_channel(refusal.channel))
+    ]
+    return found([refusal.code for refusal in refusals], *waiting)
 
 
 async def _paused(connection: AsyncConnection) -> Problem | None:
@@ -98,8 +94,8 @@ async def _in_doubt(connection: AsyncConnection) -> Problem | None:
 async def _stuck(connection: AsyncConnection, settings: Settings) -> Problem | None:
     stuck = await count_stuck(
         connection,
-        _longest_in_flight(settings.email_attempt_timeout, retry_policies.email(settings.email_retry_initial)),
-        _longest_in_flight(settings.telegram_attempt_timeout, retry_policies.telegram(settings.telegram_retry_initial)),
+        {channel.name: _longest_in_flight(channel, settings) for channel in channels()},
+        default=UNKNOWN_CHANNEL_IN_FLIGHT,
     )
     count = stuck.sending + stuck.past_end + stuck.not_started
     if not count:
@@ -113,7 +109,9 @@ async def _stuck(connection: AsyncConnection, settings: Settings) -> Problem | N
     )
 
 
-def _longest_in_flight(attempt_timeout: float, policy: RetryPolicy) -> timedelta:
-    """A worker that died leaves it in flight until the next attempt, which settles it."""
+def _longest_in_flight(channel: Channel, settings: Settings) -> timedelta:
+    """A worker that died leaves a delivery in flight until the next attempt, which settles it."""
+    options = channel.options(settings)
+    policy = channel.plan.retry_policy(options.retry_initial)
     gap = policy.maximum_interval or policy.initial_interval
-    return timedelta(seconds=attempt_timeout) + retry_policies.ATTEMPT_MARGIN + retry_policies.HEARTBEAT_TIMEOUT + gap
+    return timedelta(seconds=options.attempt_timeout) + ATTEMPT_MARGIN + HEARTBEAT_TIMEOUT + gap

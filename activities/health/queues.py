@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import reduce
 from operator import add
 
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from activities.health import pollers
 from activities.health.findings import Findings, Problem, found
-from contracts.queues import TaskQueue, task_queues
+from channels.registry import all_queues
+from contracts.queues import WORKFLOWS, task_queues
 from settings import Settings
 
-RECENT = timedelta(minutes=3)
-"""A poll waits for a minute at the most. A worker whose slots are all taken polls less: it has a little longer."""
 RPC_TIMEOUT = timedelta(seconds=10)
 
 
@@ -36,33 +34,27 @@ class Backlog:
 
 async def queues(client: Client, settings: Settings) -> Findings:
     """Looks at all task queues of the deployment."""
-    named = [(queue, name) for queue in TaskQueue for name in task_queues(settings.task_queue_prefix, queue)]
+    named = [(queue, name) for queue in all_queues() for name in task_queues(settings.task_queue_prefix, queue)]
     backlogs = await asyncio.gather(*(_backlog(client, queue, name) for queue, name in named))
     each = (_judged(name, backlog, settings) for (_, name), backlog in zip(named, backlogs, strict=True))
     return reduce(add, each, Findings())
 
 
-async def _backlog(client: Client, queue: TaskQueue, name: str) -> Backlog:
+async def _backlog(client: Client, queue: str, name: str) -> Backlog:
     """Both kinds of tasks together, of a queue that holds both."""
-    kinds = [TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY]
-    if queue is TaskQueue.WORKFLOWS:
-        kinds.append(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+    kinds = [pollers.ACTIVITY]
+    if queue == WORKFLOWS:
+        kinds.append(pollers.WORKFLOW)
     first, *rest = await asyncio.gather(*(_of_kind(client, name, kind) for kind in kinds))
     return reduce(Backlog.__or__, rest, first)
 
 
 async def _of_kind(client: Client, name: str, kind: TaskQueueType.ValueType) -> Backlog:
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=QueueName(name=name), task_queue_type=kind, report_stats=True
-        ),
-        timeout=RPC_TIMEOUT,
-    )
-    since = datetime.now(UTC) - RECENT
+    answer = await pollers.look_at(client, name, kind, report_stats=True, rpc_timeout=RPC_TIMEOUT)
     return Backlog(
         answer.stats.approximate_backlog_count,
         answer.stats.approximate_backlog_age.ToTimedelta(),
-        any(poller.last_access_time.ToDatetime(UTC) > since for poller in answer.pollers),
+        bool(pollers.recent(answer.pollers)),
     )
 
 

@@ -1,18 +1,20 @@
-"""What the pages to unsubscribe say, in each language: one file a locale."""
+"""The pages to unsubscribe, in each language: one file in the language's folder."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from api.pages import Page
+from api.pages.page import Page
+from texts.languages import Language, LanguageError, find_languages, match
+from texts.renderer import DEFAULT_LOCALE, TEMPLATES
 
-DEFAULT_LOCALE = "en"
+FILE = "unsubscribe.toml"
 
 
 @dataclass(frozen=True)
-class Texts:
+class _Texts:
     """`{address}`, `{company}` and `{support}` stand for what they name."""
 
     question: str
@@ -29,36 +31,72 @@ class Texts:
     away_what: str
 
 
-TEXTS = {
-    file.stem: Texts(**tomllib.loads(file.read_text(encoding="utf-8"))) for file in Path(__file__).parent.glob("*.toml")
-}
+class UnsubscribePages:
+    """What a link in a mail answers. A locale without a language is told in English."""
+
+    def __init__(self, templates: Path = TEMPLATES) -> None:
+        """Reads all languages. Raises `LanguageError` for one whose file lacks something."""
+        self._languages = find_languages(templates)
+        if DEFAULT_LOCALE not in self._languages:
+            raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is what an unknown locale is told in")
+        self._texts = {tag: _read(templates / tag / FILE) for tag in self._languages}
+
+    def question(self, locale: str, address: str, company: str | None) -> Page:
+        """Asks whether to unsubscribe; `address` as it may be shown to whoever holds the link."""
+        language, texts = self._of(locale)
+        paragraphs = [texts.what.format(address=address), texts.others]
+        if company is not None:
+            paragraphs.insert(1, texts.of_company.format(company=company))
+        return _page(language, texts.question, *paragraphs, button=texts.button)
+
+    def done(self, locale: str, address: str, support: str) -> Page:
+        """Says that no more mails will come, and how to get them again."""
+        language, texts = self._of(locale)
+        return _page(language, texts.done, texts.done_what.format(address=address), texts.again.format(support=support))
+
+    def invalid(self, locale: str, support: str) -> Page:
+        """Says that the link opens nothing."""
+        language, texts = self._of(locale)
+        return _page(language, texts.invalid, texts.invalid_what.format(support=support))
+
+    def away(self, locale: str) -> Page:
+        """Says that the link cannot be checked now."""
+        language, texts = self._of(locale)
+        return _page(language, texts.away, texts.away_what)
+
+    def _of(self, locale: str) -> tuple[Language, _Texts]:
+        language = match(locale, self._languages) or self._languages[DEFAULT_LOCALE]
+        return language, self._texts[language.tag]
 
 
-def question(locale: str, address: str, company: str | None) -> Page:
-    """Asks whether to unsubscribe; `address` as it may be shown to whoever holds the link."""
-    locale, texts = _of(locale)
-    paragraphs = [texts.what.format(address=address), texts.others]
-    if company is not None:
-        paragraphs.insert(1, texts.of_company.format(company=company))
-    return Page(locale, texts.question, paragraphs, texts.button)
+def _page(language: Language, title: str, *paragraphs: str, button: str | None = None) -> Page:
+    return Page(language.tag, language.direction, title, list(paragraphs), button)
 
 
-def done(locale: str, address: str, support: str) -> Page:
-    locale, texts = _of(locale)
-    return Page(locale, texts.done, [texts.done_what.format(address=address), texts.again.format(support=support)])
+def _read(file: Path) -> _Texts:
+    """Raises `LanguageError` with one line that names the file and what is wrong in it."""
+    name = f"templates/{file.parent.name}/{file.name}"
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LanguageError(f"{name} is missing") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LanguageError(f"{name} is not TOML: {' '.join(str(error).split())}") from None
+    known = [field.name for field in fields(_Texts)]
+    if missing := [key for key in known if key not in found]:
+        raise LanguageError(f"{name}: {', '.join(missing)} is missing")
+    if unknown := [key for key in found if key not in known]:
+        raise LanguageError(f"{name}: {', '.join(unknown)} is not the name of a text")
+    for key, text in found.items():
+        _check(f"{name}: {key}", text)
+    return _Texts(**found)
 
 
-def invalid(locale: str, support: str) -> Page:
-    locale, texts = _of(locale)
-    return Page(locale, texts.invalid, [texts.invalid_what.format(support=support)])
-
-
-def away(locale: str) -> Page:
-    locale, texts = _of(locale)
-    return Page(locale, texts.away, [texts.away_what])
-
-
-def _of(locale: str) -> tuple[str, Texts]:
-    """`de-AT` is told in German where there is German, else in English."""
-    known = next((each for each in (locale, locale.partition("-")[0]) if each in TEXTS), DEFAULT_LOCALE)
-    return known, TEXTS[known]
+def _check(name: str, text: object) -> None:
+    """Raises `LanguageError` for what no page could show."""
+    if not isinstance(text, str) or not text.strip():
+        raise LanguageError(f"{name} must be a text")
+    try:
+        text.format(**dict.fromkeys(("address", "company", "support"), ""))
+    except (LookupError, ValueError, AttributeError):
+        raise LanguageError(f"{name} may name {{address}}, {{company}} and {{support}}, nothing else") from None

@@ -6,7 +6,6 @@ Anybody can write to the mailbox that bounces go to, so that nothing here trusts
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import Parser
@@ -15,6 +14,7 @@ from typing import Any
 
 from channels.base import RecipientGone
 from channels.email.smtp_replies import Stage, outcome
+from db.record.bounced import Bounce, FailedRecipient
 
 READ_BYTES = 256 * 1024
 """Of a message: the report and the headers of what it returns come first."""
@@ -39,29 +39,6 @@ _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 class Unreadable(Exception):
     """It says that it is a report, and cannot be read. The message names nobody."""
-
-
-@dataclass(frozen=True)
-class FailedRecipient:
-    """Somebody whom the mail did not reach."""
-
-    addresses: frozenset[str]
-    """As the report knows them, in lower case: where it was sent to, and where that led."""
-    reply: str
-    """Status and diagnostic code, such as `5.1.1 smtp; 550 5.1.1 no such user`."""
-    gone: bool
-    """There is no such mailbox: whatever else goes there will come back too."""
-
-
-@dataclass(frozen=True)
-class Bounce:
-    """A report of at least one failure, with what it tells of the mail that is meant."""
-
-    failed: tuple[FailedRecipient, ...]
-    message_id: str | None
-    notification_id: int | None
-    written_at: datetime | None
-    """The mail's date."""
 
 
 def read_bounce(raw: bytes) -> Bounce | None:

@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime, formataddr
 
+from channels.email.texts import Mail
 from settings import Settings
-from texts.renderer import RenderedEmail
 
 
 class _EncodedHeader(UnstructuredHeader, BaseHeader):
@@ -58,7 +58,7 @@ def compose(
     notification_id: int | None,
     dedupe_key: str,
     recipient: str,
-    rendered: RenderedEmail,
+    rendered: Mail,
     unsubscribe_url: str | None = None,
 ) -> EmailMessage:
     """The message as RFC 5322 wants it. Its Message-ID depends on the notification alone, so that a second copy

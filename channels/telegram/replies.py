@@ -120,7 +120,7 @@ def outcome(status: int, description: str, parameters: Parameters) -> NotHandedO
     row = _row(status, description, parameters.migrate_to_chat_id is not None)
     reason, reply = row.reason or f"telegram_{status}", f"{status} {description}".strip()
     if issubclass(row.outcome, RecipientMoved) and parameters.migrate_to_chat_id is not None:
-        return RecipientMoved(parameters.migrate_to_chat_id, reply)
+        return RecipientMoved("chat_migrated", str(parameters.migrate_to_chat_id), reply)
     if issubclass(row.outcome, TryAgain):
         return TryAgain(reason, reply, _wait(parameters.retry_after))
     if issubclass(row.outcome, NotHandedOver):

@@ -1,4 +1,4 @@
-"""Switching off what has ended."""
+"""Deactivating what has ended."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from db.models import TIMESTAMPTZ
 
 
 @dataclass(frozen=True)
-class SwitchedOff:
-    """An item that was switched off, and of which its company is to be told by a notice of its own."""
+class DeactivatedItem:
+    """An item that was deactivated, and whose company is told so by a notification of its own."""
 
     project_id: int
     ar_content_id: int | None
@@ -26,17 +26,17 @@ class SwitchedOff:
 
 
 @dataclass(frozen=True)
-class Deactivated:
+class DeactivatedPage:
     """What a page came to."""
 
     projects: int
     contents: int
-    """Those that went with their projects too."""
-    to_be_told: list[SwitchedOff]
+    """Those deactivated with their projects included."""
+    to_be_told: list[DeactivatedItem]
 
 
-# The lock re-evaluates the conditions on the row as it is then: what was renewed after the page was read stays on.
-_SWITCH_PROJECTS_OFF = text("""
+# The lock re-evaluates the conditions on the row as it is then: what was renewed after the page was read stays active.
+_DEACTIVATE_PROJECTS = text("""
 WITH locked AS (
     SELECT p.id
     FROM projects p
@@ -57,7 +57,7 @@ RETURNING p.id AS project_id, CAST(NULL AS bigint) AS ar_content_id, p.company_i
 )
 
 # All of the projects' content goes with them, whatever its own end. `told_by_itself`: no project's notice lists it.
-_SWITCH_CONTENTS_OFF_STATEMENT = """
+_DEACTIVATE_CONTENTS_STATEMENT = """
 WITH locked AS (
     SELECT a.id
     FROM ar_contents a
@@ -68,7 +68,7 @@ WITH locked AS (
     )
     ORDER BY a.id
     FOR NO KEY UPDATE
-), switched AS (
+), deactivated AS (
     UPDATE ar_contents a SET is_active = false, deactivated_at = :now
     FROM locked WHERE a.id = locked.id
     RETURNING a.id, a.project_id, a.expires_at
@@ -76,12 +76,12 @@ WITH locked AS (
 SELECT p.id AS project_id, a.id AS ar_content_id, p.company_id, a.expires_at AS ends_at,
        a.expires_at IS NOT NULL AND (p.status = 'active' OR p.id = ANY(:project_ids))
          AND NOT {told_with_its_project} AS told_by_itself
-FROM switched a
+FROM deactivated a
 JOIN projects p ON p.id = a.project_id
 JOIN companies c ON c.id = p.company_id
 """
-_SWITCH_CONTENTS_OFF = text(
-    _SWITCH_CONTENTS_OFF_STATEMENT.format(told_with_its_project=TOLD_WITH_ITS_PROJECT)
+_DEACTIVATE_CONTENTS = text(
+    _DEACTIVATE_CONTENTS_STATEMENT.format(told_with_its_project=TOLD_WITH_ITS_PROJECT)
 ).bindparams(
     bindparam("project_ids", type_=ARRAY(BigInteger)),
     bindparam("ids", type_=ARRAY(BigInteger)),
@@ -91,10 +91,12 @@ _SWITCH_CONTENTS_OFF = text(
 )
 
 
-async def switch_off(connection: AsyncConnection, rules: DeactivationRules, page: Sequence[EndedItem]) -> Deactivated:
-    """Switches off those of the page that are still on and still have ended, each under its row's lock.
+async def deactivate_page(
+    connection: AsyncConnection, rules: DeactivationRules, page: Sequence[EndedItem]
+) -> DeactivatedPage:
+    """Deactivates those of the page that are still active and have still ended, each under its row's lock.
 
-    Needs a transaction, in which it waits for an import: one may hold many rows, and in another order.
+    Needs a transaction. It waits for a running import, which may lock many rows, and in another order.
     """
     await locks.lock(connection)
     ended_projects = [item for item in page if item.ar_content_id is None]
@@ -102,7 +104,7 @@ async def switch_off(connection: AsyncConnection, rules: DeactivationRules, page
     moment = {"ended_before": rules.ended_before, "now": rules.now}
     projects = (
         await connection.execute(
-            _SWITCH_PROJECTS_OFF,
+            _DEACTIVATE_PROJECTS,
             {
                 "ids": [item.project_id for item in ended_projects],
                 "ends_at": [item.ends_at for item in ended_projects],
@@ -113,7 +115,7 @@ async def switch_off(connection: AsyncConnection, rules: DeactivationRules, page
     project_ids = [row.project_id for row in projects]
     contents = (
         await connection.execute(
-            _SWITCH_CONTENTS_OFF,
+            _DEACTIVATE_CONTENTS,
             {
                 "project_ids": project_ids,
                 "ids": [item.ar_content_id for item in ended_contents],
@@ -123,8 +125,8 @@ async def switch_off(connection: AsyncConnection, rules: DeactivationRules, page
         )
     ).all()
     to_be_told = [
-        SwitchedOff(row.project_id, row.ar_content_id, row.company_id, row.ends_at)
+        DeactivatedItem(row.project_id, row.ar_content_id, row.company_id, row.ends_at)
         for row in (*projects, *contents)
         if row.told_by_itself
     ]
-    return Deactivated(len(projects), len(contents), to_be_told)
+    return DeactivatedPage(len(projects), len(contents), to_be_told)

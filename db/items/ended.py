@@ -1,4 +1,4 @@
-"""What has ended and is still on."""
+"""What has ended and is still active."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from db.models import TIMESTAMPTZ
 
 @dataclass(frozen=True)
 class DeactivationRules:
-    """What decides whether an item is switched off, beside its own row."""
+    """What decides whether an item is deactivated, beside its own row."""
 
     now: datetime
     ended_before: datetime
@@ -24,13 +24,13 @@ class DeactivationRules:
     """An item that ended after this is held while no channel has accepted a warning of its end."""
 
     def hold(self, item: EndedItem) -> bool:
-        """Whether the item stays on for now."""
+        """Whether the item stays active for now."""
         return not item.told and item.ends_at > self.held_after
 
 
 @dataclass(frozen=True)
 class EndedItem:
-    """A project, or AR content past an end of its own, that is on and is to be switched off."""
+    """A project, or AR content past an end of its own, that is active and is to be deactivated."""
 
     project_id: int
     ar_content_id: int | None
@@ -41,8 +41,8 @@ class EndedItem:
     ar_content_slug: str | None
     ends_at: datetime
     told: bool
-    """A channel has accepted a warning of this end, or none is wanted: its project is off, or has an empty list of
-    thresholds."""
+    """A channel has accepted a warning of this end, or none is wanted: its project is not active, or its list of
+    thresholds is empty."""
 
     @property
     def slug(self) -> str:
@@ -97,16 +97,16 @@ _COUNT_ENDED = _with_types(count_of(_ENDED))
 
 
 async def find_ended(connection: AsyncConnection, rules: DeactivationRules, limit: int | None) -> list[EndedItem]:
-    """The first `limit` items that are to be switched off, those that ended first before the others. Reads only.
+    """The first `limit` items that are to be deactivated, in the order of their ends. Reads only.
 
-    There is no cursor: what was switched off is not found again, and what is held is never found.
+    There is no cursor: what was deactivated is not found again, and what is held is never found.
     """
     rows = await connection.execute(_FIND_ENDED, _parameters(rules, limit))
     return [EndedItem(**row) for row in rows.mappings()]
 
 
 async def count_ended(connection: AsyncConnection, rules: DeactivationRules) -> int:
-    """How many items are to be switched off. Reads only."""
+    """How many items are to be deactivated. Reads only."""
     return int(await connection.scalar(_COUNT_ENDED, _parameters(rules, None)) or 0)
 
 
@@ -120,5 +120,5 @@ SELECT slug FROM projects WHERE status = 'active' AND auto_renew AND expires_at 
 
 
 async def find_auto_renewing(connection: AsyncConnection, rules: DeactivationRules) -> list[str]:
-    """Slugs of the projects that renew themselves and are past their end all the same. Reads only."""
+    """Slugs of the projects that should renew themselves but are past their end. Reads only."""
     return list(await connection.scalars(_AUTO_RENEWING, {"ended_before": rules.ended_before}))

@@ -25,7 +25,7 @@ class NoSuchProject(NotRenewable):
 
 @dataclass(frozen=True)
 class Reactivated:
-    """What had been switched off by this application and is on again."""
+    """What this application had deactivated, and is active again."""
 
     project: bool
     contents: int
@@ -46,7 +46,7 @@ class Renewal:
 
     @property
     def changed(self) -> bool:
-        """False: it had this end already, and was on."""
+        """False: it had this end already, and was active."""
         return self.reactivated.project or self.expires_at != self.previous_expires_at
 
 
@@ -63,26 +63,26 @@ FOR UPDATE OF d
 """).bindparams(bindparam("slug", type_=Text), bindparam("until", type_=TIMESTAMPTZ))
 
 _LOCK_PROJECT = text("""
-SELECT id, status, expires_at, deactivated_at IS NOT NULL AS was_switched_off
+SELECT id, status, expires_at, deactivated_at IS NOT NULL AS was_deactivated
 FROM projects WHERE slug = :slug FOR NO KEY UPDATE
 """).bindparams(bindparam("slug", type_=Text))
 
 _RENEW = text("""
 WITH contents AS (
     UPDATE ar_contents SET is_active = true, deactivated_at = NULL
-    WHERE :was_switched_off AND project_id = :project_id AND deactivated_at IS NOT NULL
+    WHERE :was_deactivated AND project_id = :project_id AND deactivated_at IS NOT NULL
       AND coalesce(expires_at > :now, true)
     RETURNING id
 ), renewed AS (
     UPDATE projects
-    SET expires_at = :until, status = CASE WHEN :was_switched_off THEN 'active' ELSE status END, deactivated_at = NULL
+    SET expires_at = :until, status = CASE WHEN :was_deactivated THEN 'active' ELSE status END, deactivated_at = NULL
     WHERE id = :project_id
     RETURNING status
 )
 SELECT renewed.status, (SELECT count(*) FROM contents) AS contents FROM renewed
 """).bindparams(
     bindparam("project_id", type_=BigInteger),
-    bindparam("was_switched_off", type_=Boolean),
+    bindparam("was_deactivated", type_=Boolean),
     bindparam("now", type_=TIMESTAMPTZ),
     bindparam("until", type_=TIMESTAMPTZ),
 )
@@ -125,7 +125,7 @@ VALUES ('renew', :operator, :why, :project_id, :before)
 async def renew_project(
     connection: AsyncConnection, slug: str, until: datetime, now: datetime, operator: str, why: str
 ) -> Renewal:
-    """Sets the new end, which is after `now`, and brings back exactly what this application had switched off.
+    """Sets the new end, which is after `now`, and reactivates exactly what this application had deactivated.
 
     Needs a transaction. May run twice: the second time changes nothing. Raises `NotRenewable`.
     """
@@ -141,11 +141,11 @@ async def renew_project(
             f"The project {slug!r} ends later already, at {project.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
             "To correct its end, import it."
         )
-    if until == project.expires_at and not project.was_switched_off:
+    if until == project.expires_at and not project.was_deactivated:
         return Renewal(slug, project.status, until, until, Reactivated(False, 0), 0)
     renewed = (
         await connection.execute(
-            _RENEW, {"project_id": project.id, "was_switched_off": project.was_switched_off, "now": now, "until": until}
+            _RENEW, {"project_id": project.id, "was_deactivated": project.was_deactivated, "now": now, "until": until}
         )
     ).one()
     skipped = await connection.execute(_SKIP, {"notification_ids": of_the_old_end, "reason": Reason.RENEWED})
@@ -157,6 +157,6 @@ async def renew_project(
         renewed.status,
         until,
         project.expires_at,
-        Reactivated(project.was_switched_off, renewed.contents),
+        Reactivated(project.was_deactivated, renewed.contents),
         skipped.rowcount,
     )

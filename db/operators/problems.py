@@ -95,7 +95,7 @@ async def forget(connection: AsyncConnection, unheard_for: timedelta) -> None:
 # all of the record: what is open comes from its index, and only its deliveries are looked up, until one is found.
 _REFUSALS = text("""
 WITH open AS MATERIALIZED (SELECT id FROM notifications WHERE status = 'open' AND started_at IS NOT NULL)
-SELECT known.code, waiting.id IS NOT NULL AS waits
+SELECT known.code, known.channel, waiting.id IS NOT NULL AS waits
 FROM problems known
 LEFT JOIN LATERAL (
     SELECT d.id
@@ -108,13 +108,20 @@ ORDER BY known.code
 """).bindparams(bindparam("away_codes", type_=ARRAY(Text)))
 
 
-async def refusals(connection: AsyncConnection, away_codes: Collection[str]) -> dict[str, bool]:
-    """The problems that attempts have met, whatever the recipient: whether a message waits because of it still.
+@dataclass(frozen=True)
+class Refusal:
+    """A problem that attempts have met, whatever the recipient."""
 
-    All that are about a channel, less those that probes find: `away_codes`.
-    """
+    code: str
+    channel: str
+    waits: bool
+    """A message still waits because of it."""
+
+
+async def refusals(connection: AsyncConnection, away_codes: Collection[str]) -> list[Refusal]:
+    """All problems that are about a channel, except `away_codes`, which probes find."""
     rows = await connection.execute(_REFUSALS, {"away_codes": list(away_codes)})
-    return {row.code: row.waits for row in rows}
+    return [Refusal(row.code, row.channel, row.waits) for row in rows]
 
 
 @dataclass(frozen=True)

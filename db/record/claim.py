@@ -28,6 +28,7 @@ class Claim:
     """
 
     delivery_id: int
+    notification_id: int
     channel: str
     contact_id: int | None
     claim_seq: int
@@ -67,7 +68,8 @@ class Claim:
 # (status 'sending') may have been handed over, so that an obstacle ends it as unknown, never as skipped.
 _CLAIM = text(f"""
 WITH locked AS (
-    SELECT d.id, d.channel, d.contact_id, d.status, d.reason, d.possible_duplicate OR doubt.in_flight AS in_doubt,
+    SELECT d.id, d.notification_id, d.channel, d.contact_id, d.status, d.reason,
+           d.possible_duplicate OR doubt.in_flight AS in_doubt,
            n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata, n.item_ends_at AS ends_at,
            (n.item_ends_at AT TIME ZONE coalesce(c.timezone, 'UTC'))::date
              - (now() AT TIME ZONE coalesce(c.timezone, 'UTC'))::date AS days_left,
@@ -147,7 +149,8 @@ WITH locked AS (
       AND CASE WHEN locked.obstacle IS NULL THEN locked.held_until IS NULL ELSE locked.obstacle <> 'settled' END
     RETURNING d.id, d.claim_seq, d.status, d.reason
 )
-SELECT locked.id AS delivery_id, locked.channel, locked.contact_id, coalesce(claimed.claim_seq, 0) AS claim_seq,
+SELECT locked.id AS delivery_id, locked.notification_id, locked.channel, locked.contact_id,
+       coalesce(claimed.claim_seq, 0) AS claim_seq,
        coalesce(claimed.status, locked.status) AS status, coalesce(claimed.reason, locked.reason) AS reason,
        locked.obstacle, locked.in_doubt, locked.notification_type, locked.dedupe_key, locked.subject, locked.message,
        locked.metadata, locked.recipient, locked.recipient_key, locked.ends_at, locked.days_left, locked.company_id,

@@ -17,9 +17,12 @@ from contracts.sending import (
     NotificationStatus,
     Reason,
     SendNotificationResult,
+    SendResult,
 )
 from db.models import TIMESTAMPTZ
 from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
+
+NO_RESULT = SendResult(DeliveryStatus.FAILED, Reason.NO_RESULT)
 
 # What a payload of 0.3.0 says of a channel is about its first delivery there, which was the only one then.
 _RECORD = text(f"""
@@ -41,12 +44,12 @@ WITH before AS (
             WHEN known.status = 'accepted' THEN 'accepted'
             WHEN d.possible_duplicate OR (d.status = 'sending' AND d.claim_seq IS DISTINCT FROM known.claim_seq)
                 THEN 'unknown'
-            WHEN known.id IS NULL THEN 'failed'
+            WHEN known.id IS NULL THEN :others_status
             ELSE known.status
         END,
         reason = CASE
             WHEN known.status = 'accepted' THEN NULL
-            WHEN known.id IS NULL THEN :no_result
+            WHEN known.id IS NULL THEN :others_reason
             ELSE known.reason
         END,
         provider_id = coalesce(known.provider_id, d.provider_id),
@@ -85,25 +88,31 @@ ORDER BY {IN_ORDER}
     always_delivered(),
     bindparam("notification_id", type_=BigInteger),
     bindparam("known", type_=JSONB),
-    bindparam("no_result", type_=Text),
+    bindparam("others_status", type_=Text),
+    bindparam("others_reason", type_=Text),
     bindparam("at", type_=TIMESTAMPTZ),
 )
 
 
 async def record(
-    connection: AsyncConnection, notification_id: int, known: Sequence[KnownDelivery], at: datetime | None = None
+    connection: AsyncConnection,
+    notification_id: int,
+    known: Sequence[KnownDelivery],
+    at: datetime | None = None,
+    others: SendResult = NO_RESULT,
 ) -> SendNotificationResult | None:
     """Settles what attempts left without a result, and the notification. None: it was withdrawn.
 
     `known` is what the workflow knows; the rows go before, except that a known acceptance always counts, unless the
-    mail came back after it. A delivery that it does not name and that has not ended ends without a result. What an
+    mail came back after it. Deliveries that it does not name end as `others` says, if they have not ended. What an
     operator has reopened is left and the notification stays open, if it is not pointless `at` that time; without it
     nothing is left. May run twice.
     """
     parameters = {
         "notification_id": notification_id,
         "known": [_said_of(each) for each in known],
-        "no_result": Reason.NO_RESULT,
+        "others_status": others.status.value,
+        "others_reason": others.reason,
         "at": at,
     }
     rows = (await connection.execute(_RECORD, parameters)).all()

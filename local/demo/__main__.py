@@ -1,4 +1,4 @@
-"""`python -m local.demo [--once] [--data DIR]`: start everything, scan once, show what came of it."""
+"""Starts everything on this machine, scans once and shows the result: `python -m local.demo [--once] [--data DIR]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from local.demo.environment import STATE
 from local.demo.run import Demo, DemoFailedError
 from local.embedded.process import EmbeddedServerError
+from local.programs import ProgramError
 from runtime import leaving, signals
 
 console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=140)
@@ -21,8 +22,14 @@ console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=
 
 async def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="compare with DIR/expected.csv and exit")
-    parser.add_argument("--data", type=Path, default=Path("examples"), metavar="DIR", help="the CSV files")
+    parser.add_argument("--once", action="store_true", help="compare the result with DIR/expected.csv, then exit")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("examples"),
+        metavar="DIR",
+        help="folder of the CSV files",
+    )
     options = parser.parse_args()
     stop = signals.stop_on_signals()
     if not options.data.is_dir():
@@ -35,12 +42,12 @@ async def main() -> int:
         stopping.cancel()
         if not running.done():
             running.cancel()
-            console.print("Stopping what the demo started ...", style="dim")
+            console.print("Stopping the demo ...", style="dim")
         try:
             status, last_line = await running
         except asyncio.CancelledError:
             status, last_line = 130, "demo: stopped"
-        except (DemoFailedError, EmbeddedServerError) as error:
+        except (DemoFailedError, EmbeddedServerError, ProgramError) as error:
             status, last_line = 1, f"demo: failed: {error}"
     console.print(last_line, style="red" if status else "green", markup=False, highlight=False)
     return status

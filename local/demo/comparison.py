@@ -1,4 +1,4 @@
-"""What PostgreSQL, the sink and the stand-in hold, against what was to be expected."""
+"""Compares what PostgreSQL and the stand-ins recorded with what is expected."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ ORDER BY n.item_ends_at NULLS LAST, n.id, d.channel
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One delivery as PostgreSQL has it."""
+    """One delivery as PostgreSQL records it."""
 
     item: str
-    """The slug of what the notice is about; an alert's problem; `test`."""
+    """The slug of the notification's item, an alert's problem, or `test`."""
     type: str
     channel: str
     status: str
@@ -51,22 +51,22 @@ class LedgerRow:
 
 
 async def read_ledger(engine: AsyncEngine) -> list[LedgerRow]:
-    """Every delivery, in the order of the items' ends."""
+    """Read every delivery, ordered by the items' ends."""
     async with engine.connect() as connection:
         return [LedgerRow(**row) for row in (await connection.execute(_LEDGER)).mappings()]
 
 
 def read_received(path: Path) -> list[dict[str, object]]:
-    """What the stand-ins accepted, one entry a message."""
+    """Read what the stand-ins accepted, one entry per message."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def against_expected(ledger: Sequence[LedgerRow], expected_file: Path) -> list[str]:
-    """A line for each row that differs between the ledger and the file written by hand.
+    """Return a line for each row that differs between the ledger and the file written by hand.
 
-    What concerns operators (tests, alerts) is compared only if the file speaks of it.
+    Tests and alerts, which go to operators, are compared only if the file has rows of their type.
     """
     with expected_file.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)
@@ -81,9 +81,9 @@ def against_expected(ledger: Sequence[LedgerRow], expected_file: Path) -> list[s
 
 
 def against_received(ledger: Sequence[LedgerRow], received: Sequence[dict[str, object]]) -> list[str]:
-    """A line for each delivery of which the receiving side saw something else than the ledger says.
+    """Return a line for each delivery that the stand-ins did not receive as the ledger says.
 
-    Accepted means received once. Unknown means at most once; anything else means never.
+    Accepted means received once, unknown at most once, and every other status never.
     """
     mails = Counter(entry["message_id"] for entry in received if entry["channel"] == "email")
     messages = Counter(str(entry["message_id"]) for entry in received if entry["channel"] == "telegram")
@@ -102,7 +102,7 @@ def against_received(ledger: Sequence[LedgerRow], received: Sequence[dict[str, o
 
 
 def summary(new: int, ledger: Sequence[LedgerRow]) -> str:
-    """The demo's last line."""
+    """The counts in the demo's last line."""
     counts = Counter(row.status for row in ledger)
     ends = ("accepted", "skipped", "rejected", "failed", "unknown")
     return " ".join([f"new={new}", *(f"{end}={counts[end]}" for end in ends)])

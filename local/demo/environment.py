@@ -1,15 +1,14 @@
-"""What the demo's processes are told, and where the demo keeps its things."""
+"""The environment of the demo's processes, and the folders of the demo."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
+from local.programs import CHECKOUT
 from settings import SECRETS
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".demo"
+STATE = CHECKOUT / ".demo"
 MAIL = STATE / "mail"
 
 PROVIDERS = (
@@ -25,25 +24,25 @@ PROVIDERS = (
     "TELEGRAM_ADMIN_CHAT_ID",
     "ADMIN_EMAIL",
 )
-"""Settings that could reach real people: taken from the environment only with DEMO_EXTERNAL=1."""
+"""Settings that could reach real people. The demo uses them only with DEMO_EXTERNAL=1."""
 
 ADMIN_CHAT = "410000"
 ADMIN_EMAIL = "operators@platform.example"
 
 UNWATCHED = {"DISK_LIMIT": "100", "MEMORY_LIMIT": "100", "CPU_LIMIT": "100000"}
-"""A demo's alerts are of its data, not of the machine that it runs on."""
+"""Limits so high that the demo never alerts about the machine it runs on."""
 
 QUICK = {"EMAIL_RETRY_INITIAL": "1", "TELEGRAM_RETRY_INITIAL": "1", "GIVE_UP_AFTER": "30"}
-"""Nobody watches a demo for days: retries come soon, and what never succeeds is given up after half a minute."""
+"""Short retries, so that the demo ends soon: it gives up a delivery after half a minute."""
 
 
 def external() -> bool:
-    """Whether real providers are to be used."""
+    """Whether to use real providers."""
     return os.environ.get("DEMO_EXTERNAL") == "1"
 
 
 def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], api_port: int) -> dict[str, str]:
-    """The environment of the worker, the API and the commands: the caller's, with the demo's own servers."""
+    """The environment of the worker, the API and the commands: the caller's, changed to use the demo's servers."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     for name in ("DATABASE_URL", "API_KEYS", *(() if external() else PROVIDERS)):
         inherited.pop(name, None)
@@ -52,7 +51,6 @@ def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], a
     demo = {
         **QUICK,
         **UNWATCHED,
-        "PYTHONPATH": str(ROOT),
         "DATABASE_URL": endpoints["database_url"],
         "TEMPORAL_ADDRESS": endpoints["temporal_address"],
         "TEMPORAL_NAMESPACE": endpoints["temporal_namespace"],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from socket import create_server
@@ -22,14 +24,16 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 
 from contracts.scanning import ScanExpiringResult
 from local.demo import comparison
-from local.demo.children import Child, ChildFailedError
-from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, ROOT, STATE, environment, external
+from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, STATE, environment, external
 from local.embedded.servers import EmbeddedServers
+from local.programs import CHECKOUT, Program
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
+from temporal.web_ui import workflow_url, workflows_url
 
+LOGS = STATE / "logs"
 SCAN_SECONDS = 60.0
 FINISH_SECONDS = 300.0
-"""Longer than GIVE_UP_AFTER and its attempts could take on a slow machine."""
+"""Longer than GIVE_UP_AFTER and the last attempts take on a slow machine."""
 STYLES = {"accepted": "green", "rejected": "red", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
 _TESTED = text("SELECT EXISTS (SELECT FROM notifications WHERE notification_type = 'test')")
@@ -37,11 +41,11 @@ _PROGRESS = text("SELECT count(*) AS total, count(*) FILTER (WHERE status <> 'op
 
 
 class DemoFailedError(Exception):
-    """A step of the demo did not work. The message says which and why."""
+    """A step of the demo failed. The message says which one and why."""
 
 
 class _Counted(NamedTuple):
-    """Notifications."""
+    """How many notifications there are, and how many of them have ended."""
 
     total: int
     ended: int
@@ -53,11 +57,11 @@ class Demo:
     def __init__(self, console: Console, data: Path) -> None:
         self._console = console
         self._data = data
-        self._children: list[Child] = []
+        self._programs: dict[str, Program] = {}
         self._scan_link = ""
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Brings everything up; `stack` takes it down again, in the opposite order."""
+        """Starts everything. `stack` stops it again, in reverse order."""
         say = self._console.print
         say("Starting PostgreSQL, Temporal and the stand-ins for mail and Telegram ...")
         servers = EmbeddedServers(STATE, progress=lambda line: say(line, style="dim", markup=False))
@@ -76,31 +80,40 @@ class Demo:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._command("import", str(self._data)))
             group.create_task(self._command("schedules", "apply"))
-            group.create_task(self._child(stack, "api", ["-m", "api"], "api_ready"))
-        # Last: with the first thing it does it may look whether all the others are well.
-        await self._child(stack, "worker", [str(ROOT / "worker.py")], "worker_ready")
+            group.create_task(self._start_program(stack, "api", ["-m", "api"], self._environment, "api_ready"))
+        # Last, because its first task may be the health check of all the others.
+        await self._start_program(stack, "worker", ["worker.py"], self._environment, "worker_ready")
 
     async def _start_stand_ins(self, stack: AsyncExitStack) -> dict[str, object]:
         arguments = ["-m", "local.stand_ins", "--dir", str(STATE), "--mail-dir", str(MAIL)]
         if (script := self._data / "stand_ins.json").exists():
             arguments += ["--script", str(script)]
-        await self._child(stack, "stand_ins", arguments, '"smtp_port"')
+        await self._start_program(stack, "stand_ins", arguments, os.environ, '"smtp_port"')
         stand_ins: dict[str, object] = json.loads((STATE / "stand_ins.json").read_bytes())
         return stand_ins
 
-    async def _child(self, stack: AsyncExitStack, name: str, arguments: list[str], ready: str) -> None:
-        child = Child(name, arguments, STATE / "logs", getattr(self, "_environment", _with_root()))
-        self._children.append(await stack.enter_async_context(child))
-        try:
-            await child.start(lambda output: ready in output)
-        except ChildFailedError as error:
-            raise DemoFailedError(str(error)) from None
+    async def _start_program(
+        self, stack: AsyncExitStack, name: str, arguments: list[str], environment: Mapping[str, str], ready: str
+    ) -> None:
+        """Starts a program with a log of its own and waits for the line that holds `ready`."""
+        LOGS.mkdir(exist_ok=True)
+        program = Program(
+            arguments, log_file=LOGS / f"{name}.log", environment=environment, death_signal=signal.SIGTERM
+        )
+        self._programs[name] = await stack.enter_async_context(program)
+        await program.wait_for_line(ready)
+
+    def _require_programs(self) -> None:
+        """Raises `DemoFailedError` if a program of the demo has ended."""
+        for name, program in self._programs.items():
+            if program.exit_code is not None:
+                raise DemoFailedError(f"the {name} ended with status {program.exit_code}: see {LOGS / name}.log")
 
     async def _command(self, *arguments: str) -> None:
-        """Runs one of the operator's commands, in full view."""
+        """Runs a command of `cli.py` and shows its output."""
         self._console.print(f"$ python cli.py {' '.join(arguments)}", style="bold", markup=False, highlight=False)
         command = await asyncio.create_subprocess_exec(
-            sys.executable, "cli.py", *arguments, cwd=ROOT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
+            sys.executable, "cli.py", *arguments, cwd=CHECKOUT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
         )
         try:
             status = await command.wait()
@@ -112,25 +125,25 @@ class Demo:
             raise DemoFailedError(f"python cli.py {' '.join(arguments)}: exit status {status}")
 
     async def run(self) -> int:
-        """All that happens by itself, once: the scan, the switching off, the look at the system's health. And a test.
+        """Sends a test notification, then runs the scan, the deactivation and the health check once each.
 
-        Each Schedule is triggered, and all that it started is waited for. Returns how many notifications are new.
+        Triggers each Schedule and waits for everything that it starts. Returns the number of new notifications.
         """
         before = await self._count()
         await self._send_test()
         scan, deactivation = await self._trigger(SCAN_EXPIRING), await self._trigger(DEACTIVATE_EXPIRED)
         self._scan_link = self._workflow_link(scan)
         self._console.print(f"Scanning: {self._scan_link}", highlight=False)
-        await self._all_ended(scan, deactivation)
+        await self._wait_for_end(scan, deactivation)
         check = await self._trigger(CHECK_HEALTH)
-        await self._all_ended(check)
+        await self._wait_for_end(check)
         handle = self._client.get_workflow_handle(scan, result_type=ScanExpiringResult)
         result = await handle.result()
         self._console.print(f"The scan found {result.found}, opened {result.opened}, started {result.started}.")
         return (await self._count()).total - before.total
 
     async def _send_test(self) -> None:
-        """One test notification, as an operator sends it through the API; the first time only."""
+        """Sends one test notification through the API, unless an earlier run has sent one."""
         async with self._engine.connect() as connection:
             if await connection.scalar(_TESTED):
                 return
@@ -142,8 +155,8 @@ class Demo:
         async with self._engine.connect() as connection:
             return _Counted(*(await connection.execute(_PROGRESS)).one())
 
-    async def _all_ended(self, *workflow_ids: str) -> None:
-        """Waits for these workflows and for every notification."""
+    async def _wait_for_end(self, *workflow_ids: str) -> None:
+        """Waits until these workflows and all notifications have ended."""
         running = asyncio.gather(*(self._client.get_workflow_handle(each).result() for each in workflow_ids))
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         try:
@@ -155,17 +168,18 @@ class Demo:
                         progress.update(task, completed=counted.ended, total=counted.total or None)
                         if running.done() and counted.ended == counted.total:
                             break
-                        if ended := next((child.ended for child in self._children if child.ended), None):
-                            raise DemoFailedError(ended)
+                        self._require_programs()
                         await asyncio.sleep(0.2)
         except TimeoutError:
-            raise DemoFailedError(f"not all has ended after {FINISH_SECONDS:.0f} s: {self._scan_link}") from None
+            raise DemoFailedError(
+                f"some notifications have not ended after {FINISH_SECONDS:.0f} s: see {self._scan_link}"
+            ) from None
         finally:
             running.cancel()
         await running
 
     async def _trigger(self, schedule_id: str) -> str:
-        """The id of the workflow that the Schedule has started for this trigger."""
+        """Triggers the Schedule and returns the id of the workflow that it starts."""
         schedule = self._client.get_schedule_handle(schedule_id)
         before = (await schedule.describe()).info.num_actions
         await schedule.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
@@ -178,7 +192,7 @@ class Demo:
         return action.workflow_id
 
     async def report(self, new: int) -> tuple[list[str], str]:
-        """Shows the table. Returns what differs from what was to be expected, and the counts."""
+        """Shows the table. Returns the differences from what is expected, and the counts."""
         ledger = await comparison.read_ledger(self._engine)
         received = comparison.read_received(STATE / "received.jsonl")
         self._console.print(_table(ledger))
@@ -189,33 +203,31 @@ class Demo:
 
     def show_links(self) -> None:
         children = quote('NotificationType="expiring"')
-        namespace = self._endpoints["temporal_namespace"]
+        workflows = workflows_url(self._endpoints["temporal_ui_url"], self._endpoints["temporal_namespace"])
         links = {
             "The scan": self._scan_link,
-            "Its children": f"{self._endpoints['temporal_ui_url']}/namespaces/{namespace}/workflows?query={children}",
+            "Its children": f"{workflows}?query={children}",
             "The API": f"{self._api_url}/docs",
             "The mails": str(MAIL),
-            "The logs": str(STATE / "logs"),
+            "The logs": str(LOGS),
             "The servers": str(STATE / "endpoints.json"),
         }
         for name, link in links.items():
             self._console.print(f"{name + ':':14}{link}", highlight=False, markup=False)
 
     async def stay_up(self, stop: asyncio.Event) -> None:
-        """Until Ctrl-C. Raises `DemoFailedError` if a process of the demo ends by itself."""
-        self._console.print("All of this stays up until Ctrl-C.", style="bold")
+        """Waits for Ctrl-C. Raises `DemoFailedError` if a program of the demo ends by itself."""
+        self._console.print("Everything keeps running. Press Ctrl-C to stop.", style="bold")
         while not stop.is_set():
-            if ended := next((child.ended for child in self._children if child.ended), None):
-                raise DemoFailedError(ended)
+            self._require_programs()
             await asyncio.sleep(0.5)
 
     def _workflow_link(self, workflow_id: str) -> str:
-        namespace = self._endpoints["temporal_namespace"]
-        return f"{self._endpoints['temporal_ui_url']}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+        return workflow_url(self._endpoints["temporal_ui_url"], self._endpoints["temporal_namespace"], workflow_id)
 
 
 def _table(ledger: list[comparison.LedgerRow]) -> Table:
-    table = Table(title="Every notification, with both channels' outcome")
+    table = Table(title="All notifications, with the outcome of each channel")
     for column in ("Item", "Company", "Type", "Days left", "E-mail", "Telegram"):
         table.add_column(column, overflow="fold")
     for email, telegram in zip(ledger[::2], ledger[1::2], strict=True):
@@ -230,10 +242,6 @@ def _outcome(row: comparison.LedgerRow) -> str:
     if row.attempts > 1:
         detail.append(f"{row.attempts} attempts")
     return f"{status} [dim]({', '.join(detail)})[/]" if detail else status
-
-
-def _with_root() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Getting a server's programs onto this machine, once for all checkouts: what the ways to them have in common."""
+"""Gets a server's programs onto this machine, once for all checkouts: what the ways to get them share."""
 
 import asyncio
 import os
@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from local.embedded.locks import FileLock
-from local.embedded.process import ServerProcess
+from local.embedded.locks import ProcessLock
+from local.embedded.process import ChildProcess
 
 Progress = Callable[[str], None]
 
@@ -23,32 +23,32 @@ _PROGRESS_SECONDS = 30.0
 
 
 class WayFailed(Exception):
-    """One way to a program does not work here; the message says why."""
+    """One way to get a program does not work here. The message says why."""
 
 
 def say_nothing(_message: str) -> None:
-    """The progress of those who do not want to hear it."""
+    """Ignore progress messages."""
 
 
 def on_path(name: str) -> str | None:
-    """The absolute path of a command, whatever the working directory will be."""
+    """The absolute path of a command on PATH, or None."""
     found = shutil.which(name)
     return os.path.abspath(found) if found else None
 
 
 def cache_directory() -> Path:
-    """Where what is fetched once for all checkouts is kept; it may be deleted at any time."""
+    """The folder for what all checkouts share. It may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "expiry-notifier"
 
 
 @asynccontextmanager
 async def sole_getter(lock_file: Path, what: str, progress: Progress) -> AsyncIterator[None]:
-    """One process at a time; the others wait."""
-    lock = FileLock(lock_file)
+    """Let one process at a time into the block. The others wait."""
+    lock = ProcessLock(lock_file)
     waiting = False
     while not lock.try_acquire():
         if not waiting:
-            progress(f"Waiting for another process ({lock.holder()}) that gets {what}.")
+            progress(f"Waiting for process {lock.holder()}, which is getting {what}.")
             waiting = True
         await asyncio.sleep(0.2)
     try:
@@ -58,28 +58,23 @@ async def sole_getter(lock_file: Path, what: str, progress: Progress) -> AsyncIt
 
 
 def empty(folder: Path) -> None:
-    """Makes the folder, without what was in it."""
+    """Make the folder, or remove what is in it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
 
 async def sdk_download(server: Literal["dev-server", "test-server"], workshop: Path) -> Path:
-    """The executable as the Temporal SDK downloads it. Raises WayFailed."""
+    """Download the executable with the Temporal SDK. Raises WayFailed."""
     folder = workshop / "download"
     folder.mkdir()
     script = Path(__file__).with_name("sdk_download.py")
-    process = _start([sys.executable, str(script), server, str(folder)], workshop, {})
-    started = time.monotonic()
-    try:
-        while not await process.wait(0.5):
-            waited = time.monotonic() - started
-            allowed = _DOWNLOAD_SECONDS if any(folder.iterdir()) else _DOWNLOAD_SILENCE_SECONDS
-            if waited > allowed:
-                raise WayFailed(f"nothing arrived within {waited:.0f} s")
-    finally:
-        process.kill()
-    if process.exit_code != 0:
-        raise WayFailed(_last_line(process))
+
+    def check(waited: float) -> None:
+        allowed = _DOWNLOAD_SECONDS if any(folder.iterdir()) else _DOWNLOAD_SILENCE_SECONDS
+        if waited > allowed:
+            raise WayFailed(f"nothing arrived within {waited:.0f} s")
+
+    await _run([sys.executable, str(script), server, str(folder)], workshop, {}, 0.5, check)
     downloaded = [path for path in folder.iterdir() if os.access(path, os.X_OK)]
     if not downloaded:
         raise WayFailed("the SDK left no executable")
@@ -87,29 +82,35 @@ async def sdk_download(server: Literal["dev-server", "test-server"], workshop: P
 
 
 async def run(command: Sequence[str], workshop: Path, environment: Mapping[str, str], progress: Progress) -> None:
-    """Run a command to its end, saying now and then that it still runs. Raises WayFailed."""
-    process = _start(command, workshop, environment)
-    started = time.monotonic()
-    try:
-        while not await process.wait(_PROGRESS_SECONDS):
-            waited = time.monotonic() - started
-            if waited > _RUN_SECONDS:
-                raise WayFailed(f"not done after {waited / 60:.0f} minutes")
-            progress(f"Still at it after {waited:.0f} s.")
-    finally:
-        process.kill()
-    if process.exit_code != 0:
-        raise WayFailed(_last_line(process))
+    """Run a command to its end and report every half minute that it still runs. Raises WayFailed."""
+
+    def check(waited: float) -> None:
+        if waited > _RUN_SECONDS:
+            raise WayFailed(f"not done after {waited / 60:.0f} minutes")
+        progress(f"Still running after {waited:.0f} s.")
+
+    await _run(command, workshop, environment, _PROGRESS_SECONDS, check)
 
 
-def _start(command: Sequence[str], workshop: Path, environment: Mapping[str, str]) -> ServerProcess:
-    return ServerProcess(
+async def _run(
+    command: Sequence[str],
+    workshop: Path,
+    environment: Mapping[str, str],
+    check_seconds: float,
+    check: Callable[[float], None],
+) -> None:
+    """Run a command to its end. `check` gets the seconds it has run so far, and may raise WayFailed to end it."""
+    process = ChildProcess(
         command,
         log_file=workshop / "log",
         death_signal=signal.SIGKILL,
         environment={**os.environ, **environment},
     )
-
-
-def _last_line(process: ServerProcess) -> str:
-    return process.log_tail(1).strip()
+    started = time.monotonic()
+    try:
+        while not await process.wait(check_seconds):
+            check(time.monotonic() - started)
+    finally:
+        process.kill()
+    if process.exit_code != 0:
+        raise WayFailed(process.log_tail(1).strip())

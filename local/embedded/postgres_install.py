@@ -19,7 +19,7 @@ def find_programs() -> Path:
 
     Raises EmbeddedServerError if the wheel is not installed, as in a production image.
     """
-    # Not imported: that would create its lock file in a folder shared by all.
+    # Not imported: an import would create its lock file in a folder that all users share.
     spec = find_spec(_WHEEL)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedServerError(
@@ -39,13 +39,13 @@ def _major(install: Path) -> int:
 
 
 def server_user() -> SystemUser | None:
-    """The user PostgreSQL runs as: None, ours, unless we are root, which PostgreSQL refuses to run as."""
+    """The user that PostgreSQL runs as. None means ours; PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     for name in (_USER, "nobody"):
         with contextlib.suppress(KeyError):
             return _look_up(name)
-        # Fails where another process was faster, or the image has no useradd.
+        # Fails if another process created the user first, or if the image has no useradd.
         with contextlib.suppress(OSError):
             subprocess.run(  # noqa: S603 - no input from outside
                 ["useradd", "--system", "--shell", "/bin/false", name],  # noqa: S607 - root's own PATH
@@ -63,14 +63,14 @@ def _look_up(name: str) -> SystemUser:
 
 
 def own(directory: Path, user: SystemUser) -> None:
-    """Give the directory and all in it to `user`, if it is another one's."""
+    """Make `user` the owner of the directory and everything in it."""
     if directory.stat().st_uid != user.uid:
         for path in (directory, *directory.rglob("*")):
             os.chown(path, user.uid, user.gid, follow_symlinks=False)
 
 
 def open_way(path: Path) -> None:
-    """Let other users pass through the folders above `path`, without letting them list those."""
+    """Let other users pass through the folders above `path`. They still cannot list them."""
     for folder in path.resolve().parents:
         mode = folder.stat().st_mode
         if not mode & 0o001:
@@ -78,7 +78,7 @@ def open_way(path: Path) -> None:
 
 
 def open_install(programs: Path) -> None:
-    """Let other users run the programs, also if they were installed with a narrow umask."""
+    """Let other users run the programs, even if they were installed with a narrow umask."""
     wheel = programs.parents[1]
     libraries = wheel.with_name(f"{wheel.name}.libs")
     open_way(programs)
@@ -93,7 +93,7 @@ def open_install(programs: Path) -> None:
 def create_cluster(programs: Path, directory: Path, *, superuser: str, user: SystemUser | None) -> None:
     """Create an empty database cluster in `directory`, owned by `user`, with no password for `superuser`.
 
-    It is made beside its place and renamed, so that a killed run leaves no half of one. Raises
+    It is created beside its place and then renamed, so a killed run leaves no half-made cluster. Raises
     EmbeddedServerError.
     """
     unfinished = directory.with_name(f"{directory.name}.new")
@@ -121,5 +121,5 @@ def create_cluster(programs: Path, directory: Path, *, superuser: str, user: Sys
 
 
 def environment() -> dict[str, str]:
-    """Ours without PostgreSQL's own variables, which would change the server."""
+    """Our environment without PostgreSQL's own variables, which would change the server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}

@@ -1,4 +1,4 @@
-"""What a killed run leaves in a data directory: processes, the postmaster's lock file, its socket folder."""
+"""Ends and removes what a killed run leaves: processes, the postmaster's lock file, its socket folder."""
 
 import contextlib
 import shutil
@@ -12,10 +12,9 @@ _SOCKET_DIRECTORY_LINE = 4
 
 
 def end_leftovers(directory: Path) -> None:
-    """End every PostgreSQL process on `directory`, which is the caller's alone, and remove what they left.
+    """End every PostgreSQL process on `directory` and remove what they left. The caller holds the directory's lock.
 
-    PostgreSQL removes a stale lock file by itself, but not if another process of its user has that pid by
-    now.
+    PostgreSQL removes a stale lock file by itself, unless another process of its user now has that pid.
     """
     lock_file = directory / _LOCK_FILE
     if not lock_file.exists():
@@ -30,7 +29,7 @@ def end_leftovers(directory: Path) -> None:
 
 
 def _processes_on(directory: Path) -> list[psutil.Process]:
-    """A server's processes all stand in its data directory."""
+    """The server's processes. The working directory of each is the data directory."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -47,7 +46,7 @@ def _end(processes: list[psutil.Process], signal_number: signal.Signals, *, seco
 
 
 def _remove_socket_directory(directory: Path, lock_file_lines: list[str]) -> None:
-    """Remove the temporary folder of the socket, if the server had one: it holds nothing but the socket."""
+    """Remove the socket's temporary folder, if there is one. It holds only the socket."""
     if len(lock_file_lines) <= _SOCKET_DIRECTORY_LINE:
         return
     socket_directory = Path(lock_file_lines[_SOCKET_DIRECTORY_LINE])

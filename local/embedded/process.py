@@ -1,4 +1,4 @@
-"""A server as a child process: tied to our life, out of reach of Ctrl-C, its output in a file."""
+"""A child process that dies with this one, does not get the terminal's Ctrl-C and writes its output to a file."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,22 +15,22 @@ _POLL_SECONDS = 0.02
 
 
 class EmbeddedServerError(RuntimeError):
-    """An embedded server cannot be had or does not run. The message says why and what to do."""
+    """An embedded server is not available or does not run. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class SystemUser:
-    """The user a server runs as, when it is another one than ours."""
+    """The user that a server runs as, if it is not ours."""
 
     name: str
     uid: int
     gid: int
 
 
-class ServerProcess:
-    """A running server. Made in a thread that lives as long as the server: Linux ends it with that thread.
+class ChildProcess:
+    """A running command. Construct it in a thread that outlives it: Linux ends it with that thread.
 
-    `kill` collects the process; whoever starts one ends it by `end` or `kill`.
+    Whoever starts one ends it with `end` or `kill`, which also collect the process.
     """
 
     def __init__(
@@ -40,11 +40,12 @@ class ServerProcess:
         log_file: Path,
         death_signal: signal.Signals,
         environment: Mapping[str, str],
+        folder: Path = Path("/"),
         user: SystemUser | None = None,
     ) -> None:
-        """Start `command` (absolute path first) and append its output to `log_file`.
+        """Start `command` (absolute path first) in `folder` and append its output to `log_file`.
 
-        `death_signal` is what the server gets when this process dies, however it dies (Linux).
+        `death_signal` is what it gets when this process dies, however it dies (Linux).
         """
         self._log_file = log_file
         self._log_start = log_file.stat().st_size if log_file.exists() else 0
@@ -56,7 +57,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=folder,
                 env=dict(environment),
                 start_new_session=True,
             )
@@ -71,11 +72,11 @@ class ServerProcess:
         return self._popen.poll()
 
     def send(self, signal_number: signal.Signals) -> None:
-        """Signal the server; nothing happens if it has ended."""
+        """Send it a signal. Does nothing if it has ended."""
         self._popen.send_signal(signal_number)
 
     async def wait(self, seconds: float) -> bool:
-        """Whether the server has ended, at the latest after `seconds`."""
+        """Wait until it has ended, for `seconds` at most. Returns whether it has."""
         deadline = time.monotonic() + seconds
         while self._popen.poll() is None:
             if time.monotonic() >= deadline:
@@ -83,27 +84,44 @@ class ServerProcess:
             await asyncio.sleep(_POLL_SECONDS)
         return True
 
+    async def becomes(self, ready: Callable[[], Awaitable[bool]], within: float) -> bool:
+        """Wait until `ready` returns True. Returns False if the process ends first or `within` seconds pass."""
+        deadline = time.monotonic() + within
+        while self.exit_code is None and time.monotonic() < deadline:
+            if await ready():
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    def why_not_ready(self) -> str:
+        """The rest of the sentence after `becomes` returned False, with the end of the log."""
+        state = "is not ready in time" if self.exit_code is None else "ended while it started"
+        return f"{state}:\n{self.log_tail()}"
+
     async def end(self, *steps: tuple[signal.Signals, float]) -> None:
-        """Send each signal and wait its seconds until the server has ended; SIGKILL after the last."""
+        """Send each signal and wait its seconds until the process has ended. SIGKILL after the last."""
         try:
             for signal_number, seconds in steps:
                 self.send(signal_number)
                 if await self.wait(seconds):
                     return
         finally:
-            # Also if we are cancelled meanwhile.
+            # In `finally`, so that a cancelled caller leaves no process.
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the process and its group, and collect it. Nothing happens if it has ended."""
+        """Send SIGKILL to the process and its group, and collect it. Does nothing if it has ended."""
         if self._popen.poll() is None:
             # It leads its group, so the group exists as long as it has not been collected.
             os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
 
-    def log_tail(self, lines: int = 15) -> str:
-        """The last lines that this run of the server wrote."""
+    def output(self) -> str:
+        """What this run has written to the log so far."""
         with self._log_file.open("rb") as log:
             log.seek(self._log_start)
-            text = log.read().decode(errors="replace")
-        return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
+            return log.read().decode(errors="replace")
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines that this run has written."""
+        return "\n".join(self.output().splitlines()[-lines:]) or "(it wrote nothing)"

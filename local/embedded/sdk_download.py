@@ -1,6 +1,6 @@
-"""Have the Temporal SDK download one of its servers into a folder: `sdk_download.py dev-server|test-server FOLDER`.
+"""Makes the Temporal SDK download a server: `sdk_download.py dev-server|test-server FOLDER`.
 
-The SDK downloads only to start a server, and cannot be stopped half-way, hence a process of its own.
+The SDK downloads only when it starts a server, and the download cannot be cancelled, so it gets its own process.
 """
 
 import asyncio
@@ -25,5 +25,5 @@ if __name__ == "__main__":
         traceback.print_exc()
         status = 1
     sys.stderr.flush()
-    # The interpreter's own exit aborts now and then while threads of the SDK live (sdk-python issue 300).
+    # The interpreter sometimes aborts at exit while threads of the SDK live (sdk-python issue 300).
     os._exit(status)

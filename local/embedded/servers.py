@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL and Temporal together, described to others by `endpoints.json`."""
+"""The embedded PostgreSQL and Temporal together. `endpoints.json` tells other programs how to reach them."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,16 @@ import json
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from local.embedded.getting import say_nothing
-from local.embedded.locks import FileLock
+from local.embedded.locks import ProcessLock
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.process import EmbeddedServerError
 from local.embedded.temporal import EmbeddedTemporal
+from local.running import Running
 
 
-class EmbeddedServers:
+class EmbeddedServers(Running):
     """Both servers, with their data, their logs and `endpoints.json` in one directory."""
 
     def __init__(
@@ -28,9 +27,9 @@ class EmbeddedServers:
         search_attributes: Mapping[str, str] | None = None,
         progress: Callable[[str], None] = say_nothing,
     ) -> None:
-        """The servers of the directory `state`, which is created. See both classes for the settings."""
+        """Keep everything in the directory `state`, which the start creates. Both classes explain the settings."""
         self._state = state.absolute()
-        self._lock = FileLock(self._state / "servers.lock")
+        self._lock = ProcessLock(self._state / "servers.lock")
         self._endpoints_file = self._state / "endpoints.json"
         self.postgres = EmbeddedPostgres(self._state / "postgres", settings=postgres_settings)
         self.temporal = EmbeddedTemporal(
@@ -42,7 +41,7 @@ class EmbeddedServers:
         )
 
     def endpoints(self) -> dict[str, str]:
-        """How to reach the servers: the content of `endpoints.json`. EmbeddedServerError before the start."""
+        """How to reach the servers: the content of `endpoints.json`. Raises EmbeddedServerError before the start."""
         return {
             "database_url": self.postgres.database_url(),
             "temporal_address": self.temporal.address,
@@ -50,26 +49,17 @@ class EmbeddedServers:
             "temporal_ui_url": self.temporal.ui_url,
         }
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
     async def start(self) -> None:
-        """Start both servers, then write `endpoints.json`: whoever sees the file can connect.
+        """Start both servers, then write `endpoints.json`. Once the file is there, clients can connect.
 
-        Raises EmbeddedServerError if a live instance uses the directory or a server does not start. Then none
-        is left running.
+        Raises EmbeddedServerError if another instance uses the directory or a server does not start. In both cases
+        this leaves no server running.
         """
         if not self._lock.try_acquire():
             holder = self._lock.holder()
             raise EmbeddedServerError(f"Servers run on {self._state} already: process {holder}.")
         try:
-            # A killed run may have left it.
+            # A killed run may have left the file.
             self._endpoints_file.unlink(missing_ok=True)
             async with asyncio.TaskGroup() as starts:
                 starts.create_task(self.postgres.start())
@@ -87,7 +77,7 @@ class EmbeddedServers:
         unfinished.replace(self._endpoints_file)
 
     async def stop(self) -> None:
-        """Remove `endpoints.json`, then end Temporal, then PostgreSQL. Nothing happens if they do not run."""
+        """Remove `endpoints.json`, then stop Temporal, then PostgreSQL. Does nothing if they do not run."""
         if not self._lock.held:
             return
         self._endpoints_file.unlink(missing_ok=True)
@@ -98,7 +88,7 @@ class EmbeddedServers:
             self._lock.release()
 
     async def first_to_end(self) -> str:
-        """Wait until one of the servers has ended by itself, and name it."""
+        """Wait until one of the servers ends by itself, and return its name."""
         while True:
             for name, server in (("PostgreSQL", self.postgres), ("Temporal", self.temporal)):
                 if server.pid is None:
@@ -107,9 +97,9 @@ class EmbeddedServers:
 
 
 async def run_until_stopped(state: Path, *, progress: Callable[[str], None] = say_nothing) -> None:
-    """Run the servers of `state` until SIGTERM or SIGINT. To be called in the main thread.
+    """Run the servers of `state` until SIGTERM or SIGINT. Call it in the main thread.
 
-    Raises EmbeddedServerError if they do not start, or if one of them ends by itself.
+    Raises EmbeddedServerError if they do not start or one of them ends by itself.
     """
     loop = asyncio.get_running_loop()
     stop_requested = asyncio.Event()
@@ -123,7 +113,7 @@ async def run_until_stopped(state: Path, *, progress: Callable[[str], None] = sa
     finally:
         waiting.cancel()
         serving.cancel()
-        # Only here do the signals lose their meaning: a second one does not disturb the orderly end.
+        # The handlers stay until now, so that a second signal does not interrupt the stop.
         with contextlib.suppress(asyncio.CancelledError):
             await serving
         for signal_number in signals:
@@ -132,6 +122,6 @@ async def run_until_stopped(state: Path, *, progress: Callable[[str], None] = sa
 
 async def _serve(state: Path, progress: Callable[[str], None]) -> None:
     async with EmbeddedServers(state, progress=progress) as servers:
-        progress(f"PostgreSQL and Temporal run; their addresses are in {state / 'endpoints.json'}.")
+        progress(f"PostgreSQL and Temporal are running. Their addresses are in {state / 'endpoints.json'}.")
         ended = await servers.first_to_end()
         raise EmbeddedServerError(f"The embedded {ended} ended by itself: see its log in {state}.")

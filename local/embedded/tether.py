@@ -1,9 +1,9 @@
-"""Run a command that ends when its parent does: `tether.py PARENT_PID DEATH_SIGNAL UID GID COMMAND...`.
+"""Runs a command that ends when its parent does: `tether.py PARENT_PID DEATH_SIGNAL UID GID COMMAND...`.
 
-A process of its own, since what it does between fork and exec is unsafe in a parent that has threads. It
-keeps its pid through exec, so its parent holds the command itself. UID -1 keeps the user. The tie works on
-Linux only (PR_SET_PDEATHSIG); elsewhere the command is left over if its parent is killed with SIGKILL.
-Standard library only: it runs isolated from the virtual environment.
+It is a process of its own because its steps between fork and exec are unsafe in a parent with threads. Its pid stays
+the same through exec, so the parent's child is the command itself. UID -1 keeps the user. The tie works on Linux only
+(PR_SET_PDEATHSIG): elsewhere the command survives a parent that is killed with SIGKILL. It uses the standard library
+only, because it runs isolated from the virtual environment.
 """
 
 import ctypes

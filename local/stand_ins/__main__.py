@@ -1,16 +1,15 @@
-"""`python -m local.stand_ins --dir DIR`: both stand-ins in one process until SIGTERM or SIGINT, then exit status 0.
+"""Runs both stand-ins in one process until SIGTERM or SIGINT: `python -m local.stand_ins --dir DIR`.
 
-`DIR/stand_ins.json` tells where they listen. It is written once they do, its `pid` tells by whom, and a line
-with the same content goes to stdout. A restart with the same DIR takes the same token, and the same ports if
-they are free. `DIR/received.jsonl` gets a line for each message accepted. On the Telegram side
-GET /_stand_in/received gives the same lines, and /_stand_in/counts numbers.
+Once they listen, it writes `DIR/stand_ins.json` with their addresses and its `pid`, and prints the same content as one
+line. A restart with the same DIR keeps the token, and the ports if they are free. `DIR/received.jsonl` gets a line for
+each accepted message. On the Telegram port GET /_stand_in/received returns the same lines, and /_stand_in/counts the
+number of messages and attempts.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,17 +20,20 @@ from local.stand_ins.script_file import apply_script
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.stand_in import StandIn
 from local.stand_ins.telegram_api import TelegramApi
+from runtime import signals
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 after a signal, 2 for a wrong argument or script."""
-    parser = argparse.ArgumentParser(prog="python -m local.stand_ins", description="An SMTP server and Telegram's API.")
-    parser.add_argument("--dir", type=Path, required=True, help="for stand_ins.json and received.jsonl")
-    parser.add_argument("--mail-dir", type=Path, help="gets each accepted mail as a file")
+    """Run them. Returns the exit status: 0 after a signal, 2 for a wrong argument or script."""
+    parser = argparse.ArgumentParser(prog="python -m local.stand_ins", description="A mail server and Telegram's API.")
+    parser.add_argument("--dir", type=Path, required=True, help="folder for stand_ins.json and received.jsonl")
+    parser.add_argument("--mail-dir", type=Path, help="folder for the accepted mails, one file each")
     parser.add_argument(
-        "--script", type=Path, help="scripted behaviour; the format is in local/stand_ins/script_file.py"
+        "--script",
+        type=Path,
+        help="JSON file of scripted behaviour; its format is in local/stand_ins/script_file.py",
     )
-    parser.add_argument("--no-record", action="store_true", help="keep the lines in memory only")
+    parser.add_argument("--no-record", action="store_true", help="keep the record in memory only")
     options = parser.parse_args(arguments)
     options.dir.mkdir(parents=True, exist_ok=True)
     endpoints: Path = options.dir / "stand_ins.json"
@@ -71,9 +73,7 @@ def _build(record: Record, mail_dir: Path | None, earlier: Mapping[str, Any]) ->
 
 
 async def _serve(sink: SmtpSink, api: TelegramApi, endpoints: Path) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = signals.stop_on_signals()
     await _start(sink)
     await _start(api)
     found = {
@@ -97,7 +97,7 @@ async def _start(stand_in: StandIn[Any, Any, Any, Any]) -> None:
     try:
         await stand_in.start()
     except OSError:
-        # Somebody has taken the port since the last run.
+        # Another process has taken the port since the last run.
         stand_in.port = 0
         await stand_in.start()
 

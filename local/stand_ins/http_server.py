@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on h11, with a hand on the socket: it can hang, drip and reset."""
+"""A small HTTP/1.1 server on h11 that can hang, drip and reset, which no HTTP library offers."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """The answer, one byte at a time, `pause` seconds between two."""
+    """Sends the answer one byte at a time, with `pause` seconds between bytes."""
 
     answer: Answer
     pause: float
@@ -60,7 +60,7 @@ Handler = Callable[[Request], Awaitable[Outcome]]
 
 
 class HttpConnection(asyncio.Protocol):
-    """Serves one client, request after request; a request is dropped when its client leaves."""
+    """Serves one client, request after request. Drops a request when its client disconnects."""
 
     def __init__(
         self,
@@ -105,8 +105,8 @@ class HttpConnection(asyncio.Protocol):
                         self._path = unquote(head.target.decode().partition("?")[0])
                         self._body.clear()
                         if self._http.they_are_waiting_for_100_continue:
-                            go_on = h11.InformationalResponse(status_code=100, headers=[])
-                            self._transport.write(self._http.send(go_on) or b"")
+                            proceed = h11.InformationalResponse(status_code=100, headers=[])
+                            self._transport.write(self._http.send(proceed) or b"")
                     case h11.Data(data=data):
                         self._body += data
                         if len(self._body) > BODY_LIMIT:
@@ -127,7 +127,7 @@ class HttpConnection(asyncio.Protocol):
             outcome = await self._handler(Request(self._method, self._path, bytes(self._body)))
         except Exception:
             log.exception("request_handler_failed")
-            outcome = Answer(500, "the stand-in itself has failed")
+            outcome = Answer(500, "the stand-in failed")
         match outcome:
             case Answer() as answer:
                 self._write(answer)
@@ -161,30 +161,14 @@ class HttpConnection(asyncio.Protocol):
         return b"".join(self._http.send(part) or b"" for part in parts)
 
 
-class HttpServer:
-    """Listens between `start` and `stop`, on the running loop."""
+class HttpServer(tcp.Server[HttpConnection]):
+    """Answers each request with what `handler` returns for it."""
 
     def __init__(self, handler: Handler) -> None:
+        super().__init__()
         self._handler = handler
-        self.connections: tcp.Connections[HttpConnection] = tcp.Connections()
-        self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listens, and returns the port: a free one in place of 0. Raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            partial(HttpConnection, self._handler, self.connections.add, self.connections.discard),
-            host,
-            port,
-            backlog=1024,
-        )
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Closes the listening socket and resets every connection."""
-        if self._server is None:
-            return
-        self._server.close()
-        await self.connections.abort_all()
-        await self._server.wait_closed()
-        self._server = None
+        """Listens, and returns the port. See `listen`."""
+        connection = partial(HttpConnection, self._handler, self.connections.add, self.connections.discard)
+        return await self.listen(connection, host, port)

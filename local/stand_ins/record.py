@@ -1,4 +1,4 @@
-"""The record of everything received by either stand-in, one JSON line a message."""
+"""Records everything that either stand-in accepts, one JSON line per message."""
 
 import json
 import os
@@ -10,11 +10,10 @@ from local.stand_ins.telegram_api import ReceivedMessage
 
 
 class Record:
-    """Holds the lines, and appends each to a file if one is given, before the sender is answered.
+    """Keeps the lines, and appends each to a file if there is one, before the sender gets its answer.
 
-    Lines that the file holds from earlier processes are read first, so the record goes on after a restart;
-    `counts`, by channel, includes them.
-    A line is with the operating system before `mail` or `message` returns: it outlives a killed process.
+    It first reads the file's lines from earlier processes, so the record continues after a restart. `counts`, by
+    channel, includes them. `mail` and `message` return after the line is written, so it survives a killed process.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,7 +59,7 @@ class Record:
         )
 
     def last_message_id(self) -> int:
-        """Telegram's latest message id, 0 if there is none."""
+        """The latest Telegram message id, or 0."""
         ids = (int(str(line["message_id"])) for line in self.lines if line["channel"] == "telegram")
         return max(ids, default=0)
 

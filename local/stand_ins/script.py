@@ -1,7 +1,7 @@
-"""Scripted behaviour, gates and waiting: what both stand-ins have in common.
+"""Scripted behaviour, gates and waiting, for both stand-ins.
 
-A *stage* is a point of the protocol ("rcpt", "request"); a *key* is whom it concerns (an address, a chat id),
-or None for everybody. A server calls `Script.arrive` at each stage and does what it returns.
+A *stage* is a point of the protocol ("rcpt", "request"). A *key* is the recipient (an address, a chat id), or None for
+all recipients. A server calls `Script.arrive` at each stage and does what it returns.
 """
 
 import asyncio
@@ -15,33 +15,33 @@ Action = TypeVar("Action")
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
-    """Nothing unusual: lets one arrival through between two faults."""
+    """Behaves normally for one arrival, between two faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """No answer, the connection stays open until the client leaves."""
+    """Never answers. The connection stays open until the client disconnects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A TCP reset instead of an answer."""
+    """Resets the TCP connection instead of answering."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptThenReset:
-    """The message is kept, then a TCP reset takes the place of the answer."""
+    """Keeps the message, then resets the TCP connection instead of answering."""
 
 
 class Gate:
-    """Holds whoever arrives at a stage until `release` is called. `reached` is set by the first arrival."""
+    """Holds every arrival at a stage until `release`. The first arrival sets `reached`."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
         self._open = asyncio.Event()
 
     def release(self) -> None:
-        """Lets those who wait and those who come later pass. May be called twice."""
+        """Lets all waiting and later arrivals pass. May be called twice."""
         self._open.set()
 
     async def _pass(self) -> None:
@@ -56,13 +56,13 @@ class Changes:
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     def notify(self) -> None:
-        """To be called after every change of the records."""
+        """Wakes those whose condition holds. Call it after every change of the records."""
         for condition, waiter in self._waiters:
             if not waiter.done() and condition():
                 waiter.set_result(None)
 
     async def until(self, condition: Callable[[], bool], within: float, state: Callable[[], str]) -> None:
-        """Returns once `condition()` holds; after `within` seconds raises TimeoutError telling `state()`."""
+        """Waits until `condition()` holds. After `within` seconds raises TimeoutError with `state()`."""
         if condition():
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -78,9 +78,9 @@ class Changes:
 
 
 class Script(Generic[Action]):
-    """For each stage and key: actions to take once each, in order; else a lasting one; else normal behaviour.
+    """For each stage and key, uses up queued actions in order, then a lasting action, then behaves normally.
 
-    What is scripted for a key goes before what is scripted for everybody.
+    Actions for a key come before those for all recipients.
     """
 
     def __init__(self) -> None:
@@ -91,15 +91,15 @@ class Script(Generic[Action]):
         self._gates: dict[tuple[str, str | None], Gate] = {}
 
     def add(self, stage: str, key: str | None, actions: Iterable[Action]) -> None:
-        """Appends actions, each taken by one arrival."""
+        """Appends actions. Each arrival takes one."""
         self._queues.setdefault((stage, key), deque()).extend(actions)
 
     def last(self, stage: str, key: str | None, action: Action) -> None:
-        """Sets what every arrival gets once the queued actions are used up."""
+        """Sets the action for every arrival after the queued actions are used up."""
         self._lasting[stage, key] = action
 
     def clear(self) -> None:
-        """Back to normal behaviour. Counts stay; whoever waits at a gate goes on."""
+        """Returns to normal behaviour and opens all gates. Counts stay."""
         self._queues.clear()
         self._lasting.clear()
         for gate in self._gates.values():
@@ -107,26 +107,26 @@ class Script(Generic[Action]):
         self._gates.clear()
 
     def hold(self, stage: str, key: str | None) -> Gate:
-        """Puts a gate before the stage. An earlier one at the same place is released."""
+        """Puts a gate before the stage, and releases an earlier gate there."""
         if earlier := self._gates.get((stage, key)):
             earlier.release()
         gate = self._gates[stage, key] = Gate()
         return gate
 
     def attempts(self, stage: str, key: str | None) -> int:
-        """How often the stage was reached: for the key, or in all (None)."""
+        """How many arrivals the stage had: for the key, or for all (None)."""
         return self._attempts[stage, key]
 
     async def wait_for_stage(self, stage: str, key: str | None, count: int, within: float) -> None:
-        """Returns once the stage was reached `count` times; raises TimeoutError after `within` seconds."""
+        """Waits until the stage had `count` arrivals. Raises TimeoutError after `within` seconds."""
         await self.changes.until(
             lambda: self._attempts[stage, key] >= count,
             within,
-            lambda: f"{stage} was reached {self._attempts[stage, key]} of {count} times",
+            lambda: f"{stage} had {self._attempts[stage, key]} of {count} arrivals",
         )
 
     async def arrive(self, stage: str, keys: Iterable[str] = ()) -> Action | None:
-        """Counts the arrival, waits at the gates in the way, takes the next action. None: behave normally."""
+        """Counts the arrival, waits at the gates and returns the next action. None: behave normally."""
         places: list[tuple[str, str | None]] = [*((stage, key) for key in keys), (stage, None)]
         self._attempts.update(places)
         self.changes.notify()

@@ -1,11 +1,11 @@
-"""Scripted behaviour from a JSON file, for stand-ins that run in a process of their own.
+"""Reads scripted behaviour from a JSON file, for stand-ins that run in a process of their own.
 
     {"email": {"a@x.example": ["450 4.2.0 greylisted", "dot:reset"], "*": {"always": "550 5.1.1 no"}},
      "telegram": {"12345": ["429:1", "blocked"], "*": {"always": "500"}}}
 
-`*` is everybody. A list is used up in order, `always` lasts. An e-mail's action is `[stage:]what`: a reply
-(at `rcpt` unless told; 421 closes too), or hang, reset, accept_then_reset, endless_reply, proceed (at `dot`
-unless told). A chat's action is `[reply:]what`: blocked, deactivated, kicked, chat_not_found, unauthorized,
+`*` means all recipients. A list is used up in order; `always` lasts. An e-mail's action is `[stage:]what`: a reply
+(default stage `rcpt`; 421 also closes), or hang, reset, accept_then_reset, endless_reply, proceed (default stage
+`dot`). A chat's action is `[reply:]what`: blocked, deactivated, kicked, chat_not_found, unauthorized,
 migrated:ID, 429:SECONDS, another HTTP status, bad_gateway_html, malformed_json, hang, reset,
 accept_then_reset, slow_drip, proceed; with `reply:` the message is kept and the action replaces the answer.
 """
@@ -44,7 +44,7 @@ TELEGRAM: dict[str, Callable[[], TelegramAction]] = {
 
 
 def apply_script(path: Path, sink: SmtpSink, api: TelegramApi) -> None:
-    """Scripts both stand-ins. Raises OSError or ValueError for a file that cannot be read or understood."""
+    """Scripts both stand-ins. Raises OSError if the file cannot be read, ValueError if it is wrong."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not content.keys() <= {"email", "telegram"}:
         raise ValueError('a script is an object with the keys "email" and "telegram"')

@@ -1,4 +1,4 @@
-"""What the sink can be told to do, and at which points of the protocol."""
+"""The actions that can be scripted for the SMTP sink, and the stages of the protocol."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
 
 Stage = Literal["connect", "ehlo", "auth", "mail", "rcpt", "data", "dot", "reply"]
-"""`dot`: the message is here and nothing is kept yet. `reply`: it is kept and the 250 is not sent yet."""
+"""`dot`: the message has arrived and is not kept yet. `reply`: it is kept and the 250 is not sent yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """This reply instead of the normal one; a positive code has the normal effect too."""
+    """Sends this reply instead of the normal one. A positive code also has the normal effect."""
 
     code: int
     text: str
@@ -27,14 +27,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class CloseAfter:
-    """This reply, then the server closes the connection."""
+    """Sends this reply, then closes the connection."""
 
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
 class EndlessReply:
-    """A multi-line reply that never comes to its last line."""
+    """Sends a multi-line reply that never ends."""
 
     code: int = 250
 

@@ -1,4 +1,4 @@
-"""One SMTP connection: aiosmtpd's protocol with a scripted stage before each of its steps."""
+"""One SMTP connection: aiosmtpd's protocol with a scripted stage before each step."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply, SmtpAc
 log = logging.getLogger(__name__)
 
 PLAIN_ADDRESS = re.compile(r"\s*<([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+)>(.*)", re.DOTALL)
-ENDLESS_PAUSE = 0.01  # seconds between lines, so that an unbounded client does not take the processor
+ENDLESS_PAUSE = 0.01  # seconds between lines, so that a client without a limit does not use up the processor
 
 
 class ConnectionHooks:
-    """What a connection asks of the sink. aiosmtpd calls `handle_*` once a command's syntax is right."""
+    """Answers a connection's commands. aiosmtpd calls `handle_*` for each command with correct syntax."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ConnectionHooks:
             return [str(reply)]
         session.host_name = hostname
         shown = [line for line in lines if self.offers_auth or not line.startswith("250-AUTH")]
-        # One string, so that it is sent at once and not line by line.
+        # One string, so that it is sent in one write.
         return ["\r\n".join([*shown[:-1], "250-ENHANCEDSTATUSCODES", shown[-1]])]
 
     async def handle_HELO(self, server: "SmtpConnection", session: Session, envelope: Envelope, hostname: str) -> Any:
@@ -89,20 +89,20 @@ class ConnectionHooks:
         return str(reply or at_dot or Reply(250, f"2.0.0 Ok: queued as {number:010X}"))
 
     async def handle_exception(self, error: Exception) -> str:
-        # A client that refuses the certificate leaves in mid-handshake: its right.
+        # A client that refuses the certificate may leave during the handshake.
         if not isinstance(error, TLSSetupException):
             log.error("smtp_connection_failed", exc_info=error)
-        return "451 4.3.0 the stand-in itself has failed"
+        return "451 4.3.0 the stand-in failed"
 
 
 class QuietSession(Session):
-    """aiosmtpd warns on each use of `login_data`, its own included."""
+    """Hides `login_data`: aiosmtpd warns on each use, even its own."""
 
     login_data = None
 
 
 class SmtpConnection(SMTP):
-    """Serves one client. `number` is the sink's to set, in `on_made`."""
+    """Serves one client. The sink sets `number` in `on_made`."""
 
     def __init__(
         self,
@@ -121,9 +121,9 @@ class SmtpConnection(SMTP):
             auth_require_tls=options.get("tls_context") is not None,
             **options,
         )
-        # aiosmtpd holds this mapping per class, so that one connection's EHLO changes another one's limits.
+        # aiosmtpd keeps this mapping on the class, where one connection's EHLO would change another's limits.
         self.command_size_limits = defaultdict(lambda: SMTP.command_size_limit)
-        # Given to the constructor it would warn about passwords in clear, which is what a test may want.
+        # Passed to the constructor it would warn about clear-text passwords, which a test may want.
         self._auth_required = auth_required
         self.number = -1
         self._socket: socket.socket | None = None
@@ -138,8 +138,9 @@ class SmtpConnection(SMTP):
         return self._handler_coroutine
 
     async def stage(self, stage: Stage, recipients: Sequence[str] = ()) -> Reply | None:
-        """Passes the stage. Returns a reply to give instead of the normal one; does not return when the
-        scripted action is no reply.
+        """Passes the stage. Returns the reply to send instead of the normal one, or None for the normal one.
+
+        Does not return if the scripted action is not a reply.
         """
         action = await self._hooks.arrive(stage, recipients)
         match action:
@@ -162,7 +163,7 @@ class SmtpConnection(SMTP):
                     await asyncio.sleep(ENDLESS_PAUSE)
             case Hang():
                 pass
-        # `connection_lost` cancels this task: when the client leaves, or now if the connection ended here.
+        # `connection_lost` cancels this task once the connection has ended.
         await asyncio.get_running_loop().create_future()
         return None
 
@@ -173,7 +174,7 @@ class SmtpConnection(SMTP):
         transport = self._writer.transport
         tcp.reset(transport, self._socket)
         if transport is self._original_transport:
-            # In the midst of a STARTTLS handshake asyncio tells nobody that the connection is gone.
+            # During a STARTTLS handshake asyncio does not report that the connection is gone.
             self.connection_lost(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -195,7 +196,7 @@ class SmtpConnection(SMTP):
         await super().smtp_DATA(arg)
 
     async def _handle_client(self) -> None:
-        # A client that goes away is no error of the server.
+        # A client that disconnects is not an error of the server.
         with contextlib.suppress(ConnectionError):
             banner = await self.stage("connect")
             if banner is not None:
@@ -208,7 +209,7 @@ class SmtpConnection(SMTP):
         return QuietSession(self.loop)
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
-        # The header parser that aiosmtpd uses takes most of a message's time; nearly all addresses are plain.
+        # aiosmtpd's header parser takes most of a message's time, and nearly all addresses are plain.
         if match := PLAIN_ADDRESS.fullmatch(arg or ""):
             return match[1], match[2]
         return super()._getaddr(arg)

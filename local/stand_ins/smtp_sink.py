@@ -1,6 +1,5 @@
-"""An SMTP server that keeps what it accepts, and misbehaves where a test asks it to."""
+"""An SMTP server that keeps the mails it accepts and fails as scripted."""
 
-import asyncio
 import os
 import re
 import ssl
@@ -23,13 +22,13 @@ from local.stand_ins.smtp_actions import SmtpAction, Stage
 from local.stand_ins.smtp_protocol import ConnectionHooks, SmtpConnection
 from local.stand_ins.stand_in import StandIn
 
-HANDSHAKE_TIMEOUT = 5.0  # seconds; `stop` waits for a client that never begins its handshake
+HANDSHAKE_TIMEOUT = 5.0  # seconds; `stop` waits that long for a client that never starts its handshake
 RECIPIENT_STAGES: tuple[Stage, ...] = ("rcpt", "data", "dot", "reply")
 
 
 @dataclass(frozen=True)
 class ReceivedMail:
-    """A message for which the sink took responsibility, whether or not the client got to hear of it."""
+    """A mail that the sink accepted, even if the client did not get the reply."""
 
     number: int
     sender: str
@@ -39,12 +38,12 @@ class ReceivedMail:
 
     @cached_property
     def message(self) -> EmailMessage:
-        """The parsed message; parsed at the first use."""
+        """The message, parsed at the first use."""
         return BytesParser(EmailMessage, policy=SMTP_POLICY).parsebytes(self.raw)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
-        # Read without the e-mail parser, which would cost more than receiving the message did.
+        # Not read by the e-mail parser, which takes longer than receiving the message.
         head = self.raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
         lines = re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")
         fields = (line.partition(":") for line in reversed(lines))
@@ -62,7 +61,7 @@ class ReceivedMail:
 
     @property
     def subject(self) -> str:
-        """The decoded subject; empty when there is none."""
+        """The decoded subject, or an empty text."""
         subject = self._headers.get("subject", "")
         return str(make_header(decode_header(subject))) if "=?" in subject else subject
 
@@ -70,8 +69,8 @@ class ReceivedMail:
 class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
     """Where SMTP_HOST and SMTP_PORT should point.
 
-    `folder` gets each accepted message as a file. `users` (name to password) turns AUTH on; with `starttls`
-    it is offered only after STARTTLS.
+    `folder` gets each accepted mail as a file. `users` (name to password) turns AUTH on. With `starttls`, AUTH is
+    offered only after STARTTLS.
     """
 
     def __init__(
@@ -95,15 +94,14 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         self._folder = folder
         self._last_number = _last_number(folder) if folder else 0
         self._implicit_tls = implicit_tls
-        self._connections: tcp.Connections[SmtpConnection] = tcp.Connections()
-        self._server: asyncio.Server | None = None
+        self._server: tcp.Server[SmtpConnection] = tcp.Server()
         self._connection = partial(
             SmtpConnection,
             ConnectionHooks(self._script.arrive, self._accept, offers_auth=bool(users)),
             users=dict(users or {}),
             auth_required=auth_required,
             on_made=self._connected,
-            on_lost=self._connections.discard,
+            on_lost=self._server.connections.discard,
             tls_context=starttls,
             require_starttls=require_starttls,
             data_size_limit=size_limit,
@@ -113,28 +111,17 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         )
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._connection,
-            self.host,
-            self.port,
-            ssl=self._implicit_tls,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._implicit_tls else None,
-            backlog=1024,
+        handshake_seconds = HANDSHAKE_TIMEOUT if self._implicit_tls else None
+        self.port = await self._server.listen(
+            self._connection, self.host, self.port, self._implicit_tls, handshake_seconds
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        await self._connections.abort_all()
-        await self._server.wait_closed()
-        self._server = None
+        await self._server.stop()
 
     @property
     def connections_opened(self) -> int:
-        return self._connections.opened
+        return self._server.connections.opened
 
     def to(self, recipient: str) -> list[ReceivedMail]:
         return [mail for mail in self.messages if recipient in mail.recipients]
@@ -165,7 +152,7 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
     def _connected(self, connection: SmtpConnection) -> None:
         connection.number = len(self.messages_per_connection)
         self.messages_per_connection.append(0)
-        self._connections.add(connection)
+        self._server.connections.add(connection)
 
 
 def _last_number(folder: Path) -> int:
@@ -175,7 +162,7 @@ def _last_number(folder: Path) -> int:
 
 
 def _write_eml(folder: Path, mail: ReceivedMail) -> None:
-    # The Message-ID begins with the notification's key, and that with its type and item.
+    # The Message-ID starts with the notification's key, and the key with its type and item.
     item = (mail.message_id or "").strip("<>").partition("@")[0] or mail.notification_id or "mail"
     name = f"{mail.number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', item)[:120]}.eml"
     unfinished = folder / f".{name}.tmp"

@@ -1,10 +1,10 @@
-"""What both stand-ins offer to a test: the record of what was accepted, scripts, gates and waiting."""
+"""The base of both stand-ins: the accepted messages, scripts, gates and waiting."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
+from local.running import Running
 from local.stand_ins.script import Action, Gate, Script
 
 Stage = TypeVar("Stage", bound=str)
@@ -12,12 +12,12 @@ Recipient = TypeVar("Recipient", bound=int | str)
 Message = TypeVar("Message")
 
 
-class StandIn(ABC, Generic[Stage, Recipient, Action, Message]):
-    """A server that runs while its `async with` block does. All belongs to the loop that started it.
+class StandIn(Running, Generic[Stage, Recipient, Action, Message]):
+    """A server that belongs to the event loop that started it.
 
-    It listens on `host` and `port`; port 0 becomes a free one at the first start, and stays.
-    `messages` is what was accepted, in order, and `accepted` their number. With `keep=False` messages are
-    forgotten once `on_accept` was called, which happens before the client is answered.
+    It listens on `host` and `port`. The first start replaces port 0 by a free port, which later starts keep.
+    `messages` are the accepted messages in order, and `accepted` is their number. `on_accept` is called before the
+    client gets its answer. With `keep=False` the message is dropped after that.
     """
 
     def __init__(self, port: int, keep: bool, on_accept: Callable[[Message], None] | None) -> None:
@@ -31,60 +31,51 @@ class StandIn(ABC, Generic[Stage, Recipient, Action, Message]):
 
     @abstractmethod
     async def start(self) -> None:
-        """Listens. May be called again after a `stop`. Raises OSError when the port is taken."""
+        """Starts to listen. May be called again after `stop`. Raises OSError if the port is taken."""
 
     @abstractmethod
     async def stop(self) -> None:
-        """Closes the listening socket and resets every connection. What was received stays readable."""
+        """Closes the listening socket and resets every connection. The messages stay readable."""
 
     @property
     @abstractmethod
     def connections_opened(self) -> int:
-        """Connections accepted so far, whatever became of them."""
+        """How many connections were opened so far."""
 
     @abstractmethod
     def to(self, recipient: Recipient) -> list[Message]:
-        """The accepted messages for a recipient, in order."""
+        """The accepted messages to a recipient, in order."""
 
     @abstractmethod
     def _check(self, stage: Stage, recipient: Recipient | None, actions: Iterable[Action]) -> None:
-        """Raises ValueError for what could never happen."""
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+        """Raises ValueError for a combination that can never happen."""
 
     def on(self, stage: Stage, *actions: Action, recipient: Recipient | None = None) -> None:
-        """Queues actions for a stage, each taken by one arrival; without a recipient, by anybody's."""
+        """Queues actions for a stage. Each arrival of the recipient (default: any) takes one."""
         self._check(stage, recipient, actions)
         self._script.add(stage, _key(recipient), actions)
 
     def always(self, stage: Stage, action: Action, recipient: Recipient | None = None) -> None:
-        """What every arrival gets once the queued actions are used up."""
+        """Sets the action for every arrival after the queued actions are used up."""
         self._check(stage, recipient, (action,))
         self._script.last(stage, _key(recipient), action)
 
     def clear(self) -> None:
-        """Drops all scripted behaviour and opens all gates."""
+        """Removes all scripted behaviour and opens all gates."""
         self._script.clear()
 
     def hold(self, stage: Stage, recipient: Recipient | None = None) -> Gate:
-        """Stops whoever arrives at the stage, before anything is done there, until the gate's `release`."""
+        """Holds every arrival at the stage, before anything happens there, until the gate's `release`."""
         self._check(stage, recipient, ())
         return self._script.hold(stage, _key(recipient))
 
     def attempts(self, stage: Stage, recipient: Recipient | None = None) -> int:
-        """How often a stage was reached, for a recipient or in all."""
+        """How many arrivals a stage had, for a recipient or in total."""
         return self._script.attempts(stage, _key(recipient))
 
-    # With asyncio.timeout around the call a failure could not tell what was seen; hence the parameter.
+    # A parameter, because the error of an asyncio.timeout around the call could not tell what was accepted.
     async def wait_for(self, count: int, timeout: float = 10) -> list[Message]:  # noqa: ASYNC109
-        """Waits until `count` messages were accepted, and returns those kept; else raises TimeoutError."""
+        """Waits until `count` messages were accepted and returns the kept ones. Raises TimeoutError."""
         await self._script.changes.until(
             lambda: self.accepted >= count, timeout, lambda: f"accepted {self.accepted} of {count} messages"
         )
@@ -97,7 +88,7 @@ class StandIn(ABC, Generic[Stage, Recipient, Action, Message]):
         count: int = 1,
         timeout: float = 10,  # noqa: ASYNC109
     ) -> None:
-        """Waits until a stage was reached `count` times; else raises TimeoutError."""
+        """Waits until a stage had `count` arrivals. Raises TimeoutError."""
         self._check(stage, recipient, ())
         await self._script.wait_for_stage(stage, _key(recipient), count, timeout)
 

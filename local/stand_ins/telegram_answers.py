@@ -1,4 +1,4 @@
-"""The answers of the Bot API, worded as Telegram words them."""
+"""The answers of the Bot API, in Telegram's words."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
 
 @dataclass(frozen=True, slots=True)
 class SlowDrip:
-    """The normal answer, one byte at a time: a client that bounds only each read never gives up."""
+    """Sends the normal answer one byte at a time. A client that limits only each read never gives up."""
 
     pause: float = 0.05
 
@@ -75,11 +75,11 @@ def server_error(code: int = 500) -> Answer:
 
 
 def bad_gateway_html() -> Answer:
-    """What the proxy before the API answers: no JSON."""
+    """The HTML page that the proxy before the API answers."""
     page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
     return Answer(502, page, {"Content-Type": "text/html"})
 
 
 def malformed_json() -> Answer:
-    """Status 200 and a body that breaks off."""
+    """Status 200 with an incomplete body."""
     return Answer(200, '{"ok":true,"result":{"message_id":')

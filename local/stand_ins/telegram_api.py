@@ -1,4 +1,4 @@
-"""The part of Telegram's Bot API that the application uses: keeps what it accepts, fails as scripted."""
+"""The part of Telegram's Bot API that the application uses. It keeps what it accepts and fails as scripted."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from local.stand_ins.telegram_entities import EntityError, plain_text
 from local.stand_ins.telegram_limits import SendingLimits
 
 Stage = Literal["request", "reply", "get_me"]
-"""`request`: a sendMessage is here and nothing is kept yet. `reply`: it is kept and not answered yet."""
+"""`request`: a sendMessage has arrived and is not kept yet. `reply`: it is kept and not answered yet."""
 
 PATH = re.compile(r"/bot(?P<token>[^/]+)/(?P<method>\w+)")
 WELL_FORMED_TOKEN = re.compile(r"\d{6,12}:[A-Za-z0-9_-]{35}")
@@ -27,7 +27,7 @@ TEXT_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message that the API accepted, whether or not the client got to hear of it. `text` is as sent."""
+    """A message that the API accepted, even if the client did not get the answer. `text` is as sent."""
 
     message_id: int
     chat_id: int | str
@@ -39,9 +39,9 @@ class ReceivedMessage:
 class TelegramApi(StandIn[Stage, int | str, TelegramAction, ReceivedMessage]):
     """Where TELEGRAM_API_URL should point: `url`.
 
-    Without a token it makes one up; assigning another to `token` revokes the old one. `chats` names the known
-    chats; by default every chat is known. `limits` turns flood control on. `pages` are further paths, each
-    answered with the JSON of what its function returns.
+    Without a token it makes one. A new value of `token` revokes the old one. `chats` are the known chats; by default
+    every chat is known. `limits` turns flood control on. `pages` are further paths: each answers with the JSON of what
+    its function returns.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class TelegramApi(StandIn[Stage, int | str, TelegramAction, ReceivedMessage]):
         return _carry_out(first if then is None else then, answer)
 
     def _accept(self, chat: str, fields: dict[str, object]) -> Answer:
-        """Keeps the message, or says why not, in the order in which Telegram looks at things."""
+        """Keeps the message or returns the error. It checks in the same order as Telegram."""
         text, parse_mode = fields.get("text"), fields.get("parse_mode")
         if not isinstance(text, str) or not text:
             return answers.bad_request("message text is empty")

@@ -1,6 +1,6 @@
-"""The check of Telegram's HTML, after `parse_html` in tdlib: what is sent broken is refused, not mended.
+"""Checks Telegram's HTML like `parse_html` in tdlib: it refuses broken HTML.
 
-html.parser is no help here, since it takes a lone `<`, the usual mistake, for text.
+html.parser cannot do this, because it reads a lone `<`, the usual mistake, as text.
 """
 
 import html
@@ -13,14 +13,13 @@ ENTITY = re.compile(r"&(?:(?:lt|gt|amp|quot);?|#(?:\d+|x[0-9a-fA-F]+);?)")
 
 
 class EntityError(ValueError):
-    """The text is refused; the message is Telegram's description of why."""
+    """The text is refused. The message is Telegram's description of the reason."""
 
 
 def plain_text(text: str, parse_mode: str | None) -> str:
-    """The text that counts against the limit: without tags, entities decoded. Raises EntityError.
+    """The text that counts against the limit: without tags, with decoded entities. Raises EntityError.
 
-    `text` must be encodable, thus without lone surrogates.
-    Only parse mode HTML is interpreted; Markdown passes as it is.
+    `text` must not contain lone surrogates. Only parse mode HTML is interpreted; Markdown is returned unchanged.
     """
     if parse_mode is None or parse_mode.lower() in ("", "markdown", "markdownv2"):
         return text

@@ -1,4 +1,4 @@
-"""Telegram's sending limits, as windows that slide over the messages accepted."""
+"""Telegram's sending limits, as sliding windows over the accepted messages."""
 
 import math
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class SendingLimits:
-    """How many messages may go to a chat a second, to a group a minute, in all a second. `clock`: seconds."""
+    """The most messages per second to a chat, per minute to a group, and per second in total. `clock`: seconds."""
 
     per_chat: int = 1
     per_group_minute: int = 20
@@ -19,7 +19,7 @@ class SendingLimits:
     _all: deque[float] = field(default_factory=deque, init=False)
 
     def take(self, chat: str) -> int:
-        """0 when the message may pass, and it counts then; else the seconds to wait, at least 1."""
+        """Return 0 and count the message if it may pass. Else return the seconds to wait, at least 1."""
         now = self.clock()
         sent = self._sent.setdefault(chat, deque())
         waits = [_wait(self._all, self.overall, 1, now), _wait(sent, self.per_chat, 1, now)]
@@ -35,5 +35,5 @@ class SendingLimits:
 
 
 def _wait(sent: deque[float], allowed: int, period: float, now: float) -> float:
-    """Seconds until one more fits into `allowed` a `period`; 0 or less when it fits now."""
+    """Seconds until one more message fits into `allowed` per `period`. 0 or less: it fits now."""
     return sent[-allowed] + period - now if len(sent) >= allowed else 0

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 from temporalio.client import Client
 
-from contracts.queues import TaskQueue
 from db.engine import create_engine
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
-from settings import Settings
 from temporal import schedules
 from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.runners import UNSANDBOXED
+from tests.browser.pictures import TakePicture
 from tests.browser.story import Story, tell
-from tests.conftest import TEMPLATE
-from tests.data import Platform
-from tests.settings_for import settings_for
-from worker import run_worker
+from tests.support.data import Platform
+from tests.support.databases import TEMPLATE
+from tests.support.serving import serving
+from tests.support.settings_for import settings_for
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -86,11 +84,6 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
     assert {urlsplit(url).hostname for url in requested if not url.startswith("data:")} <= {"127.0.0.1"}
 
 
-class TakePicture(Protocol):
-    async def __call__(self, page: Page, name: str, *, down_to: Locator | None = None) -> None:
-        """Saves the page as it is shown: from its top to the end of `down_to`, or of all it holds."""
-
-
 @pytest.fixture
 def take_picture(tmp_path: Path) -> TakePicture:
     """Pictures for the README with SAVE_PICTURES=1, else for this run only."""
@@ -131,16 +124,5 @@ async def story(postgres: EmbeddedPostgres, temporal_server: EmbeddedTemporal) -
         await schedules.apply(client, settings)
         engine = create_engine(settings, "test")
         stack.push_async_callback(engine.dispose)
-        await stack.enter_async_context(_worker(settings, client))
+        await stack.enter_async_context(serving(client, UNSANDBOXED)(settings))
         yield await tell(temporal_server.ui_url, client, settings, Platform(engine), smtp_sink, telegram_api)
-
-
-@asynccontextmanager
-async def _worker(settings: Settings, client: Client) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    serving = asyncio.create_task(run_worker(settings, client, tuple(TaskQueue), stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await serving

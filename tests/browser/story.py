@@ -17,7 +17,7 @@ from local.stand_ins.smtp_sink import ReceivedMail, SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal import schedules
-from tests.data import Platform
+from tests.support.data import Platform
 
 EMAIL = "anna@harbour-museum.example"
 CHAT = 5550142077

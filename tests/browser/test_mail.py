@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, Request, expect
 
-from tests.browser.conftest import TakePicture
+from tests.browser.pictures import TakePicture
 from tests.browser.story import COMPANY, CONTENTS, PROJECT, Story
 
 pytestmark = pytest.mark.browser
@@ -20,7 +20,7 @@ async def test_the_mail_says_what_ends_when_and_how_to_renew_it(
     await page.set_viewport_size({"width": READING_PANE, "height": 100})
     await page.set_content(html_part(story))
     await expect(page.get_by_text(f"Hello {COMPANY}")).to_be_visible()
-    await expect(page.get_by_text(f"your project {PROJECT} ends in 3 days")).to_be_visible()
+    await expect(page.get_by_text(f"Your project {PROJECT} ends in 3 days")).to_be_visible()
     for title in CONTENTS:
         await expect(page.get_by_role("listitem").filter(has_text=title)).to_be_visible()
     link = page.get_by_role("link", name="Renew the project")

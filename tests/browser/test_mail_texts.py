@@ -8,14 +8,17 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Page, Request, expect
 
-from commands.preview import UNSUBSCRIBE_URL, Item, sample
+from channels.email.channel import SAMPLE_UNSUBSCRIBE_URL as UNSUBSCRIBE_URL
+from channels.email.texts import render_mail
+from channels.telegram.texts import PART
+from commands.preview import Item, sample
 from contracts.keys import NotificationType
 from db.record.claim import Claim
 from texts.renderer import Renderer
 
 pytestmark = pytest.mark.browser
 
-RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example")
+RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
 RENEW_URL = "https://platform.example/projects/old-harbour-walk/renew"
 PHONE = {"width": 360, "height": 640}
 DESKTOP = {"width": 1024, "height": 768}
@@ -60,7 +63,7 @@ CONTRASTS = """() => {
 
 async def show(page: Page, claim: Claim, size: dict[str, int]) -> None:
     await page.set_viewport_size(size)  # type: ignore[arg-type]
-    html = RENDERER.email(claim, UNSUBSCRIBE_URL).html
+    html = render_mail(RENDERER, claim, UNSUBSCRIBE_URL).html
     assert html is not None
     await page.set_content(html)
 

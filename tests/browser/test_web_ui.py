@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import TakePicture
+from tests.browser.pictures import TakePicture
 from tests.browser.story import PRIVATE, Story
 
 pytestmark = pytest.mark.browser

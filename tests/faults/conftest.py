@@ -7,9 +7,6 @@ import sys
 import pytest
 
 from tests.faults.ledger import Ledger, Observed, rows
-from tests.workflows.conftest import scene
-
-__all__ = ["scene"]
 
 _observed: list[Observed] = []
 

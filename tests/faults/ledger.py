@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from contracts.queues import Channel
 from contracts.sending import DeliveryStatus
-from tests.workflows.scene import Scene
+from tests.support.scene import Scene
 
 PROPERTY = "fault"
 """Where a test's report carries its observations to whoever prints them."""
@@ -48,7 +47,7 @@ class Ledger:
         self._node = node
         self._since = time.monotonic()
 
-    async def observe(self, scene: Scene, fault: str, channel: Channel, moment: str) -> Observed:
+    async def observe(self, scene: Scene, fault: str, channel: str, moment: str) -> Observed:
         """Writes down how the notices of the channel ended, and counts what was lost, doubled or left in doubt."""
         deliveries = [
             row
@@ -62,7 +61,7 @@ class Ledger:
         statuses = Counter(row["status"] for row in deliveries)
         observed = Observed(
             fault,
-            channel.value,
+            channel,
             moment,
             outcome=next(iter(statuses))
             if len(deliveries) == 1
@@ -83,15 +82,15 @@ class Ledger:
         return observed
 
     @staticmethod
-    def _seen(scene: Scene, channel: Channel) -> Counter[str]:
+    def _seen(scene: Scene, channel: str) -> Counter[str]:
         """How often the server took each notice: a mail bears its id, a Telegram message is known by its text."""
-        if channel is Channel.EMAIL:
+        if channel == "email":
             return Counter(str(mail.notification_id) for mail in scene.sink.messages)
         return Counter(message.text for message in scene.telegram.messages)
 
     @staticmethod
     def _copies(seen: Counter[str], row: dict[str, Any], notices: int) -> int:
-        if row["channel"] == Channel.EMAIL:
+        if row["channel"] == "email":
             return seen[str(row["notification_id"])]
         # Without a text no attempt has come so far as to send; a single notice's text may have changed meanwhile.
         return seen.total() if notices == 1 else seen[row["body"] or ""]

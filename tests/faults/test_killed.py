@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import text
 from temporalio.service import RPCError
 
-from contracts.queues import Channel, TaskQueue
+from channels.registry import names
+from contracts.queues import WORKFLOWS
 from tests.faults.ledger import Ledger
-from tests.scanning import start_scan
-from tests.workflows.scene import PATIENCE, Scene
-from tests.workflows.test_worker_ends import notice_the_death_soon
-from tests.workflows.worker_process import CRASHING_WORKER, WORKER, WorkerProcess, worker_process
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene
+from tests.support.worker_process import CRASHING_WORKER, WORKER, WorkerProcess, notice_the_death_soon, worker_process
 
 ACCEPTED_ONCE = ("accepted", 1, False)
 SENDS = ("send_email", "send_telegram")
 
 
-async def another_worker_goes_on(scene: Scene, *queues: TaskQueue) -> None:
+async def another_worker_goes_on(scene: Scene, *queues: str) -> None:
     """Until the notice has ended. What the dead worker left is noticed by its missing heartbeat."""
     child = await scene.child()
     async with scene.worker(*queues):
@@ -35,7 +35,7 @@ async def another_worker_goes_on(scene: Scene, *queues: TaskQueue) -> None:
 async def ends(scene: Scene, ledger: Ledger, fault: str, moment: str) -> list[tuple[str, int, bool]]:
     """Of both channels: status, copies that the server took, whether a duplicate is marked."""
     found = []
-    for channel in Channel:
+    for channel in names():
         observed = await ledger.observe(scene, fault, channel, moment)
         assert (observed.lost, observed.unmarked_doubles) == (0, 0)
         found.append((observed.outcome, observed.copies, (await scene.delivery(channel)).possible_duplicate))
@@ -153,10 +153,10 @@ async def test_frozen_after_the_claim_it_stops_before_it_sends(scene: Scene, led
     of the two comes first, nobody can say."""
     await scene.due_project()
     command = (*CRASHING_WORKER, *CHANNELS, "frozen-after-claim")
-    async with scene.worker(TaskQueue.WORKFLOWS), worker_process(sleepers(scene), command) as sleeper:
+    async with scene.worker(WORKFLOWS), worker_process(sleepers(scene), command) as sleeper:
         await start_scan(scene.client, scene.settings)
         await frozen(sleeper)
-        await another_worker_goes_on(scene, TaskQueue.EMAIL, TaskQueue.TELEGRAM)
+        await another_worker_goes_on(scene, "email", "telegram")
         sleeper.wake()
         await sleeper.says("activity_cancelled", "superseded")
         sleeper.kill()
@@ -171,7 +171,7 @@ async def test_frozen_in_mid_text_its_late_answers_count(scene: Scene, ledger: L
     """The mail was sent again meanwhile and is marked; Telegram's had ended unknown, and is accepted after all."""
     gates = [scene.sink.hold("dot"), scene.telegram.hold("request")]
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS), worker_process(sleepers(scene), (*WORKER, *CHANNELS)) as sleeper:
+    async with scene.worker(WORKFLOWS), worker_process(sleepers(scene), (*WORKER, *CHANNELS)) as sleeper:
         await start_scan(scene.client, scene.settings)
         for gate in gates:
             await asyncio.wait_for(gate.reached.wait(), PATIENCE)
@@ -181,7 +181,7 @@ async def test_frozen_in_mid_text_its_late_answers_count(scene: Scene, ledger: L
         scene.telegram.clear()
         await scene.sink.wait_for(1, PATIENCE)
         await scene.telegram.wait_for(1, PATIENCE)
-        await another_worker_goes_on(scene, TaskQueue.EMAIL, TaskQueue.TELEGRAM)
+        await another_worker_goes_on(scene, "email", "telegram")
         assert await scene.ends() == ("delivered", "accepted", "unknown")
         sleeper.wake()
         await scene.delivery_becomes("telegram", "accepted")

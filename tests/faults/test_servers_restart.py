@@ -13,16 +13,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from temporalio.client import Client
 
-from contracts.queues import Channel
+from channels.registry import names
 from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from tests.data import Platform
 from tests.faults.ledger import Ledger
-from tests.scanning import start_scan
-from tests.workflows.scene import PATIENCE, Scene
-from tests.workflows.worker_process import worker_process
+from tests.support.data import Platform
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene
+from tests.support.worker_process import worker_process
 
 ITEMS = 30
 
@@ -39,7 +39,7 @@ async def all_told(scene: Scene, ledger: Ledger, fault: str) -> None:
     async with asyncio.timeout(3 * PATIENCE):
         while await scene.platform.scalar("SELECT count(*) FROM notifications WHERE status = 'delivered'") < ITEMS:
             await asyncio.sleep(0.1)  # the database tells nobody
-    for channel in Channel:
+    for channel in names():
         observed = await ledger.observe(scene, fault, channel, "in mid-scan")
         assert (observed.notices, observed.lost, observed.unmarked_doubles) == (ITEMS, 0, 0)
         assert observed.copies >= ITEMS - observed.in_doubt
@@ -80,7 +80,7 @@ async def test_postgresql_crashes_and_recovers(scene: Scene, ledger: Ledger, tmp
         scene = scene.with_settings(database_url=SecretStr(url), scan_max_in_flight=10, worker_concurrency=4)
         await upgrade(scene.settings)
         engine = create_async_engine(url, poolclass=NullPool)  # no connection of ours that the crash would break
-        scene = replace(scene, platform=Platform(engine))
+        scene = replace(scene, platform=Platform(engine), postgres=postgres)
         await many_due(scene)
         mails, messages = scene.sink.hold("dot"), scene.telegram.hold("request")
         async with scene.worker():

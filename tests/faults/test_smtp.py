@@ -9,12 +9,11 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from contracts.queues import Channel
 from local.stand_ins.script import AcceptThenReset, Hang, Reset
 from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply, SmtpAction, Stage
 from local.stand_ins.smtp_sink import SmtpSink
 from tests.faults.ledger import ENDED, Ledger
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
+from tests.support.scene import EMAIL, PATIENCE, Scene
 
 ONE, MARKED, TWO_MARKED = (1, False), (1, True), (2, True)
 """Copies that the server holds, and whether the record marks a possible duplicate."""
@@ -79,7 +78,7 @@ async def run(scene: Scene, ledger: Ledger, stage: Stage, action: SmtpAction) ->
     await scene.due_project()
     await scene.scan_and_send()
     assert scene.sink.attempts(stage) >= 1
-    observed = await ledger.observe(scene, named(action), Channel.EMAIL, f"SMTP {stage}")
+    observed = await ledger.observe(scene, named(action), "email", f"SMTP {stage}")
     email = await scene.delivery("email")
     assert {mail.message_id for mail in scene.sink.messages} <= {email.provider_id}
     assert len(scene.telegram.messages) == 1
@@ -118,7 +117,7 @@ async def test_nobody_listens_for_a_while(scene: Scene, ledger: Ledger) -> None:
                 await asyncio.sleep(0.05)  # the database tells nobody
         await scene.sink.start()
         await scene.children_end()
-    observed = await ledger.observe(scene, "connection refused", Channel.EMAIL, "SMTP connect")
+    observed = await ledger.observe(scene, "connection refused", "email", "SMTP connect")
     assert (observed.outcome, observed.copies) == ("accepted", 1)
 
 
@@ -130,7 +129,7 @@ async def test_an_address_that_the_server_cannot_take_is_rejected_and_nobody_is_
         scene = replace(scene, sink=sink).with_settings(smtp_port=sink.port)
         await scene.due_project(contact_email="jösé@customer.example")
         await scene.scan_and_send()
-        observed = await ledger.observe(scene, "no SMTPUTF8", Channel.EMAIL, "before MAIL")
+        observed = await ledger.observe(scene, "no SMTPUTF8", "email", "before MAIL")
         assert sink.attempts("mail") == 0
     assert (observed.outcome, observed.copies) == ("rejected", 0)
     assert (await scene.delivery("email")).reason == "invalid_address"
@@ -152,7 +151,7 @@ async def test_a_wrong_password_fails_nobodys_notice_and_alerts_once(scene: Scen
     assert scene.sink.messages == []
     async with scene.with_settings(smtp_password=SecretStr("secret")).worker():
         await scene.children_end()
-    observed = await ledger.observe(scene, "535 for three notices", Channel.EMAIL, "SMTP auth")
+    observed = await ledger.observe(scene, "535 for three notices", "email", "SMTP auth")
     assert (observed.outcome, observed.copies) == ("3 accepted", 3)
     assert [mail.recipients for mail in scene.sink.messages] == [(EMAIL,)] * 3
     [alert] = scene.telegram.to(4711)

@@ -12,12 +12,11 @@ from pydantic import SecretStr
 
 from channels.base import TryAgain
 from channels.telegram import bot_api
-from contracts.queues import Channel
 from local.stand_ins import telegram_answers as answers
 from local.stand_ins.script import AcceptThenReset, Hang, Reset
 from local.stand_ins.telegram_answers import SlowDrip, TelegramAction
 from tests.faults.ledger import ENDED, Ledger
-from tests.workflows.scene import CHAT, PATIENCE, Scene
+from tests.support.scene import CHAT, PATIENCE, Scene
 
 SUPERGROUP = -1001234567890123
 
@@ -64,7 +63,7 @@ async def run(
     scene.telegram.on(stage, action)
     await scene.due_project()
     await scene.scan_and_send()
-    observed = await ledger.observe(scene, fault, Channel.TELEGRAM, f"Telegram {stage}")
+    observed = await ledger.observe(scene, fault, "telegram", f"Telegram {stage}")
     assert not (await scene.delivery("telegram")).possible_duplicate
     assert len(scene.sink.messages) == 1
     return observed.outcome, observed.copies
@@ -105,9 +104,7 @@ async def test_with_resend_in_doubt_a_copy_is_sent_and_marked(scene: Scene, ledg
     scene.telegram.on("request", AcceptThenReset())
     await scene.due_project()
     await scene.scan_and_send()
-    observed = await ledger.observe(
-        scene, "answer lost, TELEGRAM_IN_DOUBT=resend", Channel.TELEGRAM, "Telegram request"
-    )
+    observed = await ledger.observe(scene, "answer lost, TELEGRAM_IN_DOUBT=resend", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies, observed.unmarked_doubles) == ("accepted", 2, 0)
     assert (await scene.delivery("telegram")).possible_duplicate
 
@@ -119,7 +116,7 @@ async def test_a_moved_group_gets_a_test_too(scene: Scene, ledger: Ledger) -> No
     await scene.platform.notification(project, metadata_={"telegram_recipient": str(CHAT)})
     await scene.platform.execute("UPDATE contacts SET address = NULL, address_key = NULL WHERE channel = 'telegram'")
     await scene.scan_and_send()
-    observed = await ledger.observe(scene, "migrated, chat in the notification", Channel.TELEGRAM, "Telegram request")
+    observed = await ledger.observe(scene, "migrated, chat in the notification", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies) == ("accepted", 1)
     assert [message.chat_id for message in scene.telegram.messages] == [SUPERGROUP]
 
@@ -134,7 +131,7 @@ async def test_nobody_listens_for_a_while(scene: Scene, ledger: Ledger) -> None:
                 await asyncio.sleep(0.05)  # the database tells nobody
         await scene.telegram.start()
         await scene.children_end()
-    observed = await ledger.observe(scene, "connection refused", Channel.TELEGRAM, "Telegram request")
+    observed = await ledger.observe(scene, "connection refused", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies) == ("accepted", 1)
 
 
@@ -151,7 +148,7 @@ async def test_a_revoked_token_fails_nobodys_notice_and_alerts_once(scene: Scene
         assert [each.reason for each in ended] == ["not_requested"]  # the alert's: there is no admin chat
     async with scene.with_settings(telegram_bot_token=old).worker():
         await scene.children_end()
-    observed = await ledger.observe(scene, "401 for three notices", Channel.TELEGRAM, "Telegram request")
+    observed = await ledger.observe(scene, "401 for three notices", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies) == ("3 accepted", 3)
     [alert] = scene.sink.to("admin@own.example")
     assert "telegram_401" in alert.subject
@@ -172,7 +169,7 @@ async def test_a_token_file_that_cannot_be_read_fails_nobodys_notice(
                 await asyncio.sleep(0.05)  # the database tells nobody
         file.write_text(token)
         await scene.children_end()
-    observed = await ledger.observe(scene, "token file unreadable", Channel.TELEGRAM, "before the request")
+    observed = await ledger.observe(scene, "token file unreadable", "telegram", "before the request")
     assert (observed.outcome, observed.copies) == ("accepted", 1)
 
 
@@ -207,5 +204,5 @@ async def test_a_429_for_one_chat_stops_no_other(scene: Scene, ledger: Ledger) -
         assert scene.telegram.to(CHAT) == []
         scene.telegram.clear()
         await scene.children_end()
-    observed = await ledger.observe(scene, "429 for one chat of four", Channel.TELEGRAM, "Telegram request")
+    observed = await ledger.observe(scene, "429 for one chat of four", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies) == ("4 accepted", 4)

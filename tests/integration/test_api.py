@@ -14,8 +14,8 @@ from temporalio.client import Client
 
 from db.engine import create_engine
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, black_hole, calling, calling_alone, is_problem, temporal_at
-from tests.data import Platform
+from tests.support.calling_api import NOBODY_LISTENS, black_hole, calling, calling_alone, is_problem, temporal_at
+from tests.support.data import Platform
 
 FLAT_SHAPE = (
     "id notification_type status company_id company_slug project_id project_slug "

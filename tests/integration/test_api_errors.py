@@ -13,9 +13,9 @@ from temporalio.client import Client
 
 from db.engine import create_engine
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
-from tests.conftest import MakeSettings
-from tests.data import Platform
+from tests.support.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
+from tests.support.data import Platform
+from tests.support.settings_for import MakeSettings
 
 TEST = {"email": "anna@customer.example", "chat_id": 77}
 

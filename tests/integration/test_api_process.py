@@ -3,60 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.calling_api import NOBODY_LISTENS, black_hole, is_problem
-from tests.data import Platform
-
-ROOT = Path(__file__).parents[2]
-AWAY = {"DATABASE_URL": f"postgresql://u:p@{NOBODY_LISTENS}/x", "TEMPORAL_ADDRESS": NOBODY_LISTENS, "API_PORT": "0"}
-
-
-async def start(**environment: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "api",
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-@dataclass(frozen=True)
-class Running:
-    process: asyncio.subprocess.Process
-    url: str
-
-
-@asynccontextmanager
-async def running(**environment: str) -> AsyncIterator[Running]:
-    """The API once it is ready. It is stopped by SIGTERM and has to exit 0."""
-    process = await start(**environment)
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(60):
-            async for line in process.stderr:
-                event = json.loads(line)
-                if event["event"] == "api_ready":
-                    break
-        yield Running(process, f"http://{event['host']}:{event['port']}")
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(40):
-            _, rest = await process.communicate()
-    assert process.returncode == 0, rest.decode()
+from local.programs import run_to_end
+from tests.support.api_process import AWAY, PATH, running
+from tests.support.calling_api import black_hole, is_problem
+from tests.support.data import Platform
 
 
 async def test_it_starts_while_database_and_temporal_are_away_and_says_so() -> None:
@@ -76,9 +31,9 @@ async def test_a_request_in_flight_is_answered_before_it_stops(database_url: str
             request = asyncio.create_task(http.post("/notifications/test", json={"chat_id": 77}))
             while not await platform.notifications():
                 await asyncio.sleep(0.05)
-            api.process.send_signal(signal.SIGTERM)
+            api.process.send(signal.SIGTERM)
             assert is_problem(await request, 503)
-            assert await api.process.wait() == 0
+            assert await api.process.exit_status() == 0
     assert await platform.notifications() == []
 
 
@@ -94,10 +49,8 @@ async def test_a_request_in_flight_is_answered_before_it_stops(database_url: str
     ],
 )
 async def test_a_wrong_setting_ends_it_with_status_2_and_one_line(environment: dict[str, str], named: str) -> None:
-    process = await start(**AWAY | environment)
-    async with asyncio.timeout(60):
-        _, said = await process.communicate()
-    assert process.returncode == 2
-    assert said.decode().startswith("api: ")
-    assert named in said.decode()
-    assert said.count(b"\n") == 1
+    ended = await run_to_end(["-m", "api"], environment=PATH | AWAY | environment)
+    assert ended.status == 2
+    assert ended.err.startswith("api: ")
+    assert named in ended.err
+    assert ended.err.count("\n") == 1

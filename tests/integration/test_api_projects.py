@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api import database
 from db import locks
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
-from tests.data import Platform, in_days
-from tests.workflows.deactivations import Deactivations
+from tests.support.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
+from tests.support.data import Platform, in_days
+from tests.support.deactivations import Deactivations
 
 UNTIL = in_days(365).replace(microsecond=0)
 RENEW = "/projects/ship/renew"
@@ -27,11 +27,6 @@ async def http(settings: Settings, engine: AsyncEngine) -> AsyncIterator[httpx.A
     """No Temporal answers: a renewal needs none."""
     async with calling(settings, engine, await temporal_at(NOBODY_LISTENS)) as http:
         yield http
-
-
-@pytest.fixture
-def deactivations(platform: Platform, settings: Settings) -> Deactivations:
-    return Deactivations(platform, settings)
 
 
 @pytest.fixture

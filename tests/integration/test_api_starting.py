@@ -22,10 +22,11 @@ from local.embedded.postgres import EmbeddedPostgres
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, black_hole, calling, is_problem, temporal_at
-from tests.conftest import MakeSettings, RunWorker
-from tests.data import Platform
-from tests.scanning import finished
+from tests.support.calling_api import NOBODY_LISTENS, black_hole, calling, is_problem, temporal_at
+from tests.support.data import Platform
+from tests.support.scanning import finished
+from tests.support.serving import RunWorker
+from tests.support.settings_for import MakeSettings
 from workflows import search_attributes
 
 EMAIL = "anna@customer.example"

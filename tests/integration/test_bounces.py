@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from channels.email.bounce_reports import read_bounce
-from contracts.sending import DeliveryStatus, SendResult
+from contracts.sending import DeliveryStatus, KnownDelivery, SendResult
 from db.record.bounced import Result, apply_bounce
 from db.record.settle import record
 from local.stand_ins.telegram_answers import server_error
-from tests.bouncing import RECIPIENT, Mailbox, bounced
-from tests.calling_api import NOBODY_LISTENS
-from tests.data import Platform
-from tests.integration.test_cli import Ended, cli
-from tests.integration.test_interventions import WHY, delivery_id, operate
-from tests.workflows.scene import EMAIL, Scene
+from tests.support.bouncing import RECIPIENT, Mailbox, bounced
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.command_line import WHY, Ended, cli, delivery_id, operate
+from tests.support.data import Platform
+from tests.support.scene import EMAIL, Scene
 
 ANNA = RECIPIENT.lower()
 NO_SUCH_USER = {"diagnostic-code": "smtp; 550 5.1.1 no such user"}
@@ -216,7 +215,8 @@ async def test_a_workflow_that_still_tries_telegram_does_not_take_the_bounce_bac
     assert await told.ends() == ("open", "rejected", "bounced")
     accepted, failed = SendResult(DeliveryStatus.ACCEPTED), SendResult(DeliveryStatus.FAILED, "gave_up")
     async with told.platform.engine.begin() as connection:
-        result = await record(connection, told.notification_id, accepted, failed)
+        known = [KnownDelivery(None, "email", accepted), KnownDelivery(None, "telegram", failed)]
+        result = await record(connection, told.notification_id, known)
     assert result is not None
     assert (result.status, result.email, result.email_reason) == ("undelivered", "rejected", "bounced")
     assert await told.ends() == ("undelivered", "rejected", "bounced")

@@ -7,18 +7,19 @@ from collections.abc import Iterable
 import pytest
 from temporalio.client import Client
 
-from contracts.queues import TaskQueue, task_queues
+from channels.registry import all_queues
+from contracts.queues import WORKFLOWS, task_queues
 from deploy.check_worker import main, silent_queues
 from settings import Settings
-from tests.conftest import RunWorker
+from tests.support.serving import RunWorker
 
 HERE = socket.gethostname()
 
 
-async def until_silent_are(client: Client, settings: Settings, queues: Iterable[TaskQueue], host: str = HERE) -> None:
+async def until_silent_are(client: Client, settings: Settings, queues: Iterable[str], host: str = HERE) -> None:
     expected = [name for queue in queues for name in task_queues(settings.task_queue_prefix, queue)]
     async with asyncio.timeout(30):
-        while await silent_queues(client, settings.task_queue_prefix, TaskQueue, host) != expected:
+        while await silent_queues(client, settings.task_queue_prefix, all_queues(), host) != expected:
             await asyncio.sleep(0.1)
 
 
@@ -32,14 +33,14 @@ async def test_a_worker_is_seen_on_each_of_its_queues(
 async def test_a_queue_that_it_does_not_serve_is_silent(
     temporal: Client, settings: Settings, run_worker: RunWorker
 ) -> None:
-    async with run_worker(settings, (TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM)):
-        await until_silent_are(temporal, settings, [TaskQueue.EMAIL])
+    async with run_worker(settings, (WORKFLOWS, "telegram")):
+        await until_silent_are(temporal, settings, ["email"])
 
 
 async def test_another_hosts_worker_does_not_count(temporal: Client, settings: Settings, run_worker: RunWorker) -> None:
     async with run_worker(settings):
         await until_silent_are(temporal, settings, [])
-        await until_silent_are(temporal, settings, TaskQueue, host="elsewhere")
+        await until_silent_are(temporal, settings, all_queues(), host="elsewhere")
 
 
 async def test_with_temporal_away_it_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

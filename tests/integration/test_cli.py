@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -21,51 +17,16 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal.schedules import SCAN_EXPIRING
-from tests.calling_api import NOBODY_LISTENS
-from tests.conftest import RunWorker
-from tests.data import Platform, in_days
-from tests.scanning import all_finished
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.command_line import cli, start
+from tests.support.data import Platform, in_days
+from tests.support.scanning import all_finished
+from tests.support.serving import RunWorker
 
-ROOT = Path(__file__).parents[2]
-KEPT = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR") if name in os.environ}
-"""Besides these a command sees only what a test gives it, and never a Temporal that happens to run on the machine."""
 PROJECT_HEADER = (
     "slug,company_slug,name,status,starts_at,expires_at,auto_renew,subscription_type,notify_before_expiry_days,"
     "tags,metadata"
 )
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """stdout, which has to be one JSON document and nothing else."""
-        return json.loads(self.out)
-
-
-async def start(*arguments: str, environment: dict[str, str] | None = None) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "cli.py",
-        *arguments,
-        cwd=ROOT,
-        env=KEPT | {"TEMPORAL_ADDRESS": NOBODY_LISTENS} | (environment or {}),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def cli(*arguments: str, environment: dict[str, str] | None = None) -> Ended:
-    process = await start(*arguments, environment=environment)
-    async with asyncio.timeout(120):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
 
 
 @pytest.fixture
@@ -188,7 +149,7 @@ async def test_import_names_bad_lines_and_exits_1(database: dict[str, str], tmp_
     (tmp_path / "projects.csv").write_text("\n".join(lines))
     strict = await cli("import", str(tmp_path), "--strict", "--json", environment=database)
     loaded = await cli("import", str(tmp_path), environment=database)
-    reason = "'tomorrow' is no time; write ISO 8601 with offset or +7d"
+    reason = "'tomorrow' is not a time: write ISO 8601 with offset or +7d"
     assert (strict.status, loaded.status) == (1, 1)
     assert strict.json == {
         "loaded": False,
@@ -294,7 +255,7 @@ async def test_waiting_for_a_scan_times_out_and_the_scan_goes_on(environment: di
     description = await temporal.get_workflow_handle("scan-expiring").describe()
     await temporal.get_workflow_handle("scan-expiring").terminate()
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it goes on"
+    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it keeps running"
     assert description.close_time is None
 
 

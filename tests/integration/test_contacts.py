@@ -25,7 +25,7 @@ from db.record.open import (
 )
 from db.record.rules import OpenedDelivery
 from db.record.startable import find_startable
-from tests.data import Platform, in_days
+from tests.support.data import Platform, in_days
 
 KEY = "expiring.project-1.20261201T000000Z.7d"
 
@@ -343,7 +343,10 @@ async def test_problems_are_about_a_channel_and_not_known_by_their_codes(
     async with engine.begin() as connection:
         for code, channel in (("gateway_401", "sms"), ("smtp_535", "email"), ("gateway_away", "sms"), ("disk", None)):
             assert await problems.raise_problem(connection, code, "x", timedelta(hours=1), channel)
-        assert await problems.refusals(connection, {"gateway_away"}) == {"gateway_401": True, "smtp_535": False}
+        assert await problems.refusals(connection, {"gateway_away"}) == [
+            problems.Refusal("gateway_401", "sms", waits=True),
+            problems.Refusal("smtp_535", "email", waits=False),
+        ]
         assert {row["code"]: row["channel"] for row in await problems.lasting(connection)} == {
             "gateway_401": "sms",
             "smtp_535": "email",

@@ -22,9 +22,9 @@ from local.embedded.servers import EmbeddedServers
 from local.embedded.temporal import EmbeddedTemporal
 from local.embedded.temporal_cli import find_or_get_temporal
 from local.embedded.test_server import find_or_get_test_server
-from tests.calling_api import NOBODY_LISTENS
+from local.programs import Program
+from tests.support.calling_api import NOBODY_LISTENS
 
-CHECKOUT = Path(__file__).parents[2]
 # As cli.py does, with a line on standard output when the servers run.
 RUN_SERVERS = """
 import asyncio, os, pathlib, sys
@@ -168,8 +168,7 @@ async def test_both_servers_answer_at_the_endpoints_and_end_together(tmp_path: P
 async def test_a_run_ends_well_on_a_signal(tmp_path: Path, stop_signal: signal.Signals) -> None:
     async with running_servers(tmp_path) as process:
         servers = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(stop_signal)
-        assert await process.wait() == 0
+        assert await process.stop(stop_signal) == 0
         assert await ended(servers)
         assert not (tmp_path / "endpoints.json").exists()
 
@@ -178,7 +177,7 @@ async def test_a_run_ends_well_on_a_signal(tmp_path: Path, stop_signal: signal.S
 async def test_a_killed_run_takes_its_servers_along_and_the_next_one_starts(tmp_path: Path) -> None:
     async with running_servers(tmp_path) as process:
         servers = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
+        process.send(signal.SIGKILL)  # to it alone, not to its group
         assert await ended(servers)
     async with running_servers(tmp_path):
         endpoints = json.loads((tmp_path / "endpoints.json").read_text())
@@ -189,9 +188,8 @@ async def test_a_run_ends_with_an_error_when_a_server_does(tmp_path: Path) -> No
     async with running_servers(tmp_path) as process:
         (temporal,) = [child for child in psutil.Process(process.pid).children() if child.name() == "temporal"]
         temporal.kill()
-        assert process.stdout is not None
-        assert "Temporal ended by itself" in (await process.stdout.read()).decode()
-        assert await process.wait() == 1
+        assert await process.exit_status() == 1
+        assert "Temporal ended by itself" in process.output()
 
 
 async def test_an_old_temporal_on_path_is_passed_over_for_the_cached_one(
@@ -209,19 +207,12 @@ async def test_an_old_temporal_on_path_is_passed_over_for_the_cached_one(
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server outlives a process that is killed")
 async def test_a_killed_process_takes_its_time_skipping_server_along(tmp_path: Path) -> None:
     command = await find_or_get_test_server()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SKIP_TIME, str(tmp_path), *command), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        assert await process.stdout.readline() == b"ready\n"
+    arguments = ["-c", SKIP_TIME, str(tmp_path), *command]
+    async with Program(arguments, log_file=tmp_path / "log", environment=os.environ) as process:
+        assert await process.wait_for_line("ready") == "ready"
         servers = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
+        process.send(signal.SIGKILL)  # to it alone, not to its group
         assert await ended(servers)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def test_without_any_way_to_the_time_skipping_server_it_says_what_to_install(
@@ -247,20 +238,12 @@ def make_temporal(folder: Path, server: str) -> Path:
 
 
 @asynccontextmanager
-async def running_servers(state: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running_servers(state: Path) -> AsyncIterator[Program]:
     """A process that runs the servers of `state`, which are ready."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", RUN_SERVERS, str(state), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        while b"endpoints.json" not in (line := await process.stdout.readline()):
-            assert line, "it ended before its servers were ready"
+    arguments = ["-c", RUN_SERVERS, str(state)]
+    async with Program(arguments, log_file=state / "log", environment=os.environ) as process:
+        await process.wait_for_line("endpoints.json")
         yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def ended(processes: list[psutil.Process]) -> bool:

@@ -10,12 +10,12 @@ import pytest
 from pydantic import HttpUrl
 
 from local.stand_ins.http_server import Answer
-from tests.data import in_days
-from tests.integration.test_api_process import AWAY, Running, running
-from tests.integration.test_cli import Ended, cli
-from tests.workflows.health_scene import HealthScene
-from tests.workflows.scene import Scene
-from tests.workflows.worker_process import environment
+from tests.support.api_process import AWAY, Running, running
+from tests.support.command_line import Ended, cli
+from tests.support.data import in_days
+from tests.support.health_scene import HealthScene
+from tests.support.scene import Scene
+from tests.support.worker_process import environment
 
 
 async def operate(scene: Scene, *arguments: str) -> Ended:

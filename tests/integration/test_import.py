@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,39 +11,10 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from csv_import.lines import ArContentLine, CompanyLine, CsvLine, ProjectLine
 from csv_import.loading import FileReport, ImportReport, NothingToImport, import_folder
 from db.items import imports
-from tests.data import Platform
-
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-KINDS: dict[str, type[CsvLine]] = {"companies": CompanyLine, "projects": ProjectLine, "ar_contents": ArContentLine}
-ACME = "acme,Acme,owner@acme.example,1000,en,Europe/Oslo,true,true"
-SITE = "site,acme,Site,active,,2026-12-01T00:00:00Z,false,annual,30;7,a;b,"
-BOW = "bow,site,Bow,true,"
-
-
-class Import:
-    """Writes the files and imports them, by default at NOW."""
-
-    def __init__(self, engine: AsyncEngine, folder: Path) -> None:
-        self.engine = engine
-        self.folder = folder
-
-    def write(self, **files: str | Sequence[str]) -> None:
-        for name, given in files.items():
-            lines = [given] if isinstance(given, str) else given
-            header = ",".join(KINDS[name].model_fields)
-            (self.folder / f"{name}.csv").write_text("\n".join([header, *lines, ""]), encoding="utf-8")
-
-    async def __call__(self, *, strict: bool = False, now: datetime = NOW) -> ImportReport:
-        return await import_folder(self.engine, self.folder, now=now, strict=strict)
-
-    async def rows(self, table: str, columns: str = "*", order: str = "slug") -> list[Any]:
-        async with self.engine.connect() as connection:
-            statement = f"SELECT {columns} FROM {table} ORDER BY {order}"  # noqa: S608 - ours
-            rows = await connection.execute(text(statement))
-            return [tuple(row) for row in rows]
+from tests.support.data import Platform
+from tests.support.importing import ACME, BOW, KINDS, NOW, SITE, Import
 
 
 @pytest.fixture
@@ -225,7 +195,7 @@ async def test_a_bad_line_is_named_and_the_good_ones_are_loaded(run_import: Impo
     run_import.write(companies=ACME, projects=["x,acme,X,,,tomorrow,,,,,", SITE, "y,nobody,Y,,,+1d,,,,,"])
     report = await run_import()
     assert messages(report) == [
-        "projects.csv:2: expires_at: 'tomorrow' is no time; write ISO 8601 with offset or +7d",
+        "projects.csv:2: expires_at: 'tomorrow' is not a time: write ISO 8601 with offset or +7d",
         "projects.csv:4: company_slug: 'nobody' is not there: neither in companies.csv nor in the database",
     ]
     assert report.files["projects.csv"] == FileReport(new=1, bad=2)

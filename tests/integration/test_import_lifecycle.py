@@ -10,10 +10,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from csv_import.loading import FileReport
-from settings import Settings
-from tests.data import Platform
-from tests.integration.test_import import ACME, SITE, Import
-from tests.workflows.deactivations import Deactivations
+from tests.support.data import Platform
+from tests.support.deactivations import Deactivations
+from tests.support.importing import ACME, SITE, Import
 
 END = datetime(2026, 12, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -23,11 +22,6 @@ CONTENTS = (
     "later,site,Later,true,2027-03-01T00:00:00Z",
     "early,site,Early,true,2026-06-01T00:00:00Z",
 )
-
-
-@pytest.fixture
-def deactivations(platform: Platform, settings: Settings) -> Deactivations:
-    return Deactivations(platform, settings)
 
 
 @pytest.fixture

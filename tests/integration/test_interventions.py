@@ -9,19 +9,8 @@ import pytest
 from local.stand_ins.script import AcceptThenReset
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked, server_error
-from tests.integration.test_cli import Ended, cli
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
-from tests.workflows.worker_process import environment
-
-WHY = ("--why", "they rang", "--by", "anna")
-
-
-async def operate(scene: Scene, *arguments: str) -> Ended:
-    return await cli(*arguments, "--json", environment=environment(scene.client, scene.settings))
-
-
-async def delivery_id(scene: Scene, channel: str) -> str:
-    return str((await scene.delivery(channel)).id)
+from tests.support.command_line import WHY, delivery_id, operate
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
 
 
 async def interventions(scene: Scene) -> list[Any]:

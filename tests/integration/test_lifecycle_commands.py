@@ -9,11 +9,11 @@ import pytest
 from temporalio.client import Client
 
 from settings import Settings
-from tests.conftest import RunWorker
-from tests.data import Platform, in_days
-from tests.integration.test_cli import cli
-from tests.scanning import all_finished
-from tests.workflows.deactivations import Deactivations
+from tests.support.command_line import cli
+from tests.support.data import Platform, in_days
+from tests.support.deactivations import Deactivations
+from tests.support.scanning import all_finished
+from tests.support.serving import RunWorker
 
 UNTIL = "2999-06-01T12:00:00+02:00"
 BY = ("--by", "anna", "--why", "they paid")
@@ -32,11 +32,6 @@ def environment(database: dict[str, str], temporal: Client) -> dict[str, str]:
         "TEMPORAL_NAMESPACE": temporal.namespace,
         "TEMPORAL_UI_URL": "http://ui.example/",
     }
-
-
-@pytest.fixture
-def deactivations(platform: Platform, settings: Settings) -> Deactivations:
-    return Deactivations(platform, settings)
 
 
 @pytest.fixture
@@ -92,7 +87,7 @@ async def test_deactivate_wait_follows_it_to_its_end(
         "started": 1,
         "too_many": False,
     }
-    assert again.out == "Switched off 0 projects and 0 AR contents, opened 0, started 0 notifications.\n"
+    assert again.out == "Deactivated 0 projects and 0 AR contents, opened 0, started 0 notifications.\n"
     assert await deactivations.projects() == {"ship": "expired*"}
 
 
@@ -114,8 +109,8 @@ async def test_more_than_allowed_exits_1_and_says_how_to_allow_it(
         allowed = await cli("deactivate", "--wait", "--allow-many", "--json", environment=environment)
     assert (refused.status, refused.json["found"], refused.json["too_many"]) == (1, 2, True)
     assert refused.err.endswith(
-        "2 is more than SCAN_MAX_NOTICES (1), so nothing was switched off: `deactivate --dry-run` lists them, "
-        "`deactivate --allow-many` switches them off.\n"
+        "2 is more than SCAN_MAX_NOTICES (1), so nothing was deactivated: `deactivate --dry-run` lists them, "
+        "`deactivate --allow-many` deactivates them.\n"
     )
     assert (allowed.status, allowed.json["projects"]) == (0, 2)
     assert set((await deactivations.projects()).values()) == {"expired*"}
@@ -140,7 +135,7 @@ async def test_a_dry_run_shows_what_would_go_and_what_would_be_held_and_changes_
     assert ends_at.utcoffset() in (timedelta(hours=12), timedelta(hours=13))
     assert datetime.fromisoformat(ship["held_until"]) - ends_at == timedelta(hours=48)
     assert re.search(r"museum +ship +\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T +\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T", table.out)
-    assert "1 would be switched off at " in table.out
+    assert "1 would be deactivated at " in table.out
     assert "UTC, 1 would be held. Nothing was changed." in table.out
     assert set((await deactivations.projects()).values()) == {"active"}
 
@@ -158,7 +153,7 @@ async def test_renew_brings_it_back_and_says_so(
     assert renewed.json["expires_at"] == "2999-06-01T10:00:00+00:00"
     assert renewed.json["reactivated"] == {"project": True, "contents": 1}
     assert (renewed.json["status"], renewed.json["skipped_deliveries"]) == ("active", 2)
-    assert again.out == "ship ends at 2999-06-01 10:00:00 UTC already: nothing has changed.\n"
+    assert again.out == "ship already ends at 2999-06-01 10:00:00 UTC: nothing has changed.\n"
     assert longer.out == "ship ends at 2999-07-01 00:00:00 UTC, no longer at 2999-06-01 10:00:00 UTC.\n"
     assert await deactivations.contents() == {"bow": "on"}
     notes = await platform.rows("SELECT operator, why FROM interventions ORDER BY id")
@@ -175,8 +170,8 @@ async def test_renew_says_what_comes_back_and_what_does_not(
     await platform.project(company, slug="mill", status="expired", expires_at=in_days(-1))
     ours = await cli("renew", "ship", "--until", UNTIL, environment=database)
     theirs = await cli("renew", "mill", "--until", UNTIL, environment=database)
-    assert "It is on again, and of its AR content 1. 2 deliveries that told of the old end are skipped." in ours.out
-    assert "It stays expired, which this application has not made it" in theirs.out
+    assert "Reactivated, with 1 AR content item. 2 deliveries about the old end are skipped." in ours.out
+    assert "It stays expired, since this application did not deactivate it" in theirs.out
 
 
 async def test_what_cannot_be_renewed_exits_1_with_one_line(database: dict[str, str], platform: Platform) -> None:

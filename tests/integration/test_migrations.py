@@ -17,7 +17,7 @@ from db.migrate import downgrade, upgrade
 from db.models import Base
 from local.embedded.postgres import EmbeddedPostgres
 from settings import Settings
-from tests.data import Platform
+from tests.support.data import Platform
 
 NEWEST = "0004"
 BEFORE_CONTACTS = "0003"

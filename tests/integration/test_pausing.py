@@ -8,19 +8,20 @@ from typing import Any
 
 from temporalio.client import ScheduleState
 
+from channels.configured import send_options
 from contracts.keys import NotificationType
-from contracts.sending import StartableNotification
+from contracts.scanning import StartableNotification
 from db.operators import pauses
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error
 from temporal import schedules
 from temporal.schedules import SCAN_EXPIRING
-from temporal.start import start_notification
-from tests.calling_api import NOBODY_LISTENS
-from tests.integration.test_cli import Ended, cli
-from tests.scanning import finished
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
-from tests.workflows.worker_process import environment
+from temporal.start import start_and_mark
+from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.command_line import Ended, cli
+from tests.support.scanning import finished
+from tests.support.scene import EMAIL, PATIENCE, Scene
+from tests.support.worker_process import environment
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
 WHY = ("--why", "a bad text", "--by", "anna")
@@ -126,7 +127,7 @@ async def test_tests_go_on(scene: Scene) -> None:
         test, NotificationType.TEST, workflow_id, (await scene.notification()).give_up_at, again=True
     )
     async with scene.worker():
-        await start_notification(scene.client, scene.settings, startable)
+        await start_and_mark(scene.client, send_options(scene.settings), scene.platform.engine, startable)
         await finished(scene.client, workflow_id)
     assert [mail.recipients for mail in scene.sink.messages] == [(EMAIL,)]
     assert len(scene.telegram.messages) == 1

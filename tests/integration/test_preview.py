@@ -9,7 +9,7 @@ import pytest
 
 from contracts.keys import NotificationType
 from local.stand_ins.telegram_entities import plain_text
-from tests.integration.test_cli import cli
+from tests.support.command_line import cli
 
 LINKS = {"RENEW_URL_TEMPLATE": "https://platform.example/{slug}/renew", "SUPPORT_EMAIL": "help@platform.example"}
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import shutil
+import sys
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,12 +21,25 @@ from api.body_limit import MAX_BODY_BYTES
 from channels.email.unsubscribe_links import UnsubscribeLinks
 from db.engine import create_engine
 from settings import Settings
-from tests.calling_api import NOBODY_LISTENS, calling, is_problem, temporal_at
-from tests.conftest import MakeSettings
-from tests.data import Platform
-from tests.integration.test_interventions import WHY, delivery_id, operate
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.calling_api import NOBODY_LISTENS, calling, is_problem, temporal_at
+from tests.support.command_line import WHY, delivery_id, operate
+from tests.support.data import Platform
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.settings_for import MakeSettings
 
+ROOT = Path(__file__).parents[2]
+PROGRAM = (
+    "activities",
+    "api",
+    "channels",
+    "contracts",
+    "csv_import",
+    "db",
+    "runtime",
+    "temporal",
+    "texts",
+    "workflows",
+)
 PUBLIC_URL = "https://notices.platform.example/here/"
 KEY = "not-for-production"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -204,12 +221,20 @@ async def test_the_page_says_whose_mails_would_end_without_telling_the_address(
 
 @pytest.mark.parametrize(
     ("locale", "lang", "words"),
-    [("en", "en", "No more e-mails?"), ("ru", "ru", "Отписаться"), ("ru-RU", "ru", "Отписаться"), ("xx", "en", "No m")],
+    [
+        ("en", "en", "Unsubscribe from these e-mails?"),
+        ("ru", "ru", "Отписаться"),
+        ("ru-RU", "ru", "Отписаться"),
+        ("RU", "ru", "Отписаться"),
+        ("ru_RU", "ru", "Отписаться"),
+        ("xx", "en", "Unsubscribe from"),
+    ],
 )
 async def test_the_page_speaks_the_companys_language(
     http: httpx.AsyncClient, platform: Platform, locale: str, lang: str, words: str
 ) -> None:
     page = await http.get(link(await mailed(platform, locale=locale)))
+    assert re.search(r"<h1>[^<]+\?</h1>", page.text)  # it asks, and has done nothing yet
     assert f'<html lang="{lang}">' in page.text
     assert words in page.text
 
@@ -359,7 +384,7 @@ async def test_a_token_that_was_not_made_here_is_not_found(http: httpx.AsyncClie
         for method in ("GET", "POST"):
             answer = await http.request(method, path)
             assert is_problem(answer, 404), path
-            assert "Use the link of the newest mail" in answer.json()["detail"]
+            assert "Use the link in your latest e-mail" in answer.json()["detail"]
             page = await http.request(method, path, headers=BROWSER | {"Accept-Language": "ru-RU,ru;q=0.9"})
             assert (page.status_code, "Ссылка недействительна" in page.text) == (404, True)
     assert await suppressions(platform) == []
@@ -408,3 +433,28 @@ async def test_nothing_else_is_opened_without_a_key(http: httpx.AsyncClient, pat
     answer = await http.get(httpx.URL("http://api").copy_with(raw_path=path.encode()))
     assert answer.status_code in (401, 404)
     assert "items" not in answer.text
+
+
+async def test_the_api_does_not_start_while_a_language_lacks_its_page(tmp_path: Path) -> None:
+    """In a copy of the program, as whoever adds a language has it."""
+    for package in PROGRAM:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "settings.py", tmp_path)
+    (tmp_path / "texts" / "templates" / "ru" / "unsubscribe.toml").unlink()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "api",
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": f"postgresql://u:p@{NOBODY_LISTENS}/x",
+            "TEMPORAL_ADDRESS": NOBODY_LISTENS,
+            "API_AUTH": "off",
+            "API_PORT": "0",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (2, "api: templates/ru/unsubscribe.toml is missing\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,27 +12,24 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.alerts import Alerts
-from activities.email import EmailActivities
-from contracts.sending import DeliveryStatus, SendInput, StartableNotification
+from activities.attempt import DeliveryAttempts
+from activities.send import send_activity
+from channels.configured import new_renderer
+from channels.email.channel import CHANNEL
+from channels.email.plan import EMAIL
+from contracts.scanning import StartableNotification
+from contracts.sending import DeliveryStatus, SendInput
 from settings import Settings
-from tests.data import Platform, in_days
-from texts.renderer import Renderer
+from tests.mta.postfix import Postfix
+from tests.support.data import Platform, in_days
 
 
 class Attempts:
     """What one worker would do, one notice after the other."""
 
-    def __init__(self, engine: AsyncEngine, platform: Platform, settings: Settings) -> None:
+    def __init__(self, platform: Platform, attempts: DeliveryAttempts) -> None:
         self._platform = platform
-        self._activities = EmailActivities(
-            engine,
-            settings,
-            Renderer(settings.renew_url_template, settings.support_email),
-            Alerts(engine, settings, _leave_alone),
-        )
-
-    async def close(self) -> None:
-        await self._activities.close()
+        self._send = send_activity(EMAIL, attempts)
 
     async def accepted(self, recipient: str) -> str:
         """One attempt at a new notice, which succeeds. Returns its Message-ID."""
@@ -53,12 +52,23 @@ class Attempts:
         return await self._platform.notification(await self._platform.project(company))
 
     async def _attempt(self, notification: int) -> Any:
-        return await ActivityEnvironment().run(self._activities.send_email, SendInput(notification, in_days(1)))
+        return await ActivityEnvironment().run(self._send, SendInput(notification, in_days(1)))
 
     async def _delivery(self, notification: int) -> Any:
         [delivery] = [each for each in await self._platform.deliveries("email") if each.notification_id == notification]
         return delivery
 
 
+@asynccontextmanager
+async def attempts_at(engine: AsyncEngine, platform: Platform, settings: Settings) -> AsyncIterator[Attempts]:
+    """With connections that are closed at the end."""
+    alerts = Alerts(engine, settings, _leave_alone)
+    async with CHANNEL.open(settings, new_renderer(settings), settings.worker_concurrency) as sender:
+        yield Attempts(platform, DeliveryAttempts(engine, settings, alerts, CHANNEL, sender))
+
+
 async def _leave_alone(_alert: StartableNotification) -> None:
     """No worker runs that could send it."""
+
+
+StartAttempts = Callable[[Postfix], Awaitable[Attempts]]

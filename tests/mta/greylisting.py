@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from local.embedded.postgres_install import open_way
-from local.embedded.process import ServerProcess
+from local.embedded.process import ChildProcess
 from tests.mta.guarded import guarded
 from tests.mta.postfix import ENVIRONMENT, PATH, POLL_SECONDS
-from tests.reserved import HOST, ReservedPort
-from tests.workflows.scene import PATIENCE
+from tests.support.reserved import HOST, ReservedPort
+from tests.support.scene import PATIENCE
 
 DELAY = 2
 """Seconds."""
@@ -27,7 +27,7 @@ async def greylisting(folder: Path) -> AsyncIterator[dict[str, str]]:
     shutil.chown(folder, "postgrey", "postgrey")
     open_way(folder)
     port = ReservedPort()
-    process = ServerProcess(
+    process = ChildProcess(
         guarded(
             str(shutil.which("postgrey", path=PATH)),
             f"--inet={HOST}:{port.number}",
@@ -47,7 +47,7 @@ async def greylisting(folder: Path) -> AsyncIterator[dict[str, str]]:
         port.release()
 
 
-async def _answers(process: ServerProcess, port: int) -> None:
+async def _answers(process: ChildProcess, port: int) -> None:
     async with asyncio.timeout(PATIENCE):
         while True:
             assert process.exit_code is None, f"postgrey ended:\n{process.log_tail()}"

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -17,12 +18,12 @@ from typing import Any, Self
 import psutil
 
 from local.embedded.postgres_install import open_way
-from local.embedded.process import ServerProcess
+from local.embedded.process import ChildProcess
 from settings import SmtpTls
 from tests.mta.guarded import guarded
 from tests.mta.postfix_config import NOBODY_UID, main_cf, master_cf
-from tests.reserved import HOST, ReservedPort
-from tests.workflows.scene import PATIENCE
+from tests.support.reserved import HOST, ReservedPort
+from tests.support.scene import PATIENCE
 
 MASTER = Path("/usr/lib/postfix/sbin/master")
 """Debian's place for it: it is on nobody's PATH."""
@@ -67,7 +68,7 @@ class Postfix:
         self._parameters = parameters
         self._ports = ReservedPort(), ReservedPort()
         self._starts = 0
-        self._process: ServerProcess | None = None
+        self._process: ChildProcess | None = None
 
     @property
     def port(self) -> int:
@@ -104,7 +105,7 @@ class Postfix:
         (etc / "main.cf").write_text(main_cf(self._folder, self._certificate, self._parameters))
         (etc / "master.cf").write_text(master_cf(*(port.number for port in self._ports)))
         os.utime(etc / "main.cf", (0, 0))  # each daemon would wait two seconds for a new file to be complete
-        self._process = ServerProcess(
+        self._process = ChildProcess(
             guarded(str(MASTER), "-c", str(etc), "-d"),
             log_file=self._folder / "master.out",
             death_signal=signal.SIGTERM,
@@ -181,3 +182,6 @@ def _lives(group: int) -> bool:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return False
+
+
+StartPostfix = Callable[..., Awaitable[Postfix]]

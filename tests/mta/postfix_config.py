@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.reserved import HOST
+from tests.support.reserved import HOST
 
 HOSTNAME = "mail.customer.example"
 ANYBODY = "customer.example"

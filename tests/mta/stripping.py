@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.reserved import HOST
+from tests.support.reserved import HOST
 
 OFFER = b"250-STARTTLS\r\n"
 REQUEST = b"STARTTLS\r\n"

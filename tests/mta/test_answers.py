@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mta.conftest import StartPostfix
 from tests.mta.greylisting import greylisting
+from tests.mta.postfix import StartPostfix
 from tests.mta.postfix_config import NOBODY
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
+from tests.support.scene import EMAIL, PATIENCE, Scene
 
 pytestmark = pytest.mark.mta
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.mta.conftest import StartPostfix
+from tests.mta.postfix import StartPostfix
 from tests.mta.sasl import only_with_login
 from tests.mta.waiting import send_waits_for_the_operator
-from tests.workflows.scene import EMAIL, Scene
+from tests.support.scene import EMAIL, Scene
 
 pytestmark = pytest.mark.mta
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bouncing import Mailbox
-from tests.integration.test_cli import cli
-from tests.mta.conftest import StartPostfix
-from tests.mta.postfix import POLL_SECONDS
+from tests.mta.postfix import POLL_SECONDS, StartPostfix
 from tests.mta.postfix_config import ANYBODY, NOBODY, NOBODY_UID
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.bouncing import Mailbox
+from tests.support.command_line import cli
+from tests.support.scene import PATIENCE, Scene
 
 pytestmark = pytest.mark.mta
 

@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from tests.mta.conftest import StartAttempts, StartPostfix
-from tests.mta.postfix import CONNECTED, DISCONNECTED, Postfix
+from tests.mta.attempts import StartAttempts
+from tests.mta.postfix import CONNECTED, DISCONNECTED, Postfix, StartPostfix
 from tests.mta.postfix_config import NOBODY
-from tests.reserved import HOST
-from tests.workflows.scene import EMAIL, Scene
+from tests.support.reserved import HOST
+from tests.support.scene import EMAIL, Scene
 
 pytestmark = pytest.mark.mta
 
@@ -27,7 +27,7 @@ async def test_many_messages_go_over_few_connections(
     start_postfix: StartPostfix, start_attempts: StartAttempts
 ) -> None:
     postfix = await start_postfix()
-    attempts = start_attempts(postfix)
+    attempts = await start_attempts(postfix)
     sent = [await attempts.accepted(EMAIL) for _ in range(120)]
 
     await holds_each_once(postfix, *sent)
@@ -38,7 +38,7 @@ async def test_messages_at_the_same_time_share_what_connections_are_open(
     start_postfix: StartPostfix, start_attempts: StartAttempts
 ) -> None:
     postfix = await start_postfix()
-    attempts = start_attempts(postfix)
+    attempts = await start_attempts(postfix)
     sent = []
     for _ in range(5):
         sent += await asyncio.gather(*(attempts.accepted(EMAIL) for _ in range(4)))
@@ -74,7 +74,7 @@ async def test_too_many_connections_in_a_while_are_tried_again(
     start_postfix: StartPostfix, start_attempts: StartAttempts
 ) -> None:
     postfix = await start_postfix(smtpd_client_connection_rate_limit="1", smtpd_client_event_limit_exceptions="")
-    first, second = start_attempts(postfix), start_attempts(postfix)
+    first, second = await start_attempts(postfix), await start_attempts(postfix)
     sent = await first.accepted(EMAIL)
     refused = await second.refused(EMAIL)
 
@@ -86,7 +86,7 @@ async def test_a_client_cut_off_for_its_errors_goes_on_over_another_connection(
     start_postfix: StartPostfix, start_attempts: StartAttempts
 ) -> None:
     postfix = await start_postfix(smtpd_hard_error_limit="2", smtpd_soft_error_limit="2")
-    attempts = start_attempts(postfix)
+    attempts = await start_attempts(postfix)
     for name in ("anna", "bert"):
         assert (await attempts.refused(f"{name}@{NOBODY}")).status == "rejected"
     sent = await attempts.accepted(EMAIL)
@@ -100,7 +100,7 @@ async def test_a_recipient_refused_at_data_does_not_spoil_the_connection_for_the
     start_postfix: StartPostfix, start_attempts: StartAttempts
 ) -> None:
     postfix = await start_postfix(smtpd_data_restrictions=f"check_recipient_access inline:{{ {LATER}=defer }}")
-    attempts = start_attempts(postfix)
+    attempts = await start_attempts(postfix)
     refused = await attempts.refused(LATER)
     sent = await attempts.accepted(EMAIL)
 
@@ -114,7 +114,7 @@ async def test_a_connection_that_idled_for_longer_than_the_server_waits_is_repla
 ) -> None:
     """Postfix says 421 to a client that is not listening, and hangs up."""
     postfix = await start_postfix(smtpd_timeout="1s")
-    attempts = start_attempts(postfix)
+    attempts = await start_attempts(postfix)
     first = await attempts.accepted(EMAIL)
     await postfix.logged(DISCONNECTED)
     second = await attempts.accepted(EMAIL)

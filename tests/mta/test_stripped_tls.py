@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.mta.conftest import StartPostfix
+from tests.mta.postfix import StartPostfix
 from tests.mta.stripping import Stripping
 from tests.mta.waiting import send_waits_for_the_operator
-from tests.workflows.scene import Scene
+from tests.support.scene import Scene
 
 pytestmark = pytest.mark.mta
 

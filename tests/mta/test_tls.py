@@ -6,10 +6,9 @@ import pytest
 
 from settings import SmtpTls
 from tests.mta.certificates import Certificates
-from tests.mta.conftest import StartPostfix
-from tests.mta.postfix import DISCONNECTED, Postfix
+from tests.mta.postfix import DISCONNECTED, Postfix, StartPostfix
 from tests.mta.waiting import send_waits_for_the_operator
-from tests.workflows.scene import EMAIL, Scene
+from tests.support.scene import EMAIL, Scene
 
 pytestmark = pytest.mark.mta
 

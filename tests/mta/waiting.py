@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 OPERATORS_TIME = 600
 """Seconds: longer than any test waits."""

@@ -25,10 +25,12 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from runtime import leaving
 from temporal.client import DATA_CONVERTER, register_search_attributes
-from tests.data import Platform
-from tests.replay.shapes import SHAPES
-from tests.replay.shapes.scene import Scene
-from tests.settings_for import settings_for
+from temporal.runners import UNSANDBOXED
+from tests.replay.shapes.every import SHAPES
+from tests.support.data import Platform
+from tests.support.scene import Scene
+from tests.support.serving import serving
+from tests.support.settings_for import settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORIES = Path(__file__).parent / "histories"
@@ -66,7 +68,7 @@ async def _scene(name: str, postgres: EmbeddedPostgres, temporal: EmbeddedTempor
         await upgrade(settings)
         engine = create_engine(settings, "histories")
         try:
-            yield Scene(client, settings, Platform(engine), sink, telegram, postgres)
+            yield Scene(client, settings, Platform(engine), sink, telegram, postgres, serving(client, UNSANDBOXED))
         finally:
             await engine.dispose()
 

@@ -7,8 +7,7 @@ import asyncio
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.queues import Channel
-    from contracts.sending import RecordOutcomeInput, SendNotificationInput, SendNotificationResult
+    from contracts.sending import KnownDelivery, RecordOutcomeInput, SendNotificationInput, SendNotificationResult
     from workflows.send_notification import SendNotificationWorkflow
 
 
@@ -17,5 +16,10 @@ class ReorderedSendNotificationWorkflow:
     @workflow.run
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
         steps = SendNotificationWorkflow()
-        telegram, email = await asyncio.gather(steps._send(Channel.TELEGRAM, input), steps._send(Channel.EMAIL, input))
-        return await steps._record(RecordOutcomeInput(input.notification_id, email, telegram))
+        deliveries = list(reversed(input.to_send()))
+        results = await asyncio.gather(*(steps._send(each, input) for each in deliveries))
+        known = [
+            KnownDelivery(each.delivery_id, each.channel, result)
+            for each, result in zip(deliveries, results, strict=True)
+        ]
+        return await steps._record(RecordOutcomeInput.of(input.notification_id, known))

@@ -9,14 +9,14 @@ from temporalio.worker import Replayer
 
 from temporal.client import DATA_CONVERTER
 from temporal.runners import SANDBOXED
-from worker import WORKFLOWS
+from worker import WORKFLOW_TYPES
 
 AT_MOST = 100
 """Histories of one workflow type that are replayed of one test; a scan over thousands makes thousands alike."""
 
 
 def production_replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, workflow_runner=SANDBOXED, data_converter=DATA_CONVERTER)
+    return Replayer(workflows=WORKFLOW_TYPES, workflow_runner=SANDBOXED, data_converter=DATA_CONVERTER)
 
 
 async def replay(history: WorkflowHistory) -> None:

@@ -16,8 +16,8 @@ from temporalio.worker import Replayer
 from tests.replay.record import HISTORIES
 from tests.replay.reordered import ReorderedSendNotificationWorkflow
 from tests.replay.replaying import replay
-from tests.replay.shapes import SHAPES
-from worker import WORKFLOWS
+from tests.replay.shapes.every import SHAPES
+from worker import WORKFLOW_TYPES
 
 FILES = sorted(HISTORIES.glob("*/*.json"))
 
@@ -32,7 +32,7 @@ def test_there_are_histories_of_every_workflow_in_every_shape() -> None:
     for name in SHAPES:
         assert any(re.fullmatch(rf"{name}(-run-\d+)?", stem) for stem in recorded), f"make histories: {name}"
     replayed = {read(file).events[0].workflow_execution_started_event_attributes.workflow_type.name for file in FILES}
-    assert replayed == {workflow._Definition.must_from_class(each).name for each in WORKFLOWS}
+    assert replayed == {workflow._Definition.must_from_class(each).name for each in WORKFLOW_TYPES}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.email.bounce_reports import READ_BYTES, Bounce, Unreadable, read_bounce
-from tests.bouncing import MESSAGE_ID, bounced
+from channels.email.bounce_reports import READ_BYTES, Unreadable, read_bounce
+from db.record.bounced import Bounce
+from tests.support.bouncing import MESSAGE_ID, bounced
 
 MONDAY = datetime(2026, 6, 1, 9, 0, 5, tzinfo=UTC)
 ANNA = "anna@customer.example"

@@ -24,10 +24,10 @@ from jsonschema import Draft202012Validator
 import api.__main__
 import worker
 from api.authentication import OPEN_PATHS
-from contracts.queues import TaskQueue
+from channels.configured import configured_channels, require_a_channel
+from contracts.queues import WORKFLOWS, task_queue
 from local.embedded.temporal import FAIR_QUEUES
 from settings import SECRETS, Settings, SettingsError
-from temporal.rate_limits import queue_limits
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -237,9 +237,9 @@ async def test_the_script_leaves_what_is_there(secrets: Path) -> None:
 
 def test_without_any_setting_mail_goes_to_the_catcher(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
     settings = settings_in_container(monkeypatch, secrets, {})
-    settings.require_a_channel()
+    require_a_channel(settings)
     assert (settings.smtp_host, settings.smtp_tls) == ("mailpit", "none")
-    assert not settings.telegram_configured
+    assert [channel.name for channel in configured_channels(settings)] == ["email"]
     assert settings.secret("api_keys")
     assert urlsplit(settings.database()).hostname == "postgresql"
 
@@ -296,11 +296,10 @@ def test_temporal_has_the_shards_of_its_first_start() -> None:
 def test_temporals_dynamic_configuration_is_what_limits_need() -> None:
     file = in_checkout("temporal", SERVICES["temporal"]["environment"]["DYNAMIC_CONFIG_FILE_PATH"])
     configuration = yaml.safe_load(file.read_text(encoding="utf-8"))
-    limited = [limits.name for limits in queue_limits(Settings.load(), TaskQueue)]
-    everywhere = {key: [{"value": value}] for key, value in FAIR_QUEUES.items() if "Partitions" not in key}
-    by_queue = {
-        key: [{"value": value, "constraints": {"taskQueueName": name}} for name in limited]
-        for key, value in FAIR_QUEUES.items()
-        if "Partitions" in key
-    }
-    assert configuration == everywhere | by_queue
+    everywhere = {key: [{"value": value}] for key, value in FAIR_QUEUES.items()}
+    spread = {"taskQueueName": task_queue(Settings.load().task_queue_prefix, WORKFLOWS)}
+    for key, values in configuration.items():
+        if "Partitions" in key:
+            assert [each.pop("constraints") for each in values[1:]] == [spread]
+            del values[1:]
+    assert configuration == everywhere

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.email.composing import compose
+from channels.email.texts import Mail
 from settings import Settings
-from texts.renderer import RenderedEmail
 
 WORDS = st.text(st.sampled_from("abc äöüß«» АБВ Срок 日本語 😀 .,:;()<>@?=_\"'"), min_size=1, max_size=150)
 ONE_LINE = WORDS.map(lambda text: " ".join(text.split())).filter(bool)
@@ -22,7 +22,7 @@ RUSSIAN = "Срок проекта «Спутник в дополненной р
 
 def sent(subject: str, sender_name: str = "Notices") -> bytes:
     settings = Settings(smtp_from_email="notices@platform.example", smtp_from_name=sender_name)
-    return compose(settings, 7, "key", "a@b.example", RenderedEmail(subject, "text", None)).as_bytes(policy=SMTP)
+    return compose(settings, 7, "key", "a@b.example", Mail(subject, "text", None)).as_bytes(policy=SMTP)
 
 
 @given(ONE_LINE)

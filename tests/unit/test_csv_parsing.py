@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_import.fields import parse_time
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Line
+from runtime.times import parse_time
 
 COMPANIES = "slug,name,contact_email,telegram_chat_id,locale,timezone,email_enabled,telegram_enabled"
 PROJECTS = (
@@ -97,16 +97,16 @@ def test_a_time_is_absolute_with_offset_or_relative(text: str, time: datetime | 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("tomorrow", "'tomorrow' is no time; write ISO 8601 with offset or +7d"),
-        ("7d", "'7d' is no time; write ISO 8601 with offset or +7d"),
-        ("+7w", "'+7w' is no time; write ISO 8601 with offset or +7d"),
-        ("+1d2h", "'+1d2h' is no time; write ISO 8601 with offset or +7d"),
-        ("2026-13-01T00:00:00Z", "'2026-13-01T00:00:00Z' is no time; write ISO 8601 with offset or +7d"),
+        ("tomorrow", "'tomorrow' is not a time: write ISO 8601 with offset or +7d"),
+        ("7d", "'7d' is not a time: write ISO 8601 with offset or +7d"),
+        ("+7w", "'+7w' is not a time: write ISO 8601 with offset or +7d"),
+        ("+1d2h", "'+1d2h' is not a time: write ISO 8601 with offset or +7d"),
+        ("2026-13-01T00:00:00Z", "'2026-13-01T00:00:00Z' is not a time: write ISO 8601 with offset or +7d"),
         (
             "2026-12-01T10:00:00",
-            "'2026-12-01T10:00:00' has no offset; write 2026-12-01T10:00:00+00:00 if that is meant",
+            "'2026-12-01T10:00:00' has no offset: write 2026-12-01T10:00:00+00:00 for UTC",
         ),
-        ("2026-12-01", "'2026-12-01' has no offset; write 2026-12-01T00:00:00+00:00 if that is meant"),
+        ("2026-12-01", "'2026-12-01' has no offset: write 2026-12-01T00:00:00+00:00 for UTC"),
         ("9999-12-31T23:59:59-01:00", "'9999-12-31T23:59:59-01:00' is out of range"),
         ("+99999999d", "'+99999999d' is more than 100 years away"),
         ("+9999999999d", "'+9999999999d' is more than 100 years away"),
@@ -231,7 +231,7 @@ def test_a_header_may_lack_the_optional_column_and_no_other(read: Reader) -> Non
     ("fields", "fault"),
     [
         ({"expires_at": ""}, "expires_at: is empty"),
-        ({"expires_at": "tomorrow"}, "expires_at: 'tomorrow' is no time; write ISO 8601 with offset or +7d"),
+        ({"expires_at": "tomorrow"}, "expires_at: 'tomorrow' is not a time: write ISO 8601 with offset or +7d"),
         ({"status": "Active"}, "status: 'Active' is no status; write one of active, expired, archived"),
         (
             {"notify_before_expiry_days": "30,366"},
@@ -285,7 +285,7 @@ def test_every_bad_column_of_a_line_is_named(read: Reader) -> None:
     assert faults(lines) == [
         "ar_contents.csv:2: project_slug: is empty",
         "ar_contents.csv:2: is_active: 'maybe' is no yes or no; write true, false, 1, 0, yes or no",
-        "ar_contents.csv:2: expires_at: 'soon' is no time; write ISO 8601 with offset or +7d",
+        "ar_contents.csv:2: expires_at: 'soon' is not a time: write ISO 8601 with offset or +7d",
     ]
 
 

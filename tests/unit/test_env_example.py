@@ -9,6 +9,7 @@ import pytest
 from dotenv import dotenv_values
 from temporalio.envconfig import ClientConfigProfile
 
+from channels.configured import require_a_channel
 from deploy.env_example import FILE, as_text, env_example
 from settings import SECRETS, Settings
 
@@ -76,10 +77,16 @@ def test_the_lines_commented_out_change_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_with_nothing_changed_it_is_valid_and_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = parsed(TEXT)
     settings = loaded(monkeypatch, environment)
-    settings.require_a_channel()
+    require_a_channel(settings)
     assert settings.database()
     assert settings.secret("api_keys")
     assert environment["TEMPORAL_ADDRESS"], "the SDK has no default for it"
+
+
+def test_a_boolean_is_written_as_its_meaning_writes_it() -> None:
+    booleans = [name.upper() for name, field in Settings.model_fields.items() if field.annotation is bool]
+    assert booleans
+    assert {ENTRIES[name].value for name in booleans} <= {"true", "false"}
 
 
 def test_secrets_are_shown_no_real_ones() -> None:

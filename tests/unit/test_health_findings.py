@@ -38,20 +38,21 @@ async def test_a_probe_that_ends_was_looked_at_after_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "problems", "examined", "over"),
+    ("code", "channel", "problems", "examined", "over"),
     [
-        ("paused", set(), {"paused"}, True),
-        ("paused", {"paused"}, {"paused"}, False),
-        ("disk.elsewhere", set(), {"disk.here"}, False),
-        ("deactivated_untold.project-7", set(), {"paused"}, False),
-        ("smtp_auth_535", set(), {"smtp_auth_535", "smtp_away"}, True),
-        ("smtp_auth_535", {"smtp_away"}, {"smtp_auth_535", "smtp_away"}, False),
-        ("smtp_auth_535", {"unchecked.mail"}, {"smtp_auth_535"}, False),
-        ("smtp_auth_535", {"telegram_away"}, {"smtp_auth_535"}, True),
-        ("smtp_away", {"smtp_auth_535"}, {"smtp_away"}, True),
-        ("telegram_401", {"telegram_away"}, {"telegram_401", "telegram_away"}, False),
+        ("paused", None, set(), {"paused"}, True),
+        ("paused", None, {"paused"}, {"paused"}, False),
+        ("disk.elsewhere", None, set(), {"disk.here"}, False),
+        ("deactivated_untold.project-7", None, set(), {"paused"}, False),
+        ("smtp_auth_535", "email", set(), {"smtp_auth_535", "smtp_away"}, True),
+        ("smtp_auth_535", "email", {"smtp_away"}, {"smtp_auth_535", "smtp_away"}, False),
+        ("smtp_auth_535", "email", {"unchecked.email"}, {"smtp_auth_535"}, False),
+        ("smtp_auth_535", "email", {"telegram_away"}, {"smtp_auth_535"}, True),
+        ("smtp_away", "email", {"smtp_auth_535"}, {"smtp_away"}, True),
+        ("telegram_401", "telegram", {"telegram_away"}, {"telegram_401", "telegram_away"}, False),
     ],
 )
-def test_what_is_over(code: str, problems: set[str], examined: set[str], over: bool) -> None:
-    there = {each: Problem(each, "x", "x") for each in problems}
-    assert is_over(code, there, frozenset(examined)) is over
+def test_what_is_over(code: str, channel: str | None, problems: set[str], examined: set[str], over: bool) -> None:
+    channels = {"smtp_auth_535": "email", "smtp_away": "email", "telegram_away": "telegram"}
+    there = {each: Problem(each, "x", "x", channels.get(each)) for each in problems}
+    assert is_over(code, channel, there, frozenset(examined)) is over

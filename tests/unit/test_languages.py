@@ -18,6 +18,9 @@ MOMENT = datetime.fromisoformat("2026-12-01T00:30:00+00:00")
         ("ru", "ru"),
         ("ru-RU", "ru"),
         ("RU-ru", "ru"),
+        ("RU", "ru"),
+        ("ru_RU", "ru"),
+        ("zh_Hant_TW", "zh-Hant"),
         ("pt-BR", "pt"),
         ("en-GB", "en-GB"),
         ("en-gb", "en-GB"),
@@ -64,7 +67,7 @@ def test_a_missing_plural_form_is_named_whatever_the_count_is(count: int) -> Non
     ],
 )
 def test_a_moment_is_written_on_the_companys_clock_as_the_language_does(tag: str, written: str) -> None:
-    assert Language(tag).moment(MOMENT, "America/New_York") == written
+    assert str(Language(tag).moment(MOMENT, "America/New_York")) == written
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,82 @@ def test_a_folder_with_a_wrong_name_is_refused(tag: str, said: str) -> None:
     with pytest.raises(LanguageError) as error:
         Language(tag)
     assert str(error.value) == said
+
+
+ENGLISH, RUSSIAN = Language("en"), Language("ru")
+
+
+def moment(time: str, zone: str, language: Language = ENGLISH) -> tuple[str, str | None, str]:
+    """Date, time and zone as they are told of a time in UTC."""
+    told = language.moment(datetime.fromisoformat(f"{time}+00:00"), zone)
+    return told.date, told.time and told.time.replace("\u202f", " "), told.zone
+
+
+@pytest.mark.parametrize(
+    ("time", "zone", "en", "ru"),
+    [
+        ("2026-11-27T07:28", "America/Los_Angeles", "Pacific Time (UTC-08:00)", "Тихоокеанское время (UTC-08:00)"),
+        ("2026-07-27T07:28", "America/Los_Angeles", "Pacific Time (UTC-07:00)", "Тихоокеанское время (UTC-07:00)"),
+        ("2026-07-27T07:28", "US/Pacific", "Pacific Time (UTC-07:00)", "Тихоокеанское время (UTC-07:00)"),
+        ("2026-11-27T07:28", "Asia/Kolkata", "India Standard Time (UTC+05:30)", "Индия (UTC+05:30)"),
+        ("2026-11-27T07:28", "Asia/Kathmandu", "Nepal Time (UTC+05:45)", "Непал (UTC+05:45)"),
+        ("2026-11-27T07:28", "Europe/Moscow", "Moscow Time (UTC+03:00)", "Москва (UTC+03:00)"),
+        (
+            "2026-11-27T07:28",
+            "Europe/London",
+            "Greenwich Mean Time (UTC+00:00)",
+            "Среднее время по Гринвичу (UTC+00:00)",
+        ),
+        (
+            "2026-07-27T07:28",
+            "Europe/London",
+            "British Summer Time (UTC+01:00)",
+            "Великобритания, летнее время (UTC+01:00)",
+        ),
+        (
+            "2026-07-27T07:28",
+            "Europe/Dublin",
+            "Irish Standard Time (UTC+01:00)",
+            "Ирландия, стандартное время (UTC+01:00)",
+        ),
+        ("2026-11-27T07:28", "Asia/Barnaul", "Barnaul (UTC+07:00)", "Барнаул (UTC+07:00)"),
+        ("2026-11-27T07:28", "Etc/GMT+5", "UTC-05:00", "UTC-05:00"),
+        ("2026-11-27T07:28", "UTC", "UTC", "UTC"),
+    ],
+)
+def test_a_zone_is_named_as_people_say_it_with_its_offset_then(time: str, zone: str, en: str, ru: str) -> None:
+    told = (moment(time, zone)[2], moment(time, zone, RUSSIAN)[2])
+    assert told == (en.replace("-", "\N{MINUS SIGN}"), ru.replace("-", "\N{MINUS SIGN}"))
+
+
+@pytest.mark.parametrize(
+    ("time", "zone", "date", "clock"),
+    [
+        ("2026-11-27T00:00", "UTC", "Thursday, November 26, 2026", None),
+        ("2026-11-27T00:01", "UTC", "Friday, November 27, 2026", "12:01 AM"),
+        ("2026-11-26T23:59", "UTC", "Thursday, November 26, 2026", "11:59 PM"),
+        ("2026-11-26T18:30", "Asia/Kolkata", "Thursday, November 26, 2026", None),
+        ("2026-11-26T18:30", "Asia/Kathmandu", "Friday, November 27, 2026", "12:15 AM"),
+        ("2026-01-01T05:00", "America/New_York", "Wednesday, December 31, 2025", None),
+        ("2026-04-23T22:00", "Africa/Cairo", "Thursday, April 23, 2026", None),
+        ("2026-11-01T04:00", "America/Havana", "Saturday, October 31, 2026", None),
+        ("2026-11-01T05:00", "America/Havana", "Sunday, November 1, 2026", "12:00 AM"),
+        ("2011-12-30T10:00", "Pacific/Apia", "Thursday, December 29, 2011", None),
+    ],
+    ids=[
+        "midnight",
+        "a minute later",
+        "a minute before",
+        "at half an hour in UTC",
+        "another half hour",
+        "of a year",
+        "the clock skips it",
+        "the first of two",
+        "the second of two",
+        "a day that never was",
+    ],
+)
+def test_the_first_moment_of_a_day_is_told_as_the_end_of_the_day_before(
+    time: str, zone: str, date: str, clock: str | None
+) -> None:
+    assert moment(time, zone)[:2] == (date, clock)

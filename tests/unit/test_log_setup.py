@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.logs import mask, scrub
+from channels.configured import scrub
+from channels.registry import find_channel
 
 
 @pytest.mark.parametrize(
-    ("recipient", "masked"),
-    [("anna@customer.example", "a***@customer.example"), ("-1001234567890", "***890"), (None, None)],
+    ("name", "recipient", "masked"),
+    [("email", "anna@customer.example", "a***@customer.example"), ("telegram", "-1001234567890", "***890")],
 )
-def test_a_recipient_is_masked(recipient: str | None, masked: str | None) -> None:
-    assert mask(recipient) == masked
+def test_a_recipient_is_masked(name: str, recipient: str, masked: str) -> None:
+    channel = find_channel(name)
+    assert channel is not None
+    assert channel.mask(recipient) == masked
 
 
 def test_addresses_are_masked_wherever_they_come_from() -> None:

@@ -9,14 +9,15 @@ import pytest
 import typer
 
 from channels.email.composing import compose
+from channels.email.texts import Mail
+from channels.registry import all_queues, names
 from cli import app
 from contracts.keys import NotificationType, key_of_test, notification_key
-from contracts.queues import Channel, TaskQueue, task_queue
+from contracts.queues import task_queue
 from contracts.sending import DeliveryStatus, NotificationStatus
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, ProjectLine
 from settings import Settings
 from temporal import schedules
-from texts.renderer import RenderedEmail
 from workflows import search_attributes
 
 ENVIRONMENT = """
@@ -50,16 +51,16 @@ def test_the_values_in_the_database_and_the_api() -> None:
     assert list(NotificationType) == ["expiring", "expired", "test", "alert"]
     assert list(NotificationStatus) == ["open", "delivered", "undelivered", "in_doubt"]
     assert list(DeliveryStatus) == ["pending", "sending", "accepted", "rejected", "unknown", "failed", "skipped"]
-    assert list(Channel) == ["email", "telegram"]
+    assert names() == ["email", "telegram"]
 
 
 def test_the_task_queues() -> None:
-    assert [task_queue("expiry-", queue) for queue in TaskQueue] == [
+    assert [task_queue("expiry-", queue) for queue in all_queues()] == [
         "expiry-workflows",
         "expiry-email",
         "expiry-telegram",
     ]
-    assert task_queue("expiry-", TaskQueue.EMAIL, urgent=True) == "expiry-email-urgent"
+    assert task_queue("expiry-", "email", urgent=True) == "expiry-email-urgent"
 
 
 def test_the_schedules() -> None:
@@ -95,13 +96,14 @@ def test_the_search_attributes() -> None:
         "ProjectId",
         "EmailOutcome",
         "TelegramOutcome",
+        "DeliveryOutcomes",
         "DaysLeft",
     ]
 
 
 def test_a_mail_bears_its_notification_and_a_stable_message_id() -> None:
     settings = Settings(smtp_from_email="notices@platform.example")
-    message = compose(settings, 7, "expiring.project-42.x.7d", "a@b.example", RenderedEmail("s", "t", "<p>h</p>"))
+    message = compose(settings, 7, "expiring.project-42.x.7d", "a@b.example", Mail("s", "t", "<p>h</p>"))
     assert message["X-Notification-Id"] == "7"
     assert message["Message-ID"] == "<expiring.project-42.x.7d@platform.example>"
     assert message["Auto-Submitted"] == "auto-generated"

@@ -136,4 +136,4 @@ def test_telegram_says_how_long_to_wait(retry_after: float | None, after: timede
 def test_telegram_tells_the_new_id_of_a_group() -> None:
     outcome = replies.outcome(400, "Bad Request", Parameters(migrate_to_chat_id=-1001234567890123))
     assert isinstance(outcome, RecipientMoved)
-    assert outcome.new_chat_id == -1001234567890123
+    assert outcome.new_address == "-1001234567890123"

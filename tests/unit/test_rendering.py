@@ -7,19 +7,26 @@ from datetime import datetime
 
 import pytest
 
+from channels.email.texts import render_mail
+from channels.telegram.texts import PART, render_message
+from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus
 from db.record.claim import Claim
 from texts.renderer import Renderer
 
-RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example")
+RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
 CLAIM = Claim(
     delivery_id=1,
+    channel="email",
+    contact_id=1,
+    notification_id=1,
+    recipient_key="a@customer.example",
     claim_seq=1,
     status=DeliveryStatus.PENDING,
     reason=None,
     obstacle=None,
     in_doubt=False,
-    notification_type="expiring",
+    notification_type=NotificationType.EXPIRING,
     dedupe_key="expiring.project-42.20261201T000000Z.7d",
     subject=None,
     message=None,
@@ -38,26 +45,26 @@ CLAIM = Claim(
 
 
 def test_a_warning_names_everything() -> None:
-    mail = RENDERER.email(CLAIM)
+    mail = render_mail(RENDERER, CLAIM)
     assert mail.html is not None
     for said in (
         "in 7 days",
-        "Monday, November 30, 2026",
-        "America/New_York",
+        "Monday, November 30, 2026 at 7:30\u202fPM",
+        "Eastern Time (UTC\N{MINUS SIGN}05:00)",
         "https://platform.example/projects/ship/renew",
         "help@platform.example",
-        "switched off",
+        "After that it will be deactivated",
     ):
         assert said in mail.text
         assert said in mail.html
-        assert said in RENDERER.telegram(CLAIM)
+        assert said in render_message(RENDERER, CLAIM)
     for said in ("Museum <Nord> & Söhne", "Ship <b>ahoy</b>", "Bow & stern", "<script>alert(1)</script>"):
         assert said in mail.text
 
 
 def test_html_is_escaped() -> None:
-    mail = RENDERER.email(CLAIM)
-    for html in (mail.html or "", RENDERER.telegram(CLAIM)):
+    mail = render_mail(RENDERER, CLAIM)
+    for html in (mail.html or "", render_message(RENDERER, CLAIM)):
         assert "<script>" not in html
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
         assert "Museum &lt;Nord&gt; &amp; Söhne" in html
@@ -65,61 +72,114 @@ def test_html_is_escaped() -> None:
 
 
 def test_a_subject_is_one_line_and_not_escaped() -> None:
-    mail = RENDERER.email(replace(CLAIM, project_name="Ship\r\nBcc: everybody@customer.example"))
+    mail = render_mail(RENDERER, replace(CLAIM, project_name="Ship\r\nBcc: everybody@customer.example"))
     assert mail.subject == "Ship Bcc: everybody@customer.example ends in 7 days"
 
 
 @pytest.mark.parametrize(("days", "said"), [(0, "today"), (1, "tomorrow"), (2, "in 2 days")])
 def test_days_are_said_as_people_say_them(days: int, said: str) -> None:
-    mail = RENDERER.email(replace(CLAIM, days_left=days))
+    mail = render_mail(RENDERER, replace(CLAIM, days_left=days))
     assert said in mail.subject
     assert said in mail.text
 
 
 def test_a_project_without_content_has_no_empty_list() -> None:
     bare = replace(CLAIM, contents=[])
-    assert "<ul" not in (RENDERER.email(bare).html or "")
-    assert "AR content" not in RENDERER.email(bare).text + RENDERER.telegram(bare)
+    assert "<ul" not in (render_mail(RENDERER, bare).html or "")
+    assert "AR content" not in render_mail(RENDERER, bare).text + render_message(RENDERER, bare)
 
 
 def test_a_locale_without_templates_is_told_in_english() -> None:
-    assert "ends in 7 days" in RENDERER.email(replace(CLAIM, locale="tlh")).subject
+    assert "ends in 7 days" in render_mail(RENDERER, replace(CLAIM, locale="tlh")).subject
 
 
 def test_a_test_brings_its_own_text() -> None:
     own = replace(
-        CLAIM, notification_type="test", subject="Hi", message="Plain & simple", metadata={"html": "<p>Rich</p>"}
+        CLAIM,
+        notification_type=NotificationType.TEST,
+        subject="Hi",
+        message="Plain & simple",
+        metadata={"html": "<p>Rich</p>"},
     )
-    mail = RENDERER.email(own)
+    mail = render_mail(RENDERER, own)
     assert (mail.subject, mail.text, mail.html) == ("Hi", "Plain & simple", "<p>Rich</p>")
-    assert RENDERER.telegram(own) == "<b>Hi</b>\n\nPlain &amp; simple"
+    assert render_message(RENDERER, own) == "<b>Hi</b>\n\nPlain &amp; simple"
 
 
 def test_a_notice_of_content_with_an_end_of_its_own_spares_its_project() -> None:
-    mail = RENDERER.email(replace(CLAIM, content="Bow & stern", contents=[]))
+    mail = render_mail(RENDERER, replace(CLAIM, content="Bow & stern", contents=[]))
     assert mail.subject == "Bow & stern (Ship <b>ahoy</b>) ends in 7 days"
-    assert "The rest of the project stays on." in mail.text
+    assert "The rest of the project stays active." in mail.text
     assert "<strong>Bow &amp; stern</strong>" in (mail.html or "")
 
 
-def test_what_has_ended_is_named_with_what_was_switched_off_with_it() -> None:
-    ended = replace(CLAIM, notification_type="expired", days_left=-1)
-    mail = RENDERER.email(ended)
-    assert mail.subject == "Ship <b>ahoy</b> has ended and is switched off"
-    for text in (mail.text, mail.html or "", RENDERER.telegram(ended)):
+def test_what_has_ended_is_named_with_what_was_deactivated_with_it() -> None:
+    ended = replace(CLAIM, notification_type=NotificationType.EXPIRED, days_left=-1)
+    mail = render_mail(RENDERER, ended)
+    assert mail.subject == "Ship <b>ahoy</b> has ended and was deactivated"
+    for text in (mail.text, mail.html or "", render_message(RENDERER, ended)):
         assert "Monday, November 30, 2026" in text
-        assert "switched off" in text
+        assert "deactivated" in text
         assert "https://platform.example/projects/ship/renew" in text
         assert "script" in text
 
 
 def test_an_alert_has_html_too_with_its_lines_kept() -> None:
-    alert = replace(CLAIM, notification_type="alert", subject="Telegram is refused", message="One <b>\n\nTwo")
-    mail = RENDERER.email(alert)
+    alert = replace(
+        CLAIM, notification_type=NotificationType.ALERT, subject="Telegram is refused", message="One <b>\n\nTwo"
+    )
+    mail = render_mail(RENDERER, alert)
     assert (mail.subject, mail.text.strip()) == ("Telegram is refused", "One <b>\n\nTwo")
     assert '<p style="white-space:pre-line">One &lt;b&gt;\n\nTwo</p>' in (mail.html or "")
 
 
 def test_a_link_cannot_be_broken_out_of() -> None:
-    mail = RENDERER.email(replace(CLAIM, project_slug='x"><script>'))
+    mail = render_mail(RENDERER, replace(CLAIM, project_slug='x"><script>'))
     assert 'x"><script>' not in (mail.html or "")
+
+
+MIDNIGHT = datetime.fromisoformat("2026-12-01T05:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("locale", "end", "days"),
+    [
+        ("en", "nd of Monday, November 30, 2026", "today"),
+        ("ru", "понедельник, 30 ноября 2026\u202fг., в конце дня", "сегодня"),  # noqa: RUF001
+    ],
+)
+def test_an_end_at_midnight_is_told_as_the_day_that_is_over(locale: str, end: str, days: str) -> None:
+    """And so are the days until then: "ends tomorrow, at the end of today" is no answer."""
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(CLAIM, notification_type=notification_type, locale=locale, ends_at=MIDNIGHT, days_left=1)
+        mail = render_mail(RENDERER, claim)
+        for text in (mail.text, mail.html or "", render_message(RENDERER, claim)):
+            assert end in text
+            assert "12:00" not in text
+            assert "00:00." not in text
+        assert (days in mail.subject) is (notification_type == "expiring")
+
+
+def test_a_sentence_after_the_greeting_starts_as_a_sentence() -> None:
+    for text in (render_mail(RENDERER, CLAIM).text, render_message(RENDERER, CLAIM)):
+        assert ",\n\nYour project" in text
+
+
+@pytest.mark.parametrize(
+    ("locale", "name", "told"),
+    [("ru", "Тур «Море»", "«Тур „Море“»"), ("en", "The “Sea”", "“The ‘Sea’”")],  # noqa: RUF001
+)
+def test_marks_within_quotation_marks_are_the_inner_ones(locale: str, name: str, told: str) -> None:
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(CLAIM, notification_type=notification_type, locale=locale, project_name=name, content="Bow")
+        mail = render_mail(RENDERER, claim)
+        for text in (mail.text, render_message(RENDERER, claim)):
+            assert told in text
+        assert locale == "en" or told in mail.subject
+
+
+def test_a_russian_message_greets_in_telegram_too() -> None:
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = replace(CLAIM, notification_type=notification_type, locale="ru")
+        _, greeting, *_ = render_message(RENDERER, claim).split("\n\n")
+        assert greeting == "Здравствуйте, Museum &lt;Nord&gt; &amp; Söhne!"

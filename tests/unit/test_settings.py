@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from channels.configured import require_a_channel
 from db.engine import database_url
 from settings import Settings, SettingsError
 
@@ -114,4 +115,4 @@ def test_thresholds_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) 
 
 def test_with_no_channel_nothing_may_start() -> None:
     with pytest.raises(SettingsError, match="SMTP_HOST or TELEGRAM_BOT_TOKEN"):
-        Settings().require_a_channel()
+        require_a_channel(Settings())

@@ -1,8 +1,6 @@
-import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,17 +10,18 @@ import aiosmtplib
 import httpx
 import pytest
 
-from local.stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SlowDrip
+from local.programs import Program, run_to_end
 from local.stand_ins import telegram_answers as answers
+from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
 from local.stand_ins.script_file import smtp_action, telegram_action
-
-CHECKOUT = Path(__file__).parents[2]
+from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply
+from local.stand_ins.telegram_answers import SlowDrip
 
 
 class StandIns:
     """`python -m local.stand_ins` in a process of its own, once it listens."""
 
-    def __init__(self, process: asyncio.subprocess.Process, endpoints: dict[str, Any]) -> None:
+    def __init__(self, process: Program, endpoints: dict[str, Any]) -> None:
         self.process = process
         self.endpoints = endpoints
 
@@ -47,25 +46,15 @@ class StandIns:
         async with httpx.AsyncClient(base_url=self.endpoints["telegram_api_url"]) as http:
             return (await http.get(path)).json()
 
-    async def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return await self.process.wait()
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        return await self.process.stop(number)
 
 
 @asynccontextmanager
 async def stand_ins(folder: Path, *options: str) -> AsyncIterator[StandIns]:
     arguments = ["-W", "error", "-m", "local.stand_ins", "--dir", str(folder), *options]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        ready = await process.stdout.readline()
-        yield StandIns(process, json.loads(ready))
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    async with Program(arguments, log_file=folder / "stand_ins.log", environment=os.environ) as process:
+        yield StandIns(process, json.loads(await process.wait_for_line('"smtp_port"')))
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -158,22 +147,10 @@ async def test_a_script_file_is_followed(tmp_path: Path) -> None:
 )
 async def test_a_wrong_script_is_a_wrong_argument(tmp_path: Path, script: str) -> None:
     (tmp_path / "script.json").write_text(script)
-    process = await asyncio.create_subprocess_exec(
-        *[
-            sys.executable,
-            "-m",
-            "local.stand_ins",
-            "--dir",
-            str(tmp_path),
-            "--script",
-            str(tmp_path / "script.json"),
-        ],
-        cwd=CHECKOUT,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, stderr = await process.communicate()
-    assert process.returncode == 2
-    assert b"--script" in stderr.splitlines()[-1]
+    options = ["--dir", str(tmp_path), "--script", str(tmp_path / "script.json")]
+    ended = await run_to_end(["-m", "local.stand_ins", *options], environment=os.environ)
+    assert ended.status == 2
+    assert "--script" in ended.err.splitlines()[-1]
 
 
 def test_the_words_of_a_script_file() -> None:

@@ -9,7 +9,9 @@ import aiosmtplib
 import pytest
 import trustme
 
-from local.stand_ins import AcceptThenReset, CloseAfter, EndlessReply, Hang, Proceed, Reply, Reset, SmtpSink
+from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
+from local.stand_ins.smtp_actions import CloseAfter, EndlessReply, Reply
+from local.stand_ins.smtp_sink import SmtpSink
 
 ANN, BOB = "ann@company.example", "bob@company.example"
 LOGIN: dict[str, Any] = {"username": "notifier", "password": "correct horse"}
@@ -273,7 +275,7 @@ async def test_waiting_in_vain_tells_what_was_seen(sink: SmtpSink) -> None:
     await send(sink)
     with pytest.raises(TimeoutError, match="accepted 1 of 2 messages"):
         await sink.wait_for(2, timeout=0.01)
-    with pytest.raises(TimeoutError, match="rcpt was reached 1 of 2 times"):
+    with pytest.raises(TimeoutError, match="rcpt had 1 of 2 arrivals"):
         await sink.wait_for_stage("rcpt", ANN, count=2, timeout=0.01)
 
 

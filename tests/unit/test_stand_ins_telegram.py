@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stand_ins import AcceptThenReset, Answer, Hang, Proceed, Reset, SlowDrip, TelegramApi
 from local.stand_ins import telegram_answers as answers
+from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
+from local.stand_ins.telegram_answers import Answer, SlowDrip
+from local.stand_ins.telegram_api import TelegramApi
 from local.stand_ins.telegram_limits import SendingLimits
 
 

@@ -10,12 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.telegram import fitting
+from channels.telegram.texts import PART, render_message
 from commands.preview import Item, sample
 from contracts.keys import NotificationType
 from local.stand_ins.telegram_entities import plain_text
 from texts.renderer import Renderer
 
-RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example")
+RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
 
 text_of_any_length = st.builds(
     lambda beginning, repeated, times: beginning + repeated * times,
@@ -65,7 +66,7 @@ def test_any_html_stays_whole_and_within_any_limit(message: str, limit: int) -> 
 @example("s", "\n" * 4096 + "x")
 def test_any_test_message_keeps_the_limit(subject: str, message: str) -> None:
     claim = replace(sample(NotificationType.TEST, "en", Item.PROJECT), subject=subject, message=message)
-    assert_is_beginning(RENDERER.telegram(claim), subject + f"\n\n{message}".rstrip())
+    assert_is_beginning(render_message(RENDERER, claim), subject + f"\n\n{message}".rstrip())
 
 
 @given(
@@ -82,7 +83,7 @@ def test_any_names_keep_the_limit(
     claim = replace(
         sample(notification_type, locale, Item.PROJECT), project_name=name, content=content, contents=contents * times
     )
-    message = RENDERER.telegram(claim)
+    message = render_message(RENDERER, claim)
     assert units(plain_text(message, "HTML")) <= fitting.LIMIT
 
 
@@ -107,8 +108,8 @@ def test_it_is_cut_where_a_reader_would(message: str, limit: int, kept: str) -> 
 
 def test_a_long_list_is_shortened_before_the_link_to_renew_is_lost() -> None:
     claim = replace(sample(NotificationType.EXPIRING, "en", Item.PROJECT), contents=["Ship " + "x" * 495] * 40)
-    message = RENDERER.telegram(claim)
+    message = render_message(RENDERER, claim)
     assert fitting.fits(message)
     assert message.count("Ship") == 5
     assert "and 35 more" in message
-    assert message.endswith("Renew it</a> or write to help@platform.example.")
+    assert message.endswith("Renew the project</a> or write to help@platform.example.")

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from api.pages.unsubscribing import FILE, UnsubscribePages
+from channels.email.texts import render_mail
+from channels.telegram.texts import PART, render_message
 from commands.preview import Item, sample
 from contracts.keys import NotificationType
 from db.record.claim import Claim
@@ -18,7 +21,7 @@ from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES, Renderer
 
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
 LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")
-RENDERER = Renderer(*LINKS)
+RENDERER = Renderer(*LINKS, {PART: None})
 DAYS = range(401)
 UNSUBSCRIBE_URL = "https://platform.example/unsubscribe?a=1&b=2"
 
@@ -39,14 +42,14 @@ def test_english_and_russian_are_there() -> None:
 def test_a_language_has_every_text_and_no_other(locale: str) -> None:
     folder = TEMPLATES / locale
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {PHRASES, *(f"{each}/{part}" for each in NotificationType for part in PARTS)}
+    assert files == {PHRASES, FILE, *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, PART))}
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_every_text_says_something(locale: str) -> None:
     for claim in all_claims(locale):
-        mail = RENDERER.email(claim, UNSUBSCRIBE_URL)
-        for text in (mail.subject, mail.text, mail.html, RENDERER.telegram(claim)):
+        mail = render_mail(RENDERER, claim, UNSUBSCRIBE_URL)
+        for text in (mail.subject, mail.text, mail.html, render_message(RENDERER, claim)):
             assert text and text.strip()
             assert "None" not in text
             assert "\n\n\n" not in text
@@ -59,10 +62,10 @@ def test_every_number_of_days_and_contents_can_be_said(locale: str) -> None:
     claim = sample(NotificationType.EXPIRING, locale, Item.PROJECT)
     for days in DAYS:
         counted = replace(claim, days_left=days, contents=["Ship"] * (CONTENTS_SHOWN + days))
-        mail = RENDERER.email(counted)
-        for text in (mail.subject, mail.text, mail.html or "", RENDERER.telegram(counted)):
+        mail = render_mail(RENDERER, counted)
+        for text in (mail.subject, mail.text, mail.html or "", render_message(RENDERER, counted)):
             assert days < 2 or str(days) in text
-        for text in (mail.text, mail.html or "", RENDERER.telegram(counted)):
+        for text in (mail.text, mail.html or "", render_message(RENDERER, counted)):
             assert text.count("Ship") == CONTENTS_SHOWN
         forms.add(language.locale.plural_form(days))
     assert forms == language.plural_forms
@@ -82,7 +85,7 @@ def test_every_number_of_days_and_contents_can_be_said(locale: str) -> None:
 )
 def test_russian_days(days: int, said: str) -> None:
     claim = replace(sample(NotificationType.EXPIRING, "ru-RU", Item.PROJECT), days_left=days)
-    assert RENDERER.email(claim).subject == f"Срок проекта «Old Harbour Walk» заканчивается {said}"
+    assert render_mail(RENDERER, claim).subject == f"Срок проекта «Old Harbour Walk» заканчивается {said}"
 
 
 @pytest.mark.parametrize(
@@ -92,8 +95,8 @@ def test_russian_contents(more: int, said: str | None) -> None:
     contents = ["Ship"] * (CONTENTS_SHOWN + more)
     for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
         claim = replace(sample(notification_type, "ru", Item.PROJECT), contents=contents)
-        mail = RENDERER.email(claim)
-        for text in (mail.text, mail.html or "", RENDERER.telegram(claim)):
+        mail = render_mail(RENDERER, claim)
+        for text in (mail.text, mail.html or "", render_message(RENDERER, claim)):
             assert re.findall(r"и ещё \d+ \w+", text) == ([said] if said else [])
 
 
@@ -101,11 +104,11 @@ def test_russian_contents(more: int, said: str | None) -> None:
 def test_what_ends_is_named_with_its_project(locale: str) -> None:
     for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
         claim = sample(notification_type, locale, Item.CONTENT)
-        mail = RENDERER.email(claim)
-        for text in (mail.subject, mail.text, mail.html or "", RENDERER.telegram(claim)):
+        mail = render_mail(RENDERER, claim)
+        for text in (mail.subject, mail.text, mail.html or "", render_message(RENDERER, claim)):
             assert "The lighthouse keeper" in text
             assert "Old Harbour Walk" in text
-        for text in (mail.text, mail.html or "", RENDERER.telegram(claim)):
+        for text in (mail.text, mail.html or "", render_message(RENDERER, claim)):
             assert "https://platform.example/projects/old-harbour-walk/renew" in text
             assert "2026" in text
 
@@ -114,17 +117,17 @@ def test_what_ends_is_named_with_its_project(locale: str) -> None:
 def test_a_mail_bears_the_link_to_unsubscribe_where_there_is_one(locale: str) -> None:
     for claim in all_claims(locale):
         for url in (UNSUBSCRIBE_URL, None):
-            mail = RENDERER.email(claim, url)
+            mail = render_mail(RENDERER, claim, url)
             bears = url is not None and claim.notification_type != NotificationType.ALERT
             assert (UNSUBSCRIBE_URL in mail.text) is bears
             assert ('href="https://platform.example/unsubscribe?a=1&amp;b=2"' in (mail.html or "")) is bears
-        assert "unsubscribe" not in RENDERER.telegram(claim)
+        assert "unsubscribe" not in render_message(RENDERER, claim)
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_html_says_which_language_it_is(locale: str) -> None:
     for claim in all_claims(locale):
-        assert f'<html lang="{locale}" dir="ltr">' in (RENDERER.email(claim).html or "")
+        assert f'<html lang="{locale}" dir="ltr">' in (render_mail(RENDERER, claim).html or "")
 
 
 @pytest.fixture
@@ -136,16 +139,27 @@ def templates(tmp_path: Path) -> Path:
 def test_another_language_is_one_more_folder(templates: Path) -> None:
     shutil.copytree(templates / "en", templates / "de")
     (templates / "de" / "expiring" / "subject.txt").write_text("{{ project }} endet am {{ ends_at }}")
-    renderer = Renderer(*LINKS, templates)
-    mail = renderer.email(sample(NotificationType.EXPIRING, "de-AT", Item.PROJECT))
+    renderer = Renderer(*LINKS, {PART: None}, templates)
+    mail = render_mail(renderer, sample(NotificationType.EXPIRING, "de-AT", Item.PROJECT))
     assert mail.subject == "Old Harbour Walk endet am Freitag, 27. November 2026, 23:59"
     assert '<html lang="de" dir="ltr">' in (mail.html or "")
+
+    page = templates / "de" / FILE
+    page.write_text(page.read_text().replace("Unsubscribe from these e-mails?", "Diese E-Mails abbestellen?"))
+    for locale in ("de", "DE", "de-AT", "de_AT"):
+        question = UnsubscribePages(templates).question(locale, "a***@customer.example", None)
+        html = bytes(question.response(200).body).decode()
+        assert "<h1>Diese E-Mails abbestellen?</h1>" in html
+        assert '<html lang="de">' in html
+    page.unlink()
+    with pytest.raises(LanguageError, match=r"^templates/de/unsubscribe\.toml is missing$"):
+        UnsubscribePages(templates)
 
 
 def test_a_language_may_be_written_from_right_to_left(templates: Path) -> None:
     (templates / "en").rename(templates / "he")
     shutil.copytree(templates / "he", templates / "en")
-    mail = Renderer(*LINKS, templates).email(sample(NotificationType.TEST, "he", Item.PROJECT))
+    mail = render_mail(Renderer(*LINKS, {PART: None}, templates), sample(NotificationType.TEST, "he", Item.PROJECT))
     assert '<html lang="he" dir="rtl">' in (mail.html or "")
     assert 'align="right"' in (mail.html or "")
 
@@ -154,17 +168,45 @@ def test_a_language_may_be_written_from_right_to_left(templates: Path) -> None:
 def test_a_language_that_lacks_a_file_stops_the_start(templates: Path, name: str) -> None:
     (templates / "ru" / name).unlink()
     with pytest.raises(LanguageError, match=rf"^templates/ru/{name} is missing$"):
-        Renderer(*LINKS, templates)
+        Renderer(*LINKS, {PART: None}, templates)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('done = "Вы отписались"\n', "", ": done is missing"),
+        ("done = ", "don = ", ": done is missing"),
+        ('done = "', 'more = "x"\ndone = "', ": more is not the name of a text"),
+        ('"Вы отписались"', "1", ": done must be a text"),
+        ("{support}", "{suport}", ": again may name {address}, {company} and {support}, nothing else"),
+        ("{support}", "{support.x}", ": again may name {address}, {company} and {support}, nothing else"),
+        ('done = "', "done = ", " is not TOML: Invalid value (at line 6, column 8)"),
+    ],
+)
+def test_a_page_that_lacks_a_text_stops_the_start(templates: Path, old: str, new: str, said: str) -> None:
+    page = templates / "ru" / FILE
+    page.write_text(page.read_text().replace(old, new))
+    with pytest.raises(LanguageError) as error:
+        UnsubscribePages(templates)
+    assert str(error.value) == f"templates/ru/unsubscribe.toml{said}"
+
+
+def test_a_page_may_be_written_from_right_to_left(templates: Path) -> None:
+    shutil.copytree(templates / "en", templates / "he")
+    page = UnsubscribePages(templates).away("he-IL")
+    assert '<body dir="rtl">' in bytes(page.response(503).body).decode()
 
 
 def test_english_cannot_be_missing(templates: Path) -> None:
     shutil.rmtree(templates / "en")
     with pytest.raises(LanguageError, match=r"^templates/en is missing"):
-        Renderer(*LINKS, templates)
+        UnsubscribePages(templates)
+    with pytest.raises(LanguageError, match=r"^templates/en is missing"):
+        Renderer(*LINKS, {PART: None}, templates)
 
 
 def test_a_language_that_lacks_a_plural_form_is_noticed_by_one_text(templates: Path) -> None:
     phrases = templates / "ru" / PHRASES
     phrases.write_text(phrases.read_text().replace('few="дня", ', ""))
     with pytest.raises(LanguageError, match=r"^ru: plural\(\) needs few, many, one; few is missing$"):
-        Renderer(*LINKS, templates).email(sample(NotificationType.EXPIRING, "ru", Item.PROJECT))
+        render_mail(Renderer(*LINKS, {PART: None}, templates), sample(NotificationType.EXPIRING, "ru", Item.PROJECT))

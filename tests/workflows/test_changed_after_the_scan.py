@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from contracts.queues import TaskQueue
+from contracts.queues import WORKFLOWS
 from local.stand_ins.smtp_actions import Reply
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 CHANGES = {
     "renewed": "UPDATE projects SET expires_at = expires_at + interval '1 year'",
@@ -22,10 +22,10 @@ CHANGES = {
 @pytest.mark.parametrize("reason", CHANGES)
 async def test_nothing_is_sent_and_the_deliveries_say_why(scene: Scene, reason: str) -> None:
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS):  # nobody serves the channels yet
+    async with scene.worker(WORKFLOWS):  # nobody serves the channels yet
         await scene.scan()
         await scene.platform.execute(CHANGES[reason])
-        async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
+        async with scene.worker("email", "telegram"):
             await scene.children_end()
 
     assert (scene.sink.messages, scene.telegram.messages) == ([], [])
@@ -37,10 +37,10 @@ async def test_nothing_is_sent_and_the_deliveries_say_why(scene: Scene, reason: 
 
 async def test_a_channel_switched_off_keeps_quiet_and_the_other_one_tells(scene: Scene) -> None:
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.scan()
         await scene.platform.execute("UPDATE contacts SET enabled = false WHERE channel = 'telegram'")
-        async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
+        async with scene.worker("email", "telegram"):
             await scene.children_end()
 
     assert (len(scene.sink.messages), scene.telegram.messages) == (1, [])
@@ -50,10 +50,10 @@ async def test_a_channel_switched_off_keeps_quiet_and_the_other_one_tells(scene:
 
 async def test_an_address_corrected_after_the_scan_is_the_one_that_is_used(scene: Scene) -> None:
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.scan()
         await scene.platform.readdress("email", "new@customer.example")
-        async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
+        async with scene.worker("email", "telegram"):
             await scene.children_end()
 
     assert [mail.recipients for mail in scene.sink.messages] == [("new@customer.example",)]

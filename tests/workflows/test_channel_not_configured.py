@@ -7,7 +7,7 @@ from temporalio.service import RPCError
 
 from settings import SettingsError
 from temporal import schedules
-from tests.workflows.scene import Scene
+from tests.support.scene import Scene
 
 NO_EMAIL: dict[str, object] = {"smtp_host": None}
 NO_TELEGRAM: dict[str, object] = {"telegram_bot_token": None}

@@ -6,7 +6,7 @@ from collections import Counter
 
 from temporalio.api.enums.v1 import EventType
 
-from tests.workflows.scene import Scene
+from tests.support.scene import Scene
 
 EVENTS = 16
 EVENTS_OF_A_WORKFLOW_TASK = 3

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.data import Platform, in_days
-from tests.workflows.due_scans import DueScans, at
-from tests.workflows.scene import Scene
+from tests.support.data import Platform, in_days
+from tests.support.due_scans import DueScans, at
+from tests.support.scene import Scene
 
 END = at("2026-06-30T15:00")
 SCAN = at("2026-06-25T09:00")

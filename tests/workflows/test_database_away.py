@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
@@ -17,9 +16,9 @@ from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.smtp_actions import Stage as SmtpStage
 from local.stand_ins.telegram_answers import blocked, server_error
 from local.stand_ins.telegram_api import Stage as TelegramStage
-from tests.scanning import start_scan
-from tests.workflows.conftest import OWN_DATABASE
-from tests.workflows.scene import PATIENCE, Scene, events
+from tests.support.databases import OWN_DATABASE, administer
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene, events
 
 
 @pytest.fixture
@@ -219,15 +218,6 @@ async def test_cancelled_while_only_the_workflow_knows_of_an_acceptance_it_is_re
     assert len(scene.sink.messages) == 1
     assert await scene.ends() == ("delivered", "accepted", "failed")
     assert "queued as" in (await scene.delivery("email")).provider_reply
-
-
-async def administer(server: EmbeddedPostgres, statement: str) -> None:
-    """Runs it in another database of the server."""
-    connection = await asyncpg.connect(server.database_url().replace("+asyncpg", "", 1))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def until_the_record_waits_for_the_database(child: WorkflowHandle[Any, Any]) -> None:

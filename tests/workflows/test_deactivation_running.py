@@ -8,16 +8,15 @@ from datetime import UTC, timedelta
 import pytest
 
 from contracts.deactivating import DeactivateExpiredResult
-from contracts.queues import TaskQueue
+from contracts.queues import WORKFLOWS
 from temporal.schedules import DEACTIVATE_EXPIRED, apply
 from temporal.start import start_held_now
-from tests.data import in_days
-from tests.scanning import all_finished, deactivate, start_deactivation
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.quiet import QUIET_NOW, quiet_for
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
-from tests.workflows.test_worker_ends import notice_the_death_soon
-from tests.workflows.worker_process import CRASHING_WORKER, worker_process
+from tests.support.data import in_days
+from tests.support.deactivations import Deactivations
+from tests.support.quiet import QUIET_NOW, quiet_for
+from tests.support.scanning import all_finished, deactivate, start_deactivation
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.worker_process import CRASHING_WORKER, notice_the_death_soon, worker_process
 from workflows.start_held import START_HELD
 
 
@@ -43,8 +42,8 @@ async def test_the_company_hears_that_its_project_has_ended_and_what_went_with_i
     assert await deactivations.projects() == {"ship": "expired*"}
     assert sorted((await deactivations.contents()).values()) == ["off", "off*", "off*", "off*"]
     of_content, of_project = sorted(scene.sink.messages, key=lambda mail: mail.subject)
-    assert of_content.subject == "The flag (The ship) has ended and is switched off"
-    assert of_project.subject == "The ship has ended and is switched off"
+    assert of_content.subject == "The flag (The ship) has ended and was deactivated"
+    assert of_project.subject == "The ship has ended and was deactivated"
     body = of_project.message.get_body(("plain",))
     assert body is not None
     text = body.get_content()
@@ -144,12 +143,12 @@ async def test_the_schedule_starts_it(scene: Scene, deactivations: Deactivations
 async def test_what_is_renewed_before_it_is_told_is_not_told(scene: Scene, deactivations: Deactivations) -> None:
     """An import, say, which leaves what stands open to the next attempt."""
     await scene.platform.project(await scene.platform.company(), slug="ship", expires_at=in_days(-1))
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.deactivate()
         await scene.platform.execute(
             "UPDATE projects SET status = 'active', deactivated_at = NULL, expires_at = now() + interval '1 year'"
         )
-        async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
+        async with scene.worker("email", "telegram"):
             await scene.children_end()
     assert await scene.ends() == ("undelivered", "skipped", "skipped")
     assert {each.reason for each in await scene.platform.deliveries()} == {"renewed"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.stand_ins.script import AcceptThenReset, Reset
 from local.stand_ins.smtp_actions import Reply
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
 
 
 async def test_a_telegram_message_whose_answer_got_lost_ends_unknown_and_is_sent_once(scene: Scene) -> None:

@@ -7,8 +7,8 @@ from temporalio.api.enums.v1 import RetryState
 from local.stand_ins.script import Hang
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error, too_many_requests
-from tests.data import in_days
-from tests.workflows.scene import Scene, events
+from tests.support.data import in_days
+from tests.support.scene import Scene, events
 
 LATER = Reply(451, "4.3.0 try later")
 

@@ -9,15 +9,15 @@ from collections.abc import Callable
 import pytest
 from pydantic import SecretStr
 
-from activities.health import servers
+from activities.health import api, provider
 from contracts.health import HealthReport
-from contracts.queues import TaskQueue
+from contracts.queues import WORKFLOWS
 from local.stand_ins.http_server import Answer
 from local.stand_ins.script import Hang
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.smtp_sink import SmtpSink
-from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
-from tests.workflows.scene import PATIENCE
+from tests.support.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
+from tests.support.scene import PATIENCE
 
 HOST = socket.gethostname()
 
@@ -77,7 +77,7 @@ async def test_a_wrong_password(health: HealthScene) -> None:
             await right.scene.children_end()
             assert await right.check() == HealthReport([], [], ["smtp_auth_535"])
             await right.scene.children_end()
-    assert await right.subjects() == ["Email is refused: smtp_auth_535", "Over: Email is refused: smtp_auth_535"]
+    assert await right.subjects() == ["E-mail is refused: smtp_auth_535", "Over: E-mail is refused: smtp_auth_535"]
 
 
 @pytest.mark.parametrize(("token", "code"), [("123456789:" + "x" * 35, "telegram_401"), ("no token", "telegram_404")])
@@ -138,7 +138,8 @@ async def test_an_api_that_does_not_answer_as_it_should(health: HealthScene, ans
 async def test_servers_that_take_the_connection_and_say_nothing(
     health: HealthScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servers, "ANSWER_WITHIN", 0.5)
+    for module in (api, provider):
+        monkeypatch.setattr(module, "ANSWER_WITHIN", 0.5)
     health.scene.sink.always("connect", Hang())
     health.scene.telegram.always("get_me", Hang())
     health.pages.answers["/readyz"] = Hang()
@@ -152,11 +153,11 @@ async def test_tasks_that_nobody_takes(health: HealthScene) -> None:
     for chat in (1, 2):
         await health.scene.due_project(telegram_chat_id=chat)
     code, subject = "queue_backlog.expiry-email", "2 tasks wait in the queue expiry-email"
-    async with health.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
+    async with health.worker(WORKFLOWS, "telegram"):
         await health.scene.scan()
         await health.check_until(code, there=True)
         assert "Nobody takes them" in await health.message(subject)
-        async with health.worker(TaskQueue.EMAIL):
+        async with health.worker("email"):
             await health.scene.children_end()
             await health.check_until(code, there=False)
             await health.scene.children_end()
@@ -166,10 +167,10 @@ async def test_tasks_that_nobody_takes(health: HealthScene) -> None:
 async def test_a_task_that_waits_for_long(health: HealthScene) -> None:
     health = health.with_settings(queue_age_limit=0.001)
     await health.scene.due_project()
-    async with health.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
+    async with health.worker(WORKFLOWS, "telegram"):
         await health.scene.scan()
         await health.check_until("queue_backlog.expiry-email", there=True)
-        async with health.worker(TaskQueue.EMAIL):
+        async with health.worker("email"):
             await health.scene.children_end()
 
 

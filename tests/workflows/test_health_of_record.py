@@ -12,8 +12,8 @@ from activities.health.findings import Findings
 from activities.health.ledger import ledger
 from db.items import untold
 from settings import Settings
-from tests.data import Platform, in_days
-from tests.workflows.health_scene import HealthScene
+from tests.support.data import Platform, in_days
+from tests.support.health_scene import HealthScene
 
 
 async def look(engine: AsyncEngine, settings: Settings) -> Findings:
@@ -174,7 +174,7 @@ async def ended(platform: Platform, notification_id: int, status: str, email: st
 async def why(engine: AsyncEngine, days: float = 3) -> list[tuple[str, str | None, str | None]]:
     async with engine.connect() as connection:
         found = await untold.list_untold(connection, timedelta(days=days))
-    return [(item.why, item.email, item.telegram) for item in found]
+    return [(item.why, item.channels.get("email"), item.channels.get("telegram")) for item in found]
 
 
 REFUSED = ("undelivered", "rejected:smtp_rcpt_550", "skipped:no_address")

@@ -15,8 +15,8 @@ from activities.health.schedule_runs import WatchedSchedule, schedule_runs
 from db.operators.pauses import Pause
 from temporal import schedules
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
-from tests.workflows.health_scene import HealthScene
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.health_scene import HealthScene
+from tests.support.scene import PATIENCE, Scene
 
 EVERY_SECOND = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "* * * * * *")
 

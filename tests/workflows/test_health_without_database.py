@@ -11,10 +11,9 @@ from temporalio.client import WorkflowHandle
 from contracts.health import HealthReport
 from local.embedded.postgres import EmbeddedPostgres
 from local.stand_ins.http_server import Answer
-from tests.workflows.conftest import OWN_DATABASE
-from tests.workflows.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
-from tests.workflows.scene import PATIENCE, Scene
-from tests.workflows.test_database_away import administer
+from tests.support.databases import OWN_DATABASE, administer
+from tests.support.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene
+from tests.support.scene import PATIENCE, Scene
 
 AWAY = "The database does not answer"
 

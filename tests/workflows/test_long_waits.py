@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from contracts.queues import TaskQueue, task_queue
+from channels.configured import send_options
+from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import StartHeldInput, TakeStartableInput, TakeStartableResult
 from contracts.sending import DeliveryStatus
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error, too_many_requests
-from tests.workflows.time_skipping import SkippingScene, took
+from tests.support.time_skipping import SkippingScene, took
 from workflows.start_held import LONGEST_SLEEP, START_HELD, StartHeldWorkflow
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
@@ -77,9 +78,9 @@ async def test_what_a_night_holds_back_is_started_in_the_morning(skipping: Skipp
     async with skipping.workers(take_startable):
         handle = await skipping.environment.client.start_workflow(
             StartHeldWorkflow.run,
-            StartHeldInput(skipping.settings.send_options(), morning),
+            StartHeldInput(send_options(skipping.settings), morning),
             id=START_HELD,
-            task_queue=task_queue(skipping.settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            task_queue=task_queue(skipping.settings.task_queue_prefix, WORKFLOWS),
         )
         assert (await handle.result()).started == 1
         child = skipping.environment.client.get_workflow_handle(notification.workflow_id)

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from contracts.scanning import ScanExpiringResult
-from tests.scanning import start_scan
-from tests.workflows.scene import Scene
-from tests.workflows.worker_process import worker_process
+from tests.support.scanning import start_scan
+from tests.support.scene import Scene
+from tests.support.worker_process import worker_process
 
 COMPANIES, PROJECTS_EACH = 50, 100
 ITEMS = COMPANIES * PROJECTS_EACH

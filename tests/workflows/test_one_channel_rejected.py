@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionStatus
 from contracts.sending import DeliveryStatus, NotificationStatus, SendNotificationResult
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked
-from tests.workflows.scene import CHAT, EMAIL, Scene, events
+from tests.support.scene import CHAT, EMAIL, Scene, events
 
 
 async def test_a_mailbox_that_does_not_exist_leaves_the_telegram_message(scene: Scene) -> None:

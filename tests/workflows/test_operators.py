@@ -10,12 +10,13 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
-from contracts.queues import TaskQueue, task_queue
+from channels.configured import send_options
+from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import ScanExpiringResult
 from contracts.sending import SendNotificationInput
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked
-from tests.workflows.scene import PATIENCE, Scene, events
+from tests.support.scene import PATIENCE, Scene, events
 from workflows.send_notification import SendNotificationWorkflow
 
 LATER = Reply(451, "4.3.0 try later")
@@ -46,7 +47,7 @@ async def test_cancelled_while_the_mail_waits_for_a_retry_the_rest_stays_as_it_w
 
 async def test_cancelled_before_any_attempt_it_is_undelivered_and_no_scan_starts_it_again(scene: Scene) -> None:
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.scan()
         await cancel(scene)
         assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0)
@@ -60,7 +61,7 @@ async def test_cancelled_in_the_midst_of_handing_over_it_ends_unknown(scene: Sce
     """The text is with the mail server, and the attempt is called off before the answer."""
     held = scene.sink.hold("dot")
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS, TaskQueue.EMAIL):
+    async with scene.worker(WORKFLOWS, "email"):
         await scene.scan()
         await asyncio.wait_for(held.reached.wait(), PATIENCE)
         await cancel(scene)
@@ -78,8 +79,8 @@ async def test_cancelled_at_the_moment_one_channel_ends_it_waits_for_the_other(s
     """Both reach the workflow in the same task: the mail is still being handed over, and its end is to be recorded."""
     mail, message = scene.sink.hold("dot"), scene.telegram.hold("request")
     await scene.due_project()
-    async with scene.worker(TaskQueue.EMAIL, TaskQueue.TELEGRAM):
-        async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker("email", "telegram"):
+        async with scene.worker(WORKFLOWS):
             await scene.scan()
             await asyncio.wait_for(mail.reached.wait(), PATIENCE)
             await asyncio.wait_for(message.reached.wait(), PATIENCE)
@@ -88,7 +89,7 @@ async def test_cancelled_at_the_moment_one_channel_ends_it_waits_for_the_other(s
             while not events(await scene.history(), "ACTIVITY_TASK_COMPLETED"):
                 await asyncio.sleep(0.05)  # the server tells nobody
         await (await scene.child()).cancel()
-        async with scene.worker(TaskQueue.WORKFLOWS):
+        async with scene.worker(WORKFLOWS):
             with pytest.raises(WorkflowFailureError):
                 await (await scene.child()).result()
         mail.release()
@@ -125,9 +126,9 @@ async def test_a_finished_child_started_again_sends_nothing_and_ends_the_same(sc
         notification, deliveries = await scene.notification(), await scene.platform.deliveries()
         again = await scene.client.execute_workflow(
             SendNotificationWorkflow.run,
-            SendNotificationInput(notification.id, notification.give_up_at, scene.settings.send_options()),
+            SendNotificationInput(notification.id, notification.give_up_at, send_options(scene.settings)),
             id=notification.workflow_id,
-            task_queue=task_queue(scene.settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+            task_queue=task_queue(scene.settings.task_queue_prefix, WORKFLOWS),
         )
 
     assert again == first

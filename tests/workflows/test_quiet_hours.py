@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from contracts.scanning import StartHeldResult, TakeStartableResult
-from contracts.sending import Fairness
+from contracts.sending import DeliveryToSend
 from db.record.startable import find_startable, mark_started
 from local.stand_ins.smtp_actions import Reply
 from temporal.start import start_held_now
-from tests.data import Platform, in_days
-from tests.workflows.quiet import QUIET_NOW, quiet_for
-from tests.workflows.scene import EMAIL, PATIENCE, Scene
+from tests.support.data import Platform, in_days
+from tests.support.quiet import QUIET_NOW, quiet_for
+from tests.support.scene import EMAIL, PATIENCE, Scene
 from workflows.start_held import START_HELD, StartHeldWorkflow
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
@@ -30,7 +30,13 @@ def start_held(scene: Scene) -> WorkflowHandle[StartHeldWorkflow, StartHeldResul
 
 async def startable(engine: AsyncEngine, in_all: int = 100) -> TakeStartableResult:
     async with engine.connect() as connection:
-        return await find_startable(connection, 100, in_all, 100, lambda chat: Fairness())
+        return await find_startable(
+            connection,
+            100,
+            in_all,
+            100,
+            lambda _company, deliveries: [DeliveryToSend(each.delivery_id, each.channel) for each in deliveries],
+        )
 
 
 async def test_a_company_in_its_quiet_hours_waits_and_another_is_told_at_once(scene: Scene) -> None:

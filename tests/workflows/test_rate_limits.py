@@ -11,12 +11,13 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from contracts.queues import Channel, TaskQueue
+from channels.registry import all_queues
+from channels.telegram.channel import CHANNEL
 from local.stand_ins.telegram_api import TelegramApi
 from local.stand_ins.telegram_limits import SendingLimits
 from settings import Settings
 from temporal import rate_limits
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 BIG, SMALL, GROUP = 100, 200, -300
 OF_THE_BIG = 4
@@ -65,7 +66,7 @@ async def limits_in_the_server(scene: Scene, queue: str) -> tuple[float, float]:
 
 async def test_the_limits_stand_in_the_server(scene: Scene) -> None:
     async with scene.worker():
-        for limits in rate_limits.queue_limits(scene.settings, TaskQueue):
+        for limits in rate_limits.queue_limits(scene.settings, all_queues()):
             expected = (round(limits.in_all, 2), round(limits.for_each_key, 2))
             async with asyncio.timeout(PATIENCE):
                 while await limits_in_the_server(scene, limits.name) != expected:
@@ -74,7 +75,7 @@ async def test_the_limits_stand_in_the_server(scene: Scene) -> None:
 
 def test_urgent_notices_have_a_share_of_the_budget() -> None:
     settings = Settings.load(telegram_rate=30, urgent_share=0.1, telegram_chat_rate=1, email_rate=10)
-    limits = {each.name: (each.in_all, each.for_each_key) for each in rate_limits.queue_limits(settings, TaskQueue)}
+    limits = {each.name: (each.in_all, each.for_each_key) for each in rate_limits.queue_limits(settings, all_queues())}
     assert limits == {
         "expiry-email": (9.0, 5),
         "expiry-email-urgent": (1.0, 5),
@@ -84,14 +85,14 @@ def test_urgent_notices_have_a_share_of_the_budget() -> None:
 
 
 def test_a_groups_weight_is_its_share_of_a_chats_limit_and_its_key_hides_the_chat() -> None:
-    fairness = rate_limits.chat_fairness(Settings.load(telegram_bot_token="1:x"))  # noqa: S106 - made up
-    person, group = fairness(str(BIG)), fairness(str(GROUP))
+    fairness = CHANNEL.fairness(Settings.load(telegram_bot_token="1:x"))  # noqa: S106 - made up
+    person, group = fairness(1, str(BIG)), fairness(1, str(GROUP))
     assert person.weight == 1.0
     assert group.weight == pytest.approx(1 / 3)
     assert person.key != group.key
     assert len(person.key) == 16
     assert str(BIG) not in person.key
-    assert rate_limits.chat_fairness(Settings.load())("1").key == ""
+    assert CHANNEL.fairness(Settings.load())(1, "1").key == ""
 
 
 async def test_the_sends_bear_their_company_and_their_chat(scene: Scene) -> None:
@@ -104,7 +105,7 @@ async def test_the_sends_bear_their_company_and_their_chat(scene: Scene) -> None
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     sends = {each.activity_type.name: each.priority for each in scheduled}
-    chat = rate_limits.chat_fairness(scene.settings)(str(GROUP))
+    chat = CHANNEL.fairness(scene.settings)(company, str(GROUP))
     assert sends["send_email"].fairness_key == str(company)
     assert sends["send_telegram"].fairness_key == chat.key
     assert sends["send_telegram"].fairness_weight == pytest.approx(chat.weight)
@@ -130,5 +131,5 @@ async def test_a_test_goes_through_while_a_scans_mails_are_stuck(scene: Scene) -
         assert [mail.recipients for mail in scene.sink.messages] == [("test@customer.example",)]
         stuck.release()
         await scene.children_end()
-    [delivery] = [each for each in await scene.platform.deliveries(Channel.EMAIL) if each.notification_id == test]
+    [delivery] = [each for each in await scene.platform.deliveries("email") if each.notification_id == test]
     assert delivery.status == "accepted"

@@ -10,12 +10,12 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery import RecoveryActivities
-from contracts.queues import TaskQueue
+from contracts.queues import WORKFLOWS
 from contracts.scanning import RecoverLostInput, ScanExpiringResult
 from db.record.recover import StartedNotification
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 
 AS_BEFORE = """
 UPDATE deliveries SET status = 'pending', reason = NULL, claim_seq = 0, attempts = 0, provider_id = NULL,
@@ -44,7 +44,7 @@ async def lose_the_child(scene: Scene) -> None:
 async def started_and_lost(scene: Scene) -> None:
     """Its workflow was started, nobody served the channels, and it was lost."""
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.scan()
     await lose_the_child(scene)
 
@@ -61,7 +61,7 @@ async def test_a_notice_whose_workflow_is_lost_is_started_again_and_sent_once(sc
 
 async def test_lost_a_second_time_it_is_settled_and_seen(scene: Scene) -> None:
     await started_and_lost(scene)
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.scan()
     await lose_the_child(scene)
     async with scene.worker():
@@ -110,7 +110,7 @@ async def test_a_restored_database_that_forgot_the_notice_itself_says_nothing_tw
 
 async def test_a_cancelled_workflow_that_left_no_record_is_settled_as_cancelled(scene: Scene) -> None:
     await scene.due_project()
-    async with scene.worker(TaskQueue.WORKFLOWS):
+    async with scene.worker(WORKFLOWS):
         await scene.scan()
         child = await scene.child()
         await child.cancel()
@@ -194,7 +194,7 @@ async def test_what_was_reopened_and_not_taken_up_until_it_is_pointless_is_given
     await scene.scan_and_send()
     await scene.platform.reopen_email(started=False)
     await scene.platform.execute("UPDATE notifications SET give_up_at = now() + interval '3 seconds'")
-    async with scene.worker(TaskQueue.WORKFLOWS, TaskQueue.TELEGRAM):
+    async with scene.worker(WORKFLOWS, "telegram"):
         await scene.scan()
         await scene.children_end()
     assert await scene.ends() == ("delivered", "failed", "accepted")

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from local.stand_ins.smtp_actions import Reply
-from tests.data import in_days
-from tests.workflows.deactivations import Deactivations
-from tests.workflows.renewals import Renewals
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.data import in_days
+from tests.support.deactivations import Deactivations
+from tests.support.renewals import Renewals
+from tests.support.scene import PATIENCE, Scene
 
 
 @pytest.fixture

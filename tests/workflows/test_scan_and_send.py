@@ -8,9 +8,9 @@ from contracts.scanning import ScanExpiringResult
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
-from tests.conftest import RunWorker
-from tests.data import Platform, in_days
-from tests.scanning import finished, scan
+from tests.support.data import Platform, in_days
+from tests.support.scanning import finished, scan
+from tests.support.serving import RunWorker
 
 
 async def test_a_project_about_to_end_is_told_on_both_channels(

@@ -9,8 +9,8 @@ from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleBack
 
 from temporal import schedules
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
-from tests.scanning import finished
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scanning import finished
+from tests.support.scene import PATIENCE, Scene
 
 NINE_IN_BERLIN: dict[str, object] = {"expiry_scan_cron": "0 9 * * *", "expiry_scan_timezone": "Europe/Berlin"}
 

@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 
 from contracts.scanning import ScanExpiringResult
-from tests.scanning import start_scan
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene
 
 ITEMS = 12
 

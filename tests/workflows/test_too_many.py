@@ -9,11 +9,10 @@ import pytest
 
 from activities.alerts import Alerts
 from activities.due_items import DueItemActivities
-from contracts.scanning import OpenDueInput, ScanExpiringResult
-from contracts.sending import StartableNotification
+from contracts.scanning import OpenDueInput, ScanExpiringResult, StartableNotification
 from db.items.due import FIRST_PAGE
-from tests.scanning import scan
-from tests.workflows.scene import Scene
+from tests.support.scanning import scan
+from tests.support.scene import Scene
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ async def test_it_opens_none_and_alerts_the_operators_once(crowded: Scene, page_
             result = await scan(crowded.client, crowded.settings, page_size=page_size)
             assert (result.found, result.opened, result.too_many) == (3, 0, True)
         await crowded.children_end()
-    assert await alerts(crowded) == ["The scan would open 3 notices and opened none"]
+    assert await alerts(crowded) == ["The scan would open 3 notifications and opened none"]
     assert [each.recipients for each in crowded.sink.messages] == [("admin@own.example",)]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import migrated, server_error, too_many_requests
-from tests.workflows.scene import CHAT, EMAIL, PATIENCE, Scene, events
+from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene, events
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
 

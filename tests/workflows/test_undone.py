@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from contracts.keys import NotificationType, item_name, notification_key
-from tests.data import in_days
-from tests.workflows.scene import CHAT, EMAIL, Scene
+from tests.support.data import in_days
+from tests.support.scene import CHAT, EMAIL, Scene
 
 
 async def skipped(scene: Scene, change: str) -> None:

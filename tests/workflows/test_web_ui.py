@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from local.stand_ins.telegram_answers import blocked
-from tests.workflows.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene
 from workflows import search_attributes
 from workflows.summaries import notification_details
 

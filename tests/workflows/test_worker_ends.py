@@ -5,16 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.activity.v1 import ActivityOptions
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import UpdateActivityOptionsRequest
-
 from contracts.scanning import ScanExpiringResult
-from tests.scanning import start_scan
-from tests.workflows.scene import PATIENCE, Scene
-from tests.workflows.worker_process import CRASHING_WORKER, worker_process
+from tests.support.scanning import start_scan
+from tests.support.scene import PATIENCE, Scene
+from tests.support.worker_process import CRASHING_WORKER, notice_the_death_soon, worker_process
 
 ITEMS = 12
 
@@ -102,16 +96,3 @@ async def test_a_worker_killed_while_answers_are_on_their_way_leaves_a_doubt_and
     assert first.message_id == second.message_id
     assert (await scene.delivery("email")).possible_duplicate
     assert len(scene.telegram.messages) == 1
-
-
-async def notice_the_death_soon(scene: Scene, workflow_id: str, activity: str) -> None:
-    """The server waits half a minute for a heartbeat; a test has no time for that."""
-    await scene.client.workflow_service.update_activity_options(
-        UpdateActivityOptionsRequest(
-            namespace=scene.client.namespace,
-            execution=WorkflowExecution(workflow_id=workflow_id),
-            type=activity,
-            activity_options=ActivityOptions(heartbeat_timeout=Duration(seconds=5)),
-            update_mask=FieldMask(paths=["heartbeat_timeout"]),
-        )
-    )

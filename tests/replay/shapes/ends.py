@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from temporalio.client import WorkflowHistory
 
-from tests.data import in_days
-from tests.replay.shapes.scene import Scene, runs_of
-from tests.scanning import finished, start_deactivation
+from tests.replay.shapes.runs import runs_of
+from tests.support.data import in_days
+from tests.support.scanning import finished, start_deactivation
+from tests.support.scene import Scene
 
 
 async def nothing_ended(scene: Scene) -> list[WorkflowHistory]:

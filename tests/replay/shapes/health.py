@@ -9,11 +9,12 @@ from pydantic import HttpUrl
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
 from contracts.health import CheckHealthInput, HealthReport
-from contracts.queues import TaskQueue, task_queue
+from contracts.queues import WORKFLOWS, task_queue
 from local.stand_ins.http_server import Answer
 from temporal import schedules
-from tests.replay.shapes.scene import Scene, runs_of
-from tests.workflows.health_scene import ADMIN, PING_PATH, Pages
+from tests.replay.shapes.runs import runs_of
+from tests.support.health_scene import ADMIN, PING_PATH, Pages
+from tests.support.scene import Scene
 from workflows.check_health import CheckHealthWorkflow
 
 
@@ -65,12 +66,9 @@ async def _checked(scene: Scene, pages: Pages | None = None) -> list[WorkflowHis
 
 
 def _with_admin(scene: Scene, pages: Pages) -> Scene:
-    update = {
-        "admin_email": ADMIN,
-        "health_api_url": HttpUrl(pages.url),
-        "health_ping_url": HttpUrl(pages.url + PING_PATH),
-    }
-    return replace(scene, settings=scene.settings.model_copy(update=update))
+    return scene.with_settings(
+        admin_email=ADMIN, health_api_url=HttpUrl(pages.url), health_ping_url=HttpUrl(pages.url + PING_PATH)
+    )
 
 
 async def _start(scene: Scene, **values: object) -> WorkflowHandle[CheckHealthWorkflow, HealthReport]:
@@ -79,7 +77,7 @@ async def _start(scene: Scene, **values: object) -> WorkflowHandle[CheckHealthWo
         CheckHealthWorkflow.run,
         input,
         id="check-health-by-hand",
-        task_queue=task_queue(scene.settings.task_queue_prefix, TaskQueue.WORKFLOWS),
+        task_queue=task_queue(scene.settings.task_queue_prefix, WORKFLOWS),
     )
 
 

@@ -9,10 +9,11 @@ from datetime import timedelta
 from temporalio.client import WorkflowHistory
 
 from temporal.start import start_held_now
-from tests.data import in_days
-from tests.replay.shapes.scene import Scene, runs_of, scanned
-from tests.scanning import finished, scan, start_scan
-from tests.workflows.quiet import QUIET_NOW, quiet_for
+from tests.replay.shapes.runs import runs_of, scanned
+from tests.support.data import in_days
+from tests.support.quiet import QUIET_NOW, quiet_for
+from tests.support.scanning import finished, scan, start_scan
+from tests.support.scene import Scene
 from workflows.start_held import START_HELD
 
 

@@ -7,35 +7,35 @@ from contextlib import suppress
 
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
-from contracts.queues import Channel
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import blocked, server_error
-from tests.data import in_days
-from tests.replay.shapes.scene import Scene
-from tests.scanning import finished, scan, start_scan
+from tests.replay.shapes.runs import sent
+from tests.support.data import in_days
+from tests.support.scanning import finished, scan, start_scan
+from tests.support.scene import Scene
 from workflows.send_notification import SendNotificationWorkflow
 
 
 async def both_accepted(scene: Scene) -> list[WorkflowHistory]:
     await scene.platform.project(await scene.platform.company())
-    return [await scene.sent()]
+    return await sent(scene)
 
 
 async def one_rejected(scene: Scene) -> list[WorkflowHistory]:
     await scene.platform.project(await scene.platform.company(telegram_chat_id=5))
     scene.telegram.always("request", blocked(), recipient=5)
-    return [await scene.sent()]
+    return await sent(scene)
 
 
 async def retried(scene: Scene) -> list[WorkflowHistory]:
     await scene.platform.project(await scene.platform.company())
     scene.sink.on("rcpt", Reply(450, "4.2.0 greylisted"))
-    return [await scene.sent()]
+    return await sent(scene)
 
 
 async def skipped(scene: Scene) -> list[WorkflowHistory]:
     await scene.platform.project(await scene.platform.company(contact_email=None, telegram_enabled=False))
-    return [await scene.sent()]
+    return await sent(scene)
 
 
 async def given_up(scene: Scene) -> list[WorkflowHistory]:
@@ -43,7 +43,7 @@ async def given_up(scene: Scene) -> list[WorkflowHistory]:
     await scene.platform.project(await scene.platform.company(), expires_at=in_days(10 / 86400))
     scene.sink.always("rcpt", Reply(451, "4.3.0 try later"))
     scene.telegram.always("request", server_error())
-    return [await scene.sent()]
+    return await sent(scene)
 
 
 async def too_late(scene: Scene) -> list[WorkflowHistory]:
@@ -121,7 +121,7 @@ async def _reopened(scene: Scene, *, told: bool) -> list[WorkflowHistory]:
         [notification] = await scene.platform.notifications()
         handle = scene.client.get_workflow_handle(notification.workflow_id)
         if told:
-            await handle.signal(SendNotificationWorkflow.reopened, Channel.EMAIL)
+            await handle.signal(SendNotificationWorkflow.reopened, "email")
             await scene.sink.wait_for(1, 30)
         scene.telegram.clear()
         await handle.result()

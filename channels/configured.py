@@ -1,0 +1,83 @@
+"""The channels that this installation uses, and what the settings say of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from channels.base import Channel, ScrubPattern
+from channels.registry import channels, find_channel
+from contracts.sending import DeliveryToSend, Fairness, SendOptions
+from db.record.rules import OpenedDelivery
+from settings import Settings, SettingsError
+from texts.renderer import Renderer
+
+ChannelFairness = Callable[[int | None, str | None], Fairness]
+ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
+"""Of a company's id and the deliveries of its notification."""
+
+
+def configured_channels(settings: Settings) -> list[Channel]:
+    """Those by which something can be sent."""
+    return [channel for channel in channels() if channel.is_configured(settings)]
+
+
+def require_a_channel(settings: Settings) -> None:
+    """Raises `SettingsError` with no channel configured: every notification would end as skipped."""
+    if not configured_channels(settings):
+        needed = " or ".join(channel.needs for channel in channels())
+        raise SettingsError(f"set {needed}: no channel is configured")
+
+
+def send_options(settings: Settings) -> SendOptions:
+    """The part of the settings that travels in workflow inputs."""
+    return SendOptions.of(
+        settings.task_queue_prefix,
+        {channel.name: channel.options(settings) for channel in channels()},
+        settings.api_url.rstrip("/"),
+    )
+
+
+def deliveries_to_send(settings: Settings) -> ToSend:
+    """Gives each delivery its share of its queue's limit. A channel's secret is read once, when it is first met."""
+
+    @cache
+    def fairness_on(name: str) -> ChannelFairness | None:
+        channel = find_channel(name)
+        return channel.fairness(settings) if channel else None
+
+    def to_send(company_id: int | None, deliveries: Sequence[OpenedDelivery]) -> list[DeliveryToSend]:
+        return [
+            DeliveryToSend(
+                each.delivery_id,
+                each.channel,
+                fairness(company_id, each.address) if (fairness := fairness_on(each.channel)) else Fairness(),
+            )
+            for each in deliveries
+        ]
+
+    return to_send
+
+
+def admin_recipients(settings: Settings) -> dict[str, str]:
+    """Where the operators are alerted, by channel name."""
+    addresses = {channel.name: channel.admin_address(settings) for channel in channels()}
+    return {name: address for name, address in addresses.items() if address is not None}
+
+
+def new_renderer(settings: Settings) -> Renderer:
+    """The texts of all channels. Raises `LanguageError`."""
+    parts = {name: folder for channel in channels() for name, folder in channel.parts.items()}
+    return Renderer(settings.renew_url_template, settings.support_email, parts)
+
+
+def scrub(line: str) -> str:
+    """Takes out of a line what no log may show, whatever channel it belongs to."""
+    for each in _scrub_patterns():
+        line = each.pattern.sub(each.replacement, line)
+    return line
+
+
+@cache
+def _scrub_patterns() -> list[ScrubPattern]:
+    return [each for channel in channels() for each in channel.scrubbed]

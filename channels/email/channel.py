@@ -1,0 +1,76 @@
+"""E-mail, as one of the channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from email_validator import EmailNotValidError, validate_email
+
+from channels.base import Channel, Limits, ScrubPattern, Sender, Words
+from channels.email.plan import EMAIL
+from channels.email.sender import EmailSender
+from channels.email.smtp_provider import open_smtp
+from channels.email.texts import render_mail
+from contracts.sending import ChannelOptions, Fairness
+from db.record.claim import Claim
+from settings import Settings
+from texts.renderer import Renderer
+
+ADDRESS = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+UNSUBSCRIBE_TOKEN = re.compile(r"(/unsubscribe/)[\w.~%-]+")
+SAMPLE_UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
+
+
+class EmailChannel(Channel):
+    """One message a recipient, by the settings' mail provider. A second copy is recognised by its Message-ID."""
+
+    plan = EMAIL
+    words = Words(heading="E-mail", provider="The mail server", messages="E-mails")
+    needs = "SMTP_HOST"
+    away_code = "smtp_away"
+    scrubbed = (ScrubPattern(UNSUBSCRIBE_TOKEN, r"\1***"), ScrubPattern(ADDRESS, r"\1***@\2"))
+
+    def is_configured(self, settings: Settings) -> bool:
+        return settings.smtp_host is not None
+
+    def options(self, settings: Settings) -> ChannelOptions:
+        return ChannelOptions(settings.email_retry_initial, settings.email_attempt_timeout)
+
+    def limits(self, settings: Settings) -> Limits:
+        return Limits(settings.email_rate, settings.email_company_rate)
+
+    def fairness(self, settings: Settings) -> Callable[[int | None, str | None], Fairness]:
+        return lambda company_id, address: Fairness(str(company_id or ""))
+
+    def address_key(self, address: str) -> str:
+        try:
+            validate_email(address, check_deliverability=False)
+        except EmailNotValidError as error:
+            raise ValueError(f"{address!r} is not an e-mail address: {error}") from None
+        return address.lower()
+
+    def mask(self, address: str) -> str:
+        return ADDRESS.sub(r"\1***@\2", address)
+
+    def admin_address(self, settings: Settings) -> str | None:
+        return settings.admin_email
+
+    def resends_in_doubt(self, settings: Settings) -> bool:
+        return True
+
+    def provider_address(self, settings: Settings) -> str:
+        return f"{settings.smtp_host}, port {settings.smtp_port}"
+
+    def preview(self, renderer: Renderer, claim: Claim) -> dict[str, str]:
+        mail = render_mail(renderer, claim, SAMPLE_UNSUBSCRIBE_URL)
+        return {"subject.txt": mail.subject, "text.txt": mail.text, "html.html": mail.html or ""}
+
+    @asynccontextmanager
+    async def open(self, settings: Settings, renderer: Renderer, connections: int) -> AsyncIterator[Sender]:
+        async with open_smtp(settings, min(connections, settings.smtp_max_connections)) as provider:
+            yield EmailSender(settings, renderer, provider)
+
+
+CHANNEL = EmailChannel()

@@ -1,0 +1,17 @@
+"""E-mail, for workflows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from channels.base import Plan
+from contracts.sending import ChannelOptions
+
+EMAIL = Plan(
+    name="email",
+    message="E-mail",
+    implementation="channels.email.channel:CHANNEL",
+    options=ChannelOptions(retry_initial=30, attempt_timeout=660),
+    # Greylisting wants minutes, a mail server under repair wants patience.
+    longest_retry=timedelta(minutes=30),
+)

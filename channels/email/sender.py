@@ -1,0 +1,63 @@
+"""From a claimed delivery to a mail in the provider's hands."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from channels.base import MarkSending, Receipt
+from channels.current_secret import current_secret
+from channels.email.composing import compose
+from channels.email.provider import MailProvider
+from channels.email.texts import Mail, render_mail
+from channels.email.unsubscribe_links import UnsubscribeLinks
+from contracts.keys import NotificationType
+from db.record.attempt import SentText
+from db.record.claim import Claim
+from settings import Settings
+from texts.renderer import Renderer
+
+
+class EmailSender:
+    """Renders, composes and hands over."""
+
+    def __init__(self, settings: Settings, renderer: Renderer, provider: MailProvider) -> None:
+        self._settings = settings
+        self._renderer = renderer
+        self._provider = provider
+
+    async def hand_over(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
+        """A copy that may be a second one has the same Message-ID."""
+        unsubscribe_url = self._unsubscribe_url(claim, recipient)
+        mail = render_mail(self._renderer, claim, unsubscribe_url)
+        message = compose(self._settings, claim.notification_id, claim.dedupe_key, recipient, mail, unsubscribe_url)
+        sent = SentText(mail.subject, mail.text, mail.html, str(message["Message-ID"]))
+        return await self._provider.send(message, self._settings.sender, recipient, lambda: mark_sending(sent))
+
+    async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
+        mail = compose(self._settings, None, key, recipient, Mail(subject, message, None))
+        await self._provider.send(mail, self._settings.sender, recipient, _unrecorded)
+
+    async def probe(self) -> None:
+        await self._provider.probe()
+
+    def _unsubscribe_url(self, claim: Claim, recipient: str) -> str | None:
+        """The link for this mail, signed with the secret as it is now. None: it bears none."""
+        settings = self._settings
+        if not settings.unsubscribe_configured or not _may_be_unsubscribed_from(claim.notification_type):
+            return None
+        links = UnsubscribeLinks(current_secret(settings, "unsubscribe_secret"))
+        return links.url(str(settings.public_url), claim.delivery_id, recipient)
+
+
+def _may_be_unsubscribed_from(notification_type: NotificationType) -> bool:
+    match notification_type:
+        case NotificationType.EXPIRING | NotificationType.EXPIRED | NotificationType.TEST:
+            return True
+        case NotificationType.ALERT:  # operators get those, whatever they have unsubscribed from
+            return False
+        case _:
+            assert_never(notification_type)
+
+
+async def _unrecorded() -> None:
+    """An alert without a record has no row to mark."""

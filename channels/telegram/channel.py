@@ -1,0 +1,87 @@
+"""Telegram, as one of the channels."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from channels.base import Channel, Limits, ScrubPattern, Sender, Words
+from channels.telegram.bot_api import new_client
+from channels.telegram.plan import TELEGRAM
+from channels.telegram.sender import TelegramSender
+from channels.telegram.texts import PART, render_message
+from contracts.sending import ChannelOptions, Fairness
+from db.record.claim import Claim
+from settings import Settings
+from texts.renderer import Renderer
+
+BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
+BIGGEST_ID = 2**63 - 1
+
+
+class TelegramChannel(Channel):
+    """Messages of a bot, through the Bot API. Nothing tells a recipient that a message is a second copy."""
+
+    plan = TELEGRAM
+    words = Words(heading="Telegram", provider="Telegram", messages="Messages")
+    needs = "TELEGRAM_BOT_TOKEN"
+    away_code = "telegram_away"
+    parts = {PART: None}  # noqa: RUF012 - read only, as the base class declares it
+    scrubbed = (ScrubPattern(BOT_TOKEN, "bot:***"),)
+
+    def is_configured(self, settings: Settings) -> bool:
+        return settings.telegram_bot_token is not None or settings.telegram_bot_token_file is not None
+
+    def options(self, settings: Settings) -> ChannelOptions:
+        return ChannelOptions(settings.telegram_retry_initial, settings.telegram_attempt_timeout)
+
+    def limits(self, settings: Settings) -> Limits:
+        return Limits(settings.telegram_rate, settings.telegram_chat_rate)
+
+    def fairness(self, settings: Settings) -> Callable[[int | None, str | None], Fairness]:
+        """By chat. A group takes less: its messages weigh a part of the limit."""
+        try:
+            token = settings.secret("telegram_bot_token")
+        except ValueError:  # the attempt reports it; here it must stop no scan
+            token = None
+        of_a_group = min(1.0, settings.telegram_group_rate_per_minute / 60 / settings.telegram_chat_rate)
+
+        def of_chat(_company_id: int | None, chat: str | None) -> Fairness:
+            if chat is None or token is None:
+                return Fairness()
+            key = hmac.new(token.encode(), chat.encode(), hashlib.sha256).hexdigest()[:16]
+            # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+            return Fairness(key, of_a_group if chat.startswith("-") else 1.0)
+
+        return of_chat
+
+    def address_key(self, address: str) -> str:
+        if not re.fullmatch(r"-?[0-9]{1,19}", address) or not 0 < abs(int(address)) <= BIGGEST_ID:
+            raise ValueError(f"{address!r} is not a Telegram chat id: a whole number of at most 64 bits, not 0")
+        return str(int(address))
+
+    def mask(self, address: str) -> str:
+        return f"***{address[-3:]}"
+
+    def admin_address(self, settings: Settings) -> str | None:
+        return None if settings.telegram_admin_chat_id is None else str(settings.telegram_admin_chat_id)
+
+    def resends_in_doubt(self, settings: Settings) -> bool:
+        return settings.telegram_in_doubt == "resend"
+
+    def provider_address(self, settings: Settings) -> str:
+        return "TELEGRAM_API_URL"
+
+    def preview(self, renderer: Renderer, claim: Claim) -> dict[str, str]:
+        return {PART: render_message(renderer, claim)}
+
+    @asynccontextmanager
+    async def open(self, settings: Settings, renderer: Renderer, connections: int) -> AsyncIterator[Sender]:
+        async with new_client(connections) as client:
+            yield TelegramSender(settings, renderer, client)
+
+
+CHANNEL = TelegramChannel()

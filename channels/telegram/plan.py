@@ -1,0 +1,17 @@
+"""Telegram, for workflows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from channels.base import Plan
+from contracts.sending import ChannelOptions
+
+TELEGRAM = Plan(
+    name="telegram",
+    message="Telegram message",
+    implementation="channels.telegram.channel:CHANNEL",
+    options=ChannelOptions(retry_initial=5, attempt_timeout=60),
+    # Telegram says itself how long to wait on 429; the rest is short outages.
+    longest_retry=timedelta(minutes=10),
+)

@@ -1,0 +1,74 @@
+"""From a claimed delivery to a message in Telegram's hands."""
+
+from __future__ import annotations
+
+import html
+
+import httpx
+
+from channels.base import MarkSending, Receipt, Rejected, TryAgain
+from channels.current_secret import current_secret
+from channels.telegram import bot_api
+from channels.telegram.texts import render_message
+from contracts.sending import Reason
+from db.record.attempt import SentText
+from db.record.claim import Claim
+from settings import Settings
+from texts.renderer import Renderer
+
+TOO_MANY_REQUESTS = "telegram_429"
+
+
+class TelegramSender:
+    """Renders and hands over, with the bot's token as it is now."""
+
+    def __init__(self, settings: Settings, renderer: Renderer, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._renderer = renderer
+        self._client = client
+
+    async def hand_over(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
+        """Telegram knows no idempotency key: a second call is a second message."""
+        token = self._token()
+        chat_id = _chat_id(recipient)
+        text = render_message(self._renderer, claim)
+        return await bot_api.send(
+            self._client,
+            str(self._settings.telegram_api_url),
+            token,
+            chat_id,
+            text,
+            lambda: mark_sending(SentText(subject=None, body=text)),
+        )
+
+    async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
+        await bot_api.send(
+            self._client,
+            str(self._settings.telegram_api_url),
+            self._token(),
+            _chat_id(recipient),
+            f"<b>{html.escape(subject)}</b>\n\n{html.escape(message)}",
+            _unrecorded,
+        )
+
+    async def probe(self) -> None:
+        """Asks whose the token is. "Too many requests" is an answer."""
+        try:
+            await bot_api.get_me(self._client, str(self._settings.telegram_api_url), self._token())
+        except TryAgain as trouble:
+            if trouble.reason != TOO_MANY_REQUESTS:
+                raise
+
+    def _token(self) -> str:
+        return current_secret(self._settings, "telegram_bot_token")
+
+
+def _chat_id(recipient: str) -> int:
+    try:
+        return int(recipient)
+    except ValueError:
+        raise Rejected(Reason.INVALID_ADDRESS) from None
+
+
+async def _unrecorded() -> None:
+    """An alert without a record has no row to mark."""

@@ -1,0 +1,49 @@
+"""`untold`: items that end soon or have ended, of which no company was told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from channels.registry import channels, names
+from commands.dry_run import all_due
+from commands.output import print_json, print_table
+from commands.running import OK, database
+from db.items import untold
+from db.items.untold import UntoldItem
+from settings import Settings
+
+
+async def list_untold(within: timedelta, *, as_json: bool) -> int:
+    """Lists what ends within this time, or has ended and is still on, and of whose end nobody was told."""
+    settings = Settings.load()
+    now = datetime.now(UTC)
+    async with database(settings) as engine:
+        reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with reading.connect() as connection:
+            items = await untold.list_untold(connection, within)
+            due = {(item.project_id, item.ar_content_id) for item in await all_due(connection, settings, now)}
+    rows = [
+        {
+            "company": item.company,
+            "item": item.item,
+            "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
+            "why": _why(item, is_due=item.ends_at <= now or (item.project_id, item.ar_content_id) in due),
+            **{name: item.channels.get(name) for name in names()},
+        }
+        for item in items
+    ]
+    if as_json:
+        print_json({"items": rows})
+    else:
+        print_table(
+            ("company", "item", "ends, company's clock", "why", *(channel.words.heading for channel in channels())),
+            [(*list(row.values())[:2], f"{row['ends_at']:%Y-%m-%d %H:%M %Z}", *list(row.values())[3:]) for row in rows],
+        )
+    return OK
+
+
+def _why(item: UntoldItem, *, is_due: bool) -> str:
+    if item.why != untold.NO_NOTICE:
+        return item.why
+    return "no notice opened" if is_due else "not due yet"

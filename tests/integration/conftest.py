@@ -1,7 +1,0 @@
-"""The scenes that the workflows' tests play on, for commands that act on them."""
-
-from __future__ import annotations
-
-from tests.workflows.conftest import health, scene
-
-__all__ = ["health", "scene"]

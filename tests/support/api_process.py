@@ -1,0 +1,35 @@
+"""`python -m api` as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.programs import Program
+from tests.support.calling_api import NOBODY_LISTENS
+
+PATH = {"PATH": os.environ["PATH"]}
+AWAY = {"DATABASE_URL": f"postgresql://u:p@{NOBODY_LISTENS}/x", "TEMPORAL_ADDRESS": NOBODY_LISTENS, "API_PORT": "0"}
+API = ("-m", "api")
+
+
+@dataclass(frozen=True)
+class Running:
+    process: Program
+    url: str
+
+
+@asynccontextmanager
+async def running(command: Sequence[str] = API, /, **environment: str) -> AsyncIterator[Running]:
+    """The API once it is ready. It is stopped by SIGTERM and has to exit 0."""
+    with tempfile.TemporaryDirectory(prefix="api-") as folder:
+        log_file = Path(folder) / "log"
+        async with Program(list(command), log_file=log_file, environment=PATH | environment) as process:
+            event = json.loads(await process.wait_for_line('"api_ready"'))
+            yield Running(process, f"http://{event['host']}:{event['port']}")
+        process.require_success()

@@ -1,0 +1,60 @@
+"""Running a scan and a deactivation as their Schedules do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from temporalio.client import Client, WorkflowHandle
+
+from channels.configured import send_options
+from contracts.deactivating import DeactivateExpiredInput, DeactivateExpiredResult
+from contracts.queues import WORKFLOWS, task_queue
+from contracts.scanning import ScanExpiringInput, ScanExpiringResult
+from settings import Settings
+from workflows.deactivate_expired import DeactivateExpiredWorkflow
+from workflows.scan_expiring import ScanExpiringWorkflow
+
+
+async def start_scan(
+    client: Client, settings: Settings, **input_fields: object
+) -> WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]:
+    return await client.start_workflow(
+        ScanExpiringWorkflow.run,
+        ScanExpiringInput(options=send_options(settings), **input_fields),  # type: ignore[arg-type]
+        id=f"scan-{uuid4()}",
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
+        execution_timeout=timedelta(minutes=12),
+    )
+
+
+async def scan(client: Client, settings: Settings, **input_fields: object) -> ScanExpiringResult:
+    handle = await start_scan(client, settings, **input_fields)
+    return await handle.result()
+
+
+async def start_deactivation(
+    client: Client, settings: Settings, **input_fields: object
+) -> WorkflowHandle[DeactivateExpiredWorkflow, DeactivateExpiredResult]:
+    return await client.start_workflow(
+        DeactivateExpiredWorkflow.run,
+        DeactivateExpiredInput(options=send_options(settings), **input_fields),  # type: ignore[arg-type]
+        id=f"deactivate-{uuid4()}",
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
+        execution_timeout=timedelta(minutes=12),
+    )
+
+
+async def deactivate(client: Client, settings: Settings, **input_fields: object) -> DeactivateExpiredResult:
+    handle = await start_deactivation(client, settings, **input_fields)
+    return await handle.result()
+
+
+async def finished(client: Client, workflow_id: str) -> None:
+    """Waits for one notification's workflow to end."""
+    await client.get_workflow_handle(workflow_id).result()
+
+
+async def all_finished(client: Client, workflow_ids: list[str]) -> None:
+    for workflow_id in workflow_ids:
+        await finished(client, workflow_id)
