@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.keys import NotificationType
@@ -123,6 +125,25 @@ async def test_each_contact_has_a_delivery_and_each_channel_of_the_flat_record_h
         ("telegram", None, "pending"),
         ("sms", "+47", "pending"),
     ]
+
+
+async def test_an_address_changes_while_a_scan_opens_deliveries_to_it(
+    platform: Platform, engine: AsyncEngine, company: int
+) -> None:
+    """Neither waits for the other: an import and a scan lock many contacts, in different orders."""
+    notification = await platform.notification(await platform.project(company))
+    async with engine.connect() as opening:
+        await opening.execute(
+            text(
+                "INSERT INTO deliveries (notification_id, channel, contact_id)"
+                " SELECT :notification, 'again', id FROM contacts"
+            ),
+            {"notification": notification},
+        )
+        async with asyncio.timeout(30):
+            await platform.readdress("telegram", "5")
+            await platform.execute("UPDATE contacts SET address = 'x', address_key = 'x' WHERE address = '+47'")
+        await opening.commit()
 
 
 async def test_a_company_without_contacts_has_deliveries_that_say_so(record: Record, platform: Platform) -> None:
