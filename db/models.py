@@ -98,7 +98,7 @@ class Contact(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), index=True)
     channel: Mapped[str]
     address: Mapped[str | None]
     """As it was given."""

@@ -52,10 +52,10 @@ async def test_the_three_files_become_rows_that_belong_together(run_import: Impo
 async def test_importing_twice_writes_nothing_the_second_time(run_import: Import) -> None:
     run_import.write(companies=ACME, projects=SITE, ar_contents=BOW)
     await run_import()
-    before = [await run_import.rows(table, "xmin, xmax, *") for table in KINDS]
+    before = [await run_import.rows(table, "xmin, xmax, *", "id") for table in (*KINDS, "contacts")]
     report = await run_import(now=NOW + timedelta(days=1))
     assert report.files == {name + ".csv": FileReport(unchanged=1) for name in KINDS}
-    assert [await run_import.rows(table, "xmin, xmax, *") for table in KINDS] == before
+    assert [await run_import.rows(table, "xmin, xmax, *", "id") for table in (*KINDS, "contacts")] == before
 
 
 async def test_a_changed_line_updates_its_row_and_no_other(run_import: Import) -> None:
@@ -68,8 +68,49 @@ async def test_a_changed_line_updates_its_row_and_no_other(run_import: Import) -
         "projects.csv": FileReport(changed=1),
     }
     assert await run_import.rows("companies", "name") == [("Acme & Co",), ("B",)]
-    assert await run_import.rows("contacts", "channel, address", "id") == [("email", None), ("telegram", None)] * 2
+    assert await run_import.rows("contacts", "address", "id") == [(None,)] * 4
     assert await run_import.rows("projects", "expires_at") == [(datetime(2027, 12, 1, tzinfo=UTC),)]
+
+
+async def test_a_new_address_changes_the_contact_in_place_and_counts_as_a_change(
+    run_import: Import, platform: Platform
+) -> None:
+    """So an open delivery follows the correction."""
+    run_import.write(companies=[ACME, "b,B,,,,,,"])
+    await run_import()
+    before = await run_import.rows("contacts", "id", "id")
+    run_import.write(companies=[ACME.replace("owner@", "Anna@"), "b,B,,,,,false,"])
+    report = await run_import()
+    assert report.files == {"companies.csv": FileReport(changed=2)}
+    assert await run_import.rows("contacts", "id", "id") == before
+    assert await run_import.rows("contacts", "channel, address, address_key, enabled", "id") == [
+        ("email", "Anna@acme.example", "anna@acme.example", True),
+        ("telegram", "1000", "1000", True),
+        ("email", None, None, False),
+        ("telegram", None, None, True),
+    ]
+
+
+async def test_an_import_leaves_the_contacts_of_others_and_repeats_none_of_their_addresses(
+    run_import: Import, platform: Platform
+) -> None:
+    run_import.write(companies=ACME)
+    await run_import()
+    company = await platform.scalar("SELECT id FROM companies")
+    await platform.contact(company, "email", "anna@acme.example", source="api", enabled=False)
+    await platform.contact(company, "sms", "+47", source="api")
+    run_import.write(companies=ACME.replace("owner@", "Anna@"))
+    assert (await run_import()).files == {"companies.csv": FileReport(changed=1)}
+    assert await run_import.rows("contacts", "source, channel, address, enabled", "id") == [
+        ("import", "email", None, True),
+        ("import", "telegram", "1000", True),
+        ("api", "email", "anna@acme.example", False),
+        ("api", "sms", "+47", True),
+    ]
+    assert (await run_import()).files == {"companies.csv": FileReport(unchanged=1)}
+    await platform.execute("DELETE FROM contacts WHERE source = 'api'")
+    await run_import()
+    assert await run_import.rows("contacts", "address", "id") == [("Anna@acme.example",), ("1000",)]
 
 
 async def test_a_row_that_no_line_names_stays(run_import: Import) -> None:

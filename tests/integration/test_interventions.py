@@ -55,7 +55,7 @@ async def test_after_an_address_was_corrected_the_mail_is_sent_once(scene: Scene
     await scene.due_project()
     await scene.scan_and_send()
     assert await scene.ends() == ("delivered", "rejected", "accepted")
-    await scene.platform.correct_address("email", "new@customer.example")
+    await scene.platform.readdress("email", "new@customer.example")
     async with scene.worker():
         ended = await operate(scene, "resend", await delivery_id(scene, "email"), *WHY)
         assert ended.status == 0, ended.err
@@ -145,7 +145,7 @@ async def test_a_mailbox_that_does_not_exist_is_switched_off(scene: Scene) -> No
     ("arguments", "line"),
     [
         (("resend", "9999"), "there is no delivery 9999"),
-        (("resend", "EMAIL"), "it was accepted: it would be sent twice"),
+        (("resend", "EMAIL"), "it was accepted: it would be told twice"),
         (("resolve", "EMAIL", "--accepted"), "it is accepted, not unknown"),
         (("resend", "TELEGRAM"), "it is in doubt: `resolve` it"),
         (("unsuppress", "email", "nobody@customer.example"), "email nobody@customer.example is not switched off"),

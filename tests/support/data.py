@@ -54,6 +54,14 @@ class Platform:
         }
         return await self._insert(Contact, row | values)
 
+    async def readdress(self, channel: str, address: str) -> None:
+        """Gives every contact on the channel this address."""
+        await self.execute(
+            "UPDATE contacts SET address = :address, address_key = lower(:address) WHERE channel = :channel",
+            channel=channel,
+            address=address,
+        )
+
     async def project(self, company_id: int, **values: Any) -> int:
         number = next(self._numbers)
         row = {
@@ -111,14 +119,6 @@ class Platform:
     async def execute(self, statement: str, **parameters: Any) -> None:
         async with self.engine.begin() as connection:
             await connection.execute(text(statement), parameters)
-
-    async def correct_address(self, channel: str, address: str | None) -> None:
-        """Every contact on the channel has this address from now on."""
-        await self.execute(
-            "UPDATE contacts SET address = :address, address_key = lower(:address) WHERE channel = :channel",
-            channel=channel,
-            address=address,
-        )
 
     async def scalar(self, statement: str, **parameters: Any) -> Any:
         async with self.engine.connect() as connection:

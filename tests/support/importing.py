@@ -38,5 +38,6 @@ class Import:
 
     async def rows(self, table: str, columns: str = "*", order: str = "slug") -> list[Any]:
         async with self.engine.connect() as connection:
-            rows = await connection.execute(text(f"SELECT {columns} FROM {table} ORDER BY {order}"))  # noqa: S608 - ours
+            statement = f"SELECT {columns} FROM {table} ORDER BY {order}"  # noqa: S608 - ours
+            rows = await connection.execute(text(statement))
             return [tuple(row) for row in rows]

@@ -52,7 +52,7 @@ async def test_an_address_corrected_after_the_scan_is_the_one_that_is_used(scene
     await scene.due_project()
     async with scene.worker(WORKFLOWS):
         await scene.scan()
-        await scene.platform.correct_address("email", "new@customer.example")
+        await scene.platform.readdress("email", "new@customer.example")
         async with scene.worker("email", "telegram"):
             await scene.children_end()
 

@@ -23,13 +23,14 @@ MOST_EVENTS = 4096
 MANY_DUE = """
 WITH owners AS (
     INSERT INTO companies (slug, name) SELECT 'c-' || n, 'Company ' || n FROM generate_series(1, :companies) n
-    RETURNING id
-), reached AS (
+    RETURNING id, slug
+), addresses AS (
     INSERT INTO contacts (company_id, channel, address, address_key)
     SELECT id, channel, address, address
-    FROM owners CROSS JOIN LATERAL (
-        VALUES ('email', 'c' || id || '@customer.example'), ('telegram', id::text)
-    ) AS way (channel, address)
+    FROM owners
+    CROSS JOIN LATERAL (
+        VALUES ('email', slug || '@customer.example'), ('telegram', split_part(slug, '-', 2))
+    ) AS said (channel, address)
 )
 INSERT INTO projects (slug, name, company_id, expires_at)
 SELECT 'p-' || id || '-' || n, 'Project ' || id || '-' || n, id, now() + interval '3 days' + n * interval '1 second'
