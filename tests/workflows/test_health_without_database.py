@@ -129,7 +129,7 @@ async def test_who_waits_for_the_result_gets_it_at_once(health: HealthScene, own
     async with health.worker():
         await own_postgres.stop()
         report = await health.check(once=True)
-        assert report == HealthReport(["database"], database_away=True)
+        assert report == HealthReport(["database"], database_away=True, alert_channels=["email", "telegram"])
         assert health.scene.sink.messages == []
         await own_postgres.start()
 
