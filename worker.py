@@ -28,7 +28,7 @@ from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from activities.send import send_activity
-from channels.configured import configured_channels, new_renderer, require_a_channel, scrub
+from channels.configured import configured_channels, new_renderer, require_a_channel, scrub, send_options
 from channels.registry import all_queues, find_channel
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
@@ -112,7 +112,7 @@ async def build_workers(
     Raises `LanguageError` if a template is missing.
     """
     renderer = new_renderer(settings)
-    alerts = Alerts(engine, settings, partial(start_and_mark, client, settings, engine))
+    alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
     workers: list[Worker] = []
 
     def serve(queue: str, activities: list[Any], workflows: Sequence[type] = ()) -> None:
@@ -134,7 +134,8 @@ async def build_workers(
             )
 
     for channel in filter(None, map(find_channel, queues)):
-        sender = await stack.enter_async_context(channel.open(settings, renderer, settings.worker_concurrency))
+        at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
+        sender = await stack.enter_async_context(channel.open(settings, renderer, at_a_time))
         attempts = DeliveryAttempts(engine, settings, alerts, channel, sender)
         serve(channel.name, [send_activity(channel.plan, attempts)])
     if WORKFLOWS in queues:
@@ -158,7 +159,7 @@ async def _health_activities(
     that they check."""
     engine = create_engine(settings, "health", pooled=False)
     stack.push_async_callback(engine.dispose)
-    alerts = Alerts(engine, settings, partial(start_and_mark, client, settings, engine))
+    alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
     senders = {
         channel.name: await stack.enter_async_context(channel.open(settings, renderer, HEALTH_CONNECTIONS))
         for channel in configured_channels(settings)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from contracts.sending import DeliveryStatus, NotificationStatus, Reason, RecordOutcomeInput, SendNotificationResult
+from contracts.sending import (
+    ALWAYS_DELIVERED,
+    DeliveryOutcome,
+    DeliveryStatus,
+    NotificationStatus,
+    Reason,
+    RecordOutcomeInput,
+    SendNotificationResult,
+)
 from db.engine import autocommit
 from db.record import settle
 
-WITHDRAWN = SendNotificationResult(
-    status=NotificationStatus.UNDELIVERED,
-    email=DeliveryStatus.SKIPPED,
-    telegram=DeliveryStatus.SKIPPED,
-    email_reason=Reason.WITHDRAWN,
-    telegram_reason=Reason.WITHDRAWN,
+WITHDRAWN = SendNotificationResult.of(
+    NotificationStatus.UNDELIVERED,
+    [DeliveryOutcome(0, channel, DeliveryStatus.SKIPPED, Reason.WITHDRAWN) for channel in ALWAYS_DELIVERED],
 )
 """The outcome of a notification that was deleted from the database."""
 

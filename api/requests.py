@@ -114,14 +114,12 @@ class NewEnd(BaseModel):
     )
 
 
-def _known_recipients(value: dict[str, str]) -> dict[str, str]:
-    """Checks each address by its channel. Raises ValueError that says what is wrong."""
-    for name, address in value.items():
-        channel = find_channel(name)
-        if channel is None:
-            raise ValueError(f"{name!r} is not a channel: choose from {', '.join(names())}")
-        channel.address_key(_storable(address))
-    return value
+def _known_address(name: str, address: str) -> None:
+    """Raises `ValueError` if there is no such channel or it refuses the address."""
+    channel = find_channel(name)
+    if channel is None:
+        raise ValueError(f"{name!r} is not a channel: choose from {', '.join(names())}")
+    channel.address_key(_storable(address))
 
 
 class NewTestNotification(BaseModel):
@@ -129,7 +127,7 @@ class NewTestNotification(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    recipients: Annotated[dict[str, str], AfterValidator(_known_recipients)] = Field(
+    recipients: dict[str, str] = Field(
         default_factory=dict, description='Addresses by channel name, such as `{"email": "anna@example.com"}`.'
     )
     email: EmailStr | None = Field(None, description="The same as `recipients.email`.")
@@ -150,6 +148,8 @@ class NewTestNotification(BaseModel):
     def _has_a_recipient(self) -> Self:
         if not self.addresses():
             raise ValueError("give a recipient in recipients, email or chat_id")
+        for name, address in self.addresses().items():
+            _known_address(name, address)
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from activities.opening import NewAddressed, open_to_recipients
 from api.database import connection_to
 from api.problems import Unavailable
 from api.requests import NewTestNotification
+from channels.configured import send_options
 from contracts.keys import NotificationType, key_of_test
 from contracts.scanning import StartableNotification
 from db.record.open import withdraw
@@ -45,6 +46,7 @@ class TestStarter:
 
     def __init__(self, settings: Settings, engine: AsyncEngine, client: Client) -> None:
         self._settings = settings
+        self._options = send_options(settings)
         self._engine = engine
         self._client = client
         self._running: set[asyncio.Task[Started]] = set()
@@ -94,7 +96,7 @@ class TestStarter:
     async def _start_workflow(self, opened: StartableNotification) -> None:
         async with asyncio.timeout(START_TIMEOUT.total_seconds()):
             await self._ensure_search_attributes()
-            await start_and_mark(self._client, self._settings, self._engine, opened, rpc_timeout=START_TIMEOUT)
+            await start_and_mark(self._client, self._options, self._engine, opened, rpc_timeout=START_TIMEOUT)
 
     async def _ensure_search_attributes(self) -> None:
         """Registers the search attributes, once: in a new namespace no worker may have done it yet, and Temporal

@@ -12,11 +12,19 @@ _SEED = """
 WITH numbers AS (
     SELECT number FROM generate_series(1, $2::int) AS number
 ), new_companies AS (
-    INSERT INTO companies (slug, name, contact_email, telegram_chat_id, timezone)
-    SELECT $1 || '-' || number, 'Company ' || number, $1 || '-' || number || '@customer.example',
-           $3::bigint + number, (ARRAY['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo'])[1 + number % 4]
+    INSERT INTO companies (slug, name, timezone)
+    SELECT $1 || '-' || number, 'Company ' || number,
+           (ARRAY['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo'])[1 + number % 4]
     FROM numbers
     RETURNING id, slug
+), new_contacts AS (
+    INSERT INTO contacts (company_id, channel, address, address_key)
+    SELECT c.id, said.channel, said.address, said.address
+    FROM numbers
+    JOIN new_companies c ON c.slug = $1 || '-' || number
+    CROSS JOIN LATERAL (
+        VALUES ('email', c.slug || '@customer.example'), ('telegram', ($3::bigint + number)::text)
+    ) AS said (channel, address)
 ), new_projects AS (
     INSERT INTO projects (slug, company_id, name, starts_at, expires_at)
     SELECT slug || '-' || later, id, 'Project ' || slug || '-' || later, now() - interval '300 days',
@@ -49,7 +57,9 @@ async def seed(database_url: str, label: str, due: int, first_chat: int) -> None
     connection = await connect(database_url)
     try:
         await connection.execute(_SEED, label, due, first_chat, NOT_DUE_FOR_EACH)
-        await connection.execute("VACUUM (ANALYZE) companies, projects, ar_contents, notifications, deliveries")
+        await connection.execute(
+            "VACUUM (ANALYZE) companies, contacts, projects, ar_contents, notifications, deliveries"
+        )
     finally:
         await connection.close()
 

@@ -32,7 +32,7 @@ class Plan:
     name: str
     """Stands in rows, payloads, the task queue's and the activity's name. Never changes."""
     message: str
-    """What one message is called, such as "E-mail" or "Telegram message"."""
+    """What one message is called, such as "E-mail" or "Text message"."""
     implementation: str
     """Where the `Channel` is: `module:attribute`. Loaded only where I/O is allowed."""
     options: ChannelOptions
@@ -104,6 +104,8 @@ class Channel(ABC):
     """
 
     plan: ClassVar[Plan]
+    name: ClassVar[str]
+    """The plan's."""
     words: ClassVar[Words]
     needs: ClassVar[str]
     """The setting that configures it."""
@@ -114,9 +116,9 @@ class Channel(ABC):
     below `texts/templates`. Without any it takes the text that all channels share."""
     scrubbed: ClassVar[Sequence[ScrubPattern]] = ()
 
-    @property
-    def name(self) -> str:
-        return self.plan.name
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.plan.name
 
     @abstractmethod
     def is_configured(self, settings: Settings) -> bool:

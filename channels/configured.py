@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from channels.base import Channel, ScrubPattern
-from channels.registry import channels
+from channels.registry import channels, find_channel
 from contracts.sending import DeliveryToSend, Fairness, SendOptions
 from db.record.rules import OpenedDelivery
 from settings import Settings, SettingsError
 from texts.renderer import Renderer
 
+ChannelFairness = Callable[[int | None, str | None], Fairness]
 ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
 """Of a company's id and the deliveries of its notification."""
 
@@ -38,15 +39,19 @@ def send_options(settings: Settings) -> SendOptions:
 
 
 def deliveries_to_send(settings: Settings) -> ToSend:
-    """Gives each delivery its share of its queue's limit. Secrets are read once, now."""
-    fairness = {channel.name: channel.fairness(settings) for channel in channels()}
+    """Gives each delivery its share of its queue's limit. A channel's secret is read once, when it is first met."""
+
+    @cache
+    def fairness_on(name: str) -> ChannelFairness | None:
+        channel = find_channel(name)
+        return channel.fairness(settings) if channel else None
 
     def to_send(company_id: int | None, deliveries: Sequence[OpenedDelivery]) -> list[DeliveryToSend]:
         return [
             DeliveryToSend(
                 each.delivery_id,
                 each.channel,
-                fairness[each.channel](company_id, each.address) if each.channel in fairness else Fairness(),
+                fairness(company_id, each.address) if (fairness := fairness_on(each.channel)) else Fairness(),
             )
             for each in deliveries
         ]

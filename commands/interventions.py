@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, assert_never
 
-from channels.configured import deliveries_to_send, require_a_channel
+from channels.configured import deliveries_to_send, require_a_channel, send_options
 from commands.output import print_json, print_line, print_page
 from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
 from contracts.keys import NotificationType, give_up_at
@@ -68,7 +68,7 @@ async def send_again(
             async with temporal_errors():
                 reopened = ReopenedDelivery(subject.delivery_id, subject.channel)
                 startable = _startable(subject, deadline, settings)
-                await start_and_mark(client, settings, engine, startable, reopened=reopened)
+                await start_and_mark(client, send_options(settings), engine, startable, reopened=reopened)
         except (CommandFailed, SettingsError) as error:
             complain(f"{error}. The delivery is reopened; the next scan will send it.")
     _print(subject, "pending", as_json)

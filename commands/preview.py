@@ -68,8 +68,10 @@ SAMPLE = Claim(
     project_slug="old-harbour-walk",
     contents=["Ferry <animated>", "Ships of 1890", "The lighthouse keeper & his dog"],
 )
-ALERT_SUBJECT = "Telegram is refused: telegram_unauthorized"
-ALERT_MESSAGE = "Telegram refuses this installation's credentials.\n\nNo notification has failed. All of them wait."
+ALERT_SUBJECT = "E-mail is refused: smtp_auth_535"
+ALERT_MESSAGE = (
+    "The mail server refuses this installation's credentials.\n\nNo notification has failed. All of them wait."
+)
 
 
 def sample(notification_type: NotificationType, locale: str, item: Item) -> Claim:
@@ -116,6 +118,8 @@ async def preview(
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
+        if FILES[part] not in parts:
+            raise SettingsError(f"--part: a text for {channel} has no part {part}, only {', '.join(parts)}")
         parts = {FILES[part]: parts[FILES[part]]}
     if output is not None:
         _write(parts, output, as_json)

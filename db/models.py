@@ -98,7 +98,7 @@ class Contact(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), index=True)
     channel: Mapped[str]
     address: Mapped[str | None]
     """As it was given."""
@@ -266,7 +266,7 @@ class Delivery(Base):
     """The text as sent (e-mail: the plain part)."""
     body_html: Mapped[str | None]
     provider_id: Mapped[str | None]
-    """E-mail: the Message-ID; Telegram: the message_id."""
+    """The provider's id of the message; of an e-mail the Message-ID, which the sender chooses."""
     provider_reply: Mapped[str | None]
     possible_duplicate: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -11,7 +11,7 @@ import structlog
 from temporalio import activity, workflow
 
 QUIET_LOGGERS = {
-    "httpx": logging.WARNING,  # writes URLs at INFO, and the URL of a Telegram call holds the bot's token
+    "httpx": logging.WARNING,  # writes URLs at INFO, and a URL may hold a secret
     "httpcore": logging.WARNING,
     "temporalio.activity": logging.ERROR,  # repeats each failed attempt, which our own event already reports
     "temporalio.worker._activity": logging.ERROR,

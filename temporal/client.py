@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeIndexedValueType
+from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
@@ -55,18 +55,21 @@ _INDEXED = {
 
 async def register_search_attributes(client: Client) -> None:
     """Registers the search attributes that the namespace lacks. May run at any time and in several processes."""
-    operators = client.operator_service
-    known = await operators.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
-    missing = [key for key in search_attributes.ALL if key.name not in known.custom_attributes]
-    if not missing:
-        return
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    known = (await client.operator_service.list_search_attributes(request)).custom_attributes
+    if missing := [key for key in search_attributes.ALL if key.name not in known]:
+        await add_search_attributes(client, missing)
+
+
+async def add_search_attributes(client: Client, keys: Iterable[SearchAttributeKey[Any]]) -> None:
+    """Adds the search attributes to the namespace. Does nothing if another process was faster."""
     try:
-        await operators.add_search_attributes(
+        await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
                 namespace=client.namespace,
-                search_attributes={key.name: _INDEXED[key.indexed_value_type] for key in missing},
+                search_attributes={key.name: _INDEXED[key.indexed_value_type] for key in keys},
             )
         )
     except RPCError as error:
-        if error.status is not RPCStatusCode.ALREADY_EXISTS:  # another process was faster
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise

@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from channels.configured import send_options
 from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import StartableNotification, StartHeldInput
-from contracts.sending import ReopenedDelivery
+from contracts.sending import ReopenedDelivery, SendOptions
 from db.engine import autocommit
 from db.record.startable import mark_started
 from settings import Settings
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 async def start_and_mark(
     client: Client,
-    settings: Settings,
+    options: SendOptions,
     engine: AsyncEngine,
     notification: StartableNotification,
     *,
@@ -42,7 +42,7 @@ async def start_and_mark(
     the next scan starts the workflow again, which then sends nothing.
     """
     try:
-        await _start(client, settings, notification, reopened, rpc_timeout)
+        await _start(client, options, notification, reopened, rpc_timeout)
     except WorkflowAlreadyStartedError:
         log.info("workflow_already_started", notification_id=notification.notification_id)
     try:
@@ -54,12 +54,11 @@ async def start_and_mark(
 
 async def _start(
     client: Client,
-    settings: Settings,
+    options: SendOptions,
     notification: StartableNotification,
     reopened: ReopenedDelivery | None,
     rpc_timeout: timedelta | None,
 ) -> None:
-    options = send_options(settings)
     conflict = WorkflowIDConflictPolicy.UNSPECIFIED if reopened is None else WorkflowIDConflictPolicy.USE_EXISTING
     await client.start_workflow(
         SendNotificationWorkflow.run,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -21,6 +23,7 @@ from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
+from runtime import leaving
 from settings import Settings
 from temporal.client import DATA_CONVERTER, register_search_attributes
 from tests.replay.replaying import replay_namespace
@@ -36,8 +39,39 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # a test never a
 hypothesis.settings.load_profile("untimed")
 
 
-def pytest_sessionstart() -> None:
-    """The environment of whoever runs the tests has no say in them."""
+_sessions: list[pytest.Session] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that a run writes is in one temporary folder, which goes with it. pytest-xdist's processes share that of the
+    process that started them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what it puts in the background with Ctrl-C ignored; the programs under test would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput"):
+        return
+    folder = tempfile.TemporaryDirectory(prefix="expiry-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    variables = pytest.MonkeyPatch()
+    config.add_cleanup(variables.undo)
+    variables.setenv("TMPDIR", folder.name)
+    variables.setattr(tempfile, "tempdir", folder.name)
+    config.option.basetemp = config.option.basetemp or f"{folder.name}/pytest"
+
+
+def _leave() -> None:
+    leaving.leave(int(_sessions[-1].exitstatus))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The environment of whoever runs the tests has no say in them. At the end the process leaves by `runtime.leaving`:
+    the interpreter's own exit sometimes aborts after the Temporal client was used, when all has passed. What was
+    registered with `atexit` after this still runs.
+    """
+    if not _sessions:
+        atexit.register(_leave)
+    _sessions.append(session)
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
     for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:

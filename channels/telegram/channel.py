@@ -19,7 +19,7 @@ from settings import Settings
 from texts.renderer import Renderer
 
 BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
-BIGGEST_ID = 2**63 - 1
+IDS = range(-(2**63), 2**63)
 
 
 class TelegramChannel(Channel):
@@ -59,7 +59,7 @@ class TelegramChannel(Channel):
         return of_chat
 
     def address_key(self, address: str) -> str:
-        if not re.fullmatch(r"-?[0-9]{1,19}", address) or not 0 < abs(int(address)) <= BIGGEST_ID:
+        if not re.fullmatch(r"-?[0-9]{1,19}", address) or int(address) == 0 or int(address) not in IDS:
             raise ValueError(f"{address!r} is not a Telegram chat id: a whole number of at most 64 bits, not 0")
         return str(int(address))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, column, func, select, table, text
+from sqlalchemy import BigInteger, Text, bindparam, column, func, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,9 +48,7 @@ async def list_flat(
     if wanted.project is not None:
         project = select(Project.id).where(Project.slug == wanted.project)
         page = page.where(Notification.project_id == project.scalar_subquery())
-    statement: Select[Any] = (
-        select(_ALL_COLUMNS).select_from(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
-    )
+    statement = select(_ALL_COLUMNS).select_from(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
     rows: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
     return rows
 

@@ -24,7 +24,8 @@ from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
 
 NO_RESULT = SendResult(DeliveryStatus.FAILED, Reason.NO_RESULT)
 
-# What a payload of 0.3.0 says of a channel is about its first delivery there, which was the only one then.
+# A payload of 0.3.0 names no delivery, and a restored database may know one by another id: then it is the channel's
+# first.
 _RECORD = text(f"""
 WITH before AS (
     SELECT d.id, d.channel, d.status, d.reason,
@@ -32,7 +33,8 @@ WITH before AS (
     FROM deliveries d JOIN notifications n ON n.id = d.notification_id
     WHERE d.notification_id = :notification_id ORDER BY d.id FOR UPDATE OF d
 ), known AS (
-    SELECT coalesce(said.delivery_id, (SELECT min(before.id) FROM before WHERE before.channel = said.channel)) AS id,
+    SELECT coalesce((SELECT before.id FROM before WHERE before.id = said.delivery_id AND before.channel = said.channel),
+                    (SELECT min(before.id) FROM before WHERE before.channel = said.channel)) AS id,
            said.status, said.reason, said.provider_id, said.provider_reply, said.claim_seq
     FROM jsonb_to_recordset(:known) AS said (
         delivery_id bigint, channel text, status text, reason text, provider_id text, provider_reply text,

@@ -114,7 +114,7 @@ async def test_a_moved_group_gets_a_test_too(scene: Scene, ledger: Ledger) -> No
     scene.telegram.always("request", answers.migrated(SUPERGROUP), recipient=CHAT)
     project = await scene.due_project(contact_email=None, telegram_enabled=True)
     await scene.platform.notification(project, metadata_={"telegram_recipient": str(CHAT)})
-    await scene.platform.execute("UPDATE companies SET telegram_chat_id = NULL")
+    await scene.platform.execute("UPDATE contacts SET address = NULL, address_key = NULL WHERE channel = 'telegram'")
     await scene.scan_and_send()
     observed = await ledger.observe(scene, "migrated, chat in the notification", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies) == ("accepted", 1)

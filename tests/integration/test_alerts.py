@@ -15,6 +15,7 @@ from activities.alerts import UNHEARD_FOR, Alerts
 from contracts.scanning import StartableNotification
 from db.engine import create_engine
 from db.operators import problems as queries
+from db.record.startable import mark_started
 from settings import Settings
 from tests.support.calling_api import NOBODY_LISTENS
 from tests.support.data import Platform
@@ -35,6 +36,8 @@ class Raising(Alerts):
         if self.refuses:
             raise RPCError("no answer", RPCStatusCode.UNAVAILABLE, b"")
         self.started.append(notification)
+        async with self._engine.begin() as connection:
+            await mark_started(connection, [notification.notification_id])
 
 
 @pytest.fixture

@@ -306,7 +306,7 @@ async def test_a_bounce_is_seen_by_operators_who_correct_the_address_and_send_ag
     refused = await operate(scene, "resend", email, *WHY)
     assert (refused.status, f"unsuppress email {EMAIL}" in refused.err) == (1, True)
 
-    await scene.platform.execute("UPDATE companies SET contact_email = 'new@customer.example'")
+    await scene.platform.readdress("email", "new@customer.example")
     async with scene.worker():
         assert (await operate(scene, "resend", email, *WHY)).status == 0
         await scene.children_end()

@@ -31,8 +31,10 @@ async def test_the_three_files_become_rows_that_belong_together(run_import: Impo
     report = await run_import()
     assert report.files == {name + ".csv": FileReport(new=1) for name in KINDS}
     assert (report.bad, report.loaded, report.missing) == (0, True, [])
-    assert await run_import.rows("companies", "slug, name, contact_email, telegram_chat_id, timezone") == [
-        ("acme", "Acme", "owner@acme.example", 1000, "Europe/Oslo")
+    assert await run_import.rows("companies", "slug, name, timezone") == [("acme", "Acme", "Europe/Oslo")]
+    assert await run_import.rows("contacts", "channel, address, address_key, enabled, source", "id") == [
+        ("email", "owner@acme.example", "owner@acme.example", True, "import"),
+        ("telegram", "1000", "1000", True, "import"),
     ]
     assert await run_import.rows(
         "projects", "slug, status, expires_at, subscription_type, notify_before_expiry_days, tags, metadata"
@@ -50,10 +52,10 @@ async def test_the_three_files_become_rows_that_belong_together(run_import: Impo
 async def test_importing_twice_writes_nothing_the_second_time(run_import: Import) -> None:
     run_import.write(companies=ACME, projects=SITE, ar_contents=BOW)
     await run_import()
-    before = [await run_import.rows(table, "xmin, xmax, *") for table in KINDS]
+    before = [await run_import.rows(table, "xmin, xmax, *", "id") for table in (*KINDS, "contacts")]
     report = await run_import(now=NOW + timedelta(days=1))
     assert report.files == {name + ".csv": FileReport(unchanged=1) for name in KINDS}
-    assert [await run_import.rows(table, "xmin, xmax, *") for table in KINDS] == before
+    assert [await run_import.rows(table, "xmin, xmax, *", "id") for table in (*KINDS, "contacts")] == before
 
 
 async def test_a_changed_line_updates_its_row_and_no_other(run_import: Import) -> None:
@@ -65,8 +67,50 @@ async def test_a_changed_line_updates_its_row_and_no_other(run_import: Import) -
         "companies.csv": FileReport(changed=1, unchanged=1),
         "projects.csv": FileReport(changed=1),
     }
-    assert await run_import.rows("companies", "name, contact_email") == [("Acme & Co", None), ("B", None)]
+    assert await run_import.rows("companies", "name") == [("Acme & Co",), ("B",)]
+    assert await run_import.rows("contacts", "address", "id") == [(None,)] * 4
     assert await run_import.rows("projects", "expires_at") == [(datetime(2027, 12, 1, tzinfo=UTC),)]
+
+
+async def test_a_new_address_changes_the_contact_in_place_and_counts_as_a_change(
+    run_import: Import, platform: Platform
+) -> None:
+    """So an open delivery follows the correction."""
+    run_import.write(companies=[ACME, "b,B,,,,,,"])
+    await run_import()
+    before = await run_import.rows("contacts", "id", "id")
+    run_import.write(companies=[ACME.replace("owner@", "Anna@"), "b,B,,,,,false,"])
+    report = await run_import()
+    assert report.files == {"companies.csv": FileReport(changed=2)}
+    assert await run_import.rows("contacts", "id", "id") == before
+    assert await run_import.rows("contacts", "channel, address, address_key, enabled", "id") == [
+        ("email", "Anna@acme.example", "anna@acme.example", True),
+        ("telegram", "1000", "1000", True),
+        ("email", None, None, False),
+        ("telegram", None, None, True),
+    ]
+
+
+async def test_an_import_leaves_the_contacts_of_others_and_repeats_none_of_their_addresses(
+    run_import: Import, platform: Platform
+) -> None:
+    run_import.write(companies=ACME)
+    await run_import()
+    company = await platform.scalar("SELECT id FROM companies")
+    await platform.contact(company, "email", "anna@acme.example", source="api", enabled=False)
+    await platform.contact(company, "sms", "+47", source="api")
+    run_import.write(companies=ACME.replace("owner@", "Anna@"))
+    assert (await run_import()).files == {"companies.csv": FileReport(changed=1)}
+    assert await run_import.rows("contacts", "source, channel, address, enabled", "id") == [
+        ("import", "email", None, True),
+        ("import", "telegram", "1000", True),
+        ("api", "email", "anna@acme.example", False),
+        ("api", "sms", "+47", True),
+    ]
+    assert (await run_import()).files == {"companies.csv": FileReport(unchanged=1)}
+    await platform.execute("DELETE FROM contacts WHERE source = 'api'")
+    await run_import()
+    assert await run_import.rows("contacts", "address", "id") == [("Anna@acme.example",), ("1000",)]
 
 
 async def test_a_row_that_no_line_names_stays(run_import: Import) -> None:
@@ -84,7 +128,7 @@ async def test_empty_fields_take_the_tables_defaults(run_import: Import, platfor
     run_import.write(companies="x,X,,,,,,", projects=f"x,x,X,,,{NOW.isoformat()},,,,,", ar_contents="x,x,X,,")
     assert (await run_import()).bad == 0
     for table, columns in {
-        "companies": "contact_email, telegram_chat_id, locale, timezone, email_enabled, telegram_enabled",
+        "companies": "locale, timezone",
         "projects": "status, starts_at, expires_at, auto_renew, subscription_type, notify_before_expiry_days, tags,"
         " metadata, last_notification_sent_at",
         "ar_contents": "is_active, expires_at",

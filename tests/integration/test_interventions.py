@@ -55,7 +55,7 @@ async def test_after_an_address_was_corrected_the_mail_is_sent_once(scene: Scene
     await scene.due_project()
     await scene.scan_and_send()
     assert await scene.ends() == ("delivered", "rejected", "accepted")
-    await scene.platform.execute("UPDATE companies SET contact_email = 'new@customer.example'")
+    await scene.platform.readdress("email", "new@customer.example")
     async with scene.worker():
         ended = await operate(scene, "resend", await delivery_id(scene, "email"), *WHY)
         assert ended.status == 0, ended.err

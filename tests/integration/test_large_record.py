@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.items import due, ended, untold
 from db.operators import problems
+from db.record import open as opening
 from db.record import stuck
 from tests.support.data import Platform
 
@@ -77,6 +78,18 @@ async def test_the_scan_looks_up_what_was_told_of_each_item(large: Platform, eng
     plan = await explained(engine, due._FIND_DUE, due._parameters(DUE_RULES, 1000, due.FIRST_PAGE))
     assert "Index Scan using ix_notifications_item on notifications n " in plan, plan
     assert "Materialize" not in plan, plan
+
+
+async def test_opening_looks_up_the_contacts_of_each_company(large: Platform, engine: AsyncEngine) -> None:
+    await large.execute(
+        "INSERT INTO contacts (company_id, channel, address, address_key, source)"
+        " SELECT id, 'sms', number, number, 'api' FROM companies CROSS JOIN generate_series(1, 100) AS number"
+    )
+    await large.execute("ANALYZE contacts")
+    columns: dict[str, list[object]] = {column: [] for column in opening._COLUMNS}
+    parameters = {"notification_type": "expiring", "scan_at": NOW, **columns}
+    plan = await explained(engine, opening._OPEN, parameters)
+    assert "Seq Scan on contacts" not in plan, plan
 
 
 async def explained(engine: AsyncEngine, statement: Any, parameters: dict[str, object]) -> str:

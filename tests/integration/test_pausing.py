@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import ScheduleState
 
+from channels.configured import send_options
 from contracts.keys import NotificationType
 from contracts.scanning import StartableNotification
 from db.operators import pauses
@@ -126,7 +127,7 @@ async def test_tests_go_on(scene: Scene) -> None:
         test, NotificationType.TEST, workflow_id, (await scene.notification()).give_up_at, again=True
     )
     async with scene.worker():
-        await start_and_mark(scene.client, scene.settings, scene.platform.engine, startable)
+        await start_and_mark(scene.client, send_options(scene.settings), scene.platform.engine, startable)
         await finished(scene.client, workflow_id)
     assert [mail.recipients for mail in scene.sink.messages] == [(EMAIL,)]
     assert len(scene.telegram.messages) == 1

@@ -83,10 +83,15 @@ async def test_a_locale_without_templates_exits_2_and_names_those_there_are() ->
         [],
         ["--type", "nosuch"],
         ["--type", "test", "--item", "content"],
-        ["--type", "test", "--channel", "telegram", "--part", "html"],
     ],
 )
 async def test_arguments_that_do_not_go_together_exit_2(arguments: list[str]) -> None:
     ended = await cli("preview", *arguments)
     assert (ended.status, ended.out) == (2, "")
     assert "Error: " in ended.err
+
+
+async def test_a_part_that_the_channel_does_not_have_exits_2_and_names_those_it_has() -> None:
+    ended = await cli("preview", "--type", "test", "--channel", "telegram", "--part", "html")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == "cli: --part: a text for telegram has no part html, only telegram.html\n"

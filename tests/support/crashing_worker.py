@@ -12,11 +12,12 @@ from typing import Any
 from temporalio import activity
 
 import worker
+from activities import attempt
 from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
-from db.record import claim, settle
+from db.record import settle
 from db.record.claim import claim_delivery
 from runtime import leaving
 
@@ -79,11 +80,11 @@ def prepare(step: str) -> None:
         "page-committed": lambda: setattr(worker, "DueItemActivities", _DyingAfterThePage),
         "deactivation-committed": lambda: setattr(worker, "DeactivationActivities", _DyingAfterTheDeactivation),
         "children-not-started": lambda: setattr(worker, "DueItemActivities", _DyingBeforeTheStart),
-        "before-claim": lambda: setattr(claim, "claim", _before(claim_delivery, signal.SIGKILL)),
-        "after-claim": lambda: setattr(claim, "claim", _after(claim_delivery, signal.SIGKILL)),
+        "before-claim": lambda: setattr(attempt, "claim_delivery", _before(claim_delivery, signal.SIGKILL)),
+        "after-claim": lambda: setattr(attempt, "claim_delivery", _after(claim_delivery, signal.SIGKILL)),
         "before-record": lambda: setattr(settle, "record", _before(settle.record, signal.SIGKILL)),
         "after-record": lambda: setattr(settle, "record", _after(settle.record, signal.SIGKILL)),
-        "frozen-after-claim": lambda: setattr(claim, "claim", _after(claim_delivery, signal.SIGSTOP)),
+        "frozen-after-claim": lambda: setattr(attempt, "claim_delivery", _after(claim_delivery, signal.SIGSTOP)),
     }
     traps[step]()
 

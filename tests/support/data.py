@@ -54,6 +54,14 @@ class Platform:
         }
         return await self._insert(Contact, row | values)
 
+    async def readdress(self, channel: str, address: str) -> None:
+        """Gives every contact on the channel this address."""
+        await self.execute(
+            "UPDATE contacts SET address = :address, address_key = lower(:address) WHERE channel = :channel",
+            channel=channel,
+            address=address,
+        )
+
     async def project(self, company_id: int, **values: Any) -> int:
         number = next(self._numbers)
         row = {

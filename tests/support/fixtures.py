@@ -18,7 +18,7 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal import schedules
-from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.client import DATA_CONVERTER, add_search_attributes
 from tests.support.data import Platform
 from tests.support.databases import OWN_DATABASE
 from tests.support.deactivations import Deactivations
@@ -29,6 +29,7 @@ from tests.support.scene import Scene
 from tests.support.serving import RunWorker
 from tests.support.settings_for import MakeSettings
 from tests.support.time_skipping import SkippingScene
+from workflows import search_attributes
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ async def skipping(
     """With the application's own gaps between attempts, and a server of the test's own: its time only goes forward."""
     settings = make_settings(email_retry_initial=30, telegram_retry_initial=5)
     async with time_skipping(test_server, tmp_path, DATA_CONVERTER) as environment:
-        await register_search_attributes(environment.client)
+        await add_search_attributes(environment.client, search_attributes.ALL)  # this server lists none
         yield SkippingScene(environment, engine, settings, platform, smtp_sink, telegram_api)
 
 

@@ -36,7 +36,8 @@ class Import:
     async def __call__(self, *, strict: bool = False, now: datetime = NOW) -> ImportReport:
         return await import_folder(self.engine, self.folder, now=now, strict=strict)
 
-    async def rows(self, table: str, columns: str = "*") -> list[Any]:
+    async def rows(self, table: str, columns: str = "*", order: str = "slug") -> list[Any]:
         async with self.engine.connect() as connection:
-            rows = await connection.execute(text(f"SELECT {columns} FROM {table} ORDER BY slug"))  # noqa: S608 - ours
+            statement = f"SELECT {columns} FROM {table} ORDER BY {order}"  # noqa: S608 - ours
+            rows = await connection.execute(text(statement))
             return [tuple(row) for row in rows]

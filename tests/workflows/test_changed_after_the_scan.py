@@ -14,8 +14,8 @@ CHANGES = {
     "renewed": "UPDATE projects SET expires_at = expires_at + interval '1 year'",
     "item_not_active": "UPDATE projects SET status = 'archived'",
     "auto_renew": "UPDATE projects SET auto_renew = true",
-    "channel_off": "UPDATE companies SET email_enabled = false, telegram_enabled = false",
-    "no_address": "UPDATE companies SET contact_email = NULL, telegram_chat_id = NULL",
+    "channel_off": "UPDATE contacts SET enabled = false",
+    "no_address": "UPDATE contacts SET address = NULL, address_key = NULL",
 }
 
 
@@ -39,7 +39,7 @@ async def test_a_channel_switched_off_keeps_quiet_and_the_other_one_tells(scene:
     await scene.due_project()
     async with scene.worker(WORKFLOWS):
         await scene.scan()
-        await scene.platform.execute("UPDATE companies SET telegram_enabled = false")
+        await scene.platform.execute("UPDATE contacts SET enabled = false WHERE channel = 'telegram'")
         async with scene.worker("email", "telegram"):
             await scene.children_end()
 
@@ -52,7 +52,7 @@ async def test_an_address_corrected_after_the_scan_is_the_one_that_is_used(scene
     await scene.due_project()
     async with scene.worker(WORKFLOWS):
         await scene.scan()
-        await scene.platform.execute("UPDATE companies SET contact_email = 'new@customer.example'")
+        await scene.platform.readdress("email", "new@customer.example")
         async with scene.worker("email", "telegram"):
             await scene.children_end()
 

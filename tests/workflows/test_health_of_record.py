@@ -137,12 +137,17 @@ async def test_a_quiet_time_is_no_excuse_for_what_it_does_not_hold(
     assert codes(await look(engine, settings)) == ["deliveries_stuck"]
 
 
-@pytest.mark.parametrize("code", ["smtp_mail_550", "telegram_401", "unsubscribe_secret_missing"])
+@pytest.mark.parametrize(
+    ("code", "channel"),
+    [("smtp_mail_550", "email"), ("telegram_401", "telegram"), ("unsubscribe_secret_missing", "email")],
+)
 async def test_what_attempts_have_met_lasts_while_a_message_waits_because_of_it(
-    platform: Platform, engine: AsyncEngine, settings: Settings, code: str
+    platform: Platform, engine: AsyncEngine, settings: Settings, code: str, channel: str
 ) -> None:
     await notice(platform, started_at=in_days(0))
-    await platform.execute("INSERT INTO problems (code, subject) VALUES (:code, 'x')", code=code)
+    await platform.execute(
+        "INSERT INTO problems (code, channel, subject) VALUES (:code, :channel, 'x')", code=code, channel=channel
+    )
     await platform.execute("UPDATE deliveries SET reason = :code", code=code)
     assert codes(await look(engine, settings)) == [code]
     await platform.execute("UPDATE deliveries SET status = 'failed'")

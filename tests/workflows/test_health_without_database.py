@@ -42,7 +42,7 @@ async def test_it_is_alerted_once_on_both_channels_and_once_when_it_is_back(
 
     assert (mail.recipients, mail.subject) == ((ADMIN,), AWAY)
     assert message.chat_id == ADMIN_CHAT
-    assert "Found besides: api_not_ready." in message.text
+    assert "Also found: api_not_ready." in message.text
     [back] = await health.scene.platform.notifications()
     assert (back.subject, back.status, back.metadata["problem"]) == (f"Over: {AWAY}", "delivered", "database")
     assert [each.subject for each in sink.messages] == [AWAY, f"Over: {AWAY}"]
@@ -129,7 +129,7 @@ async def test_who_waits_for_the_result_gets_it_at_once(health: HealthScene, own
     async with health.worker():
         await own_postgres.stop()
         report = await health.check(once=True)
-        assert report == HealthReport(["database"], database_away=True)
+        assert report == HealthReport(["database"], database_away=True, alert_channels=["email", "telegram"])
         assert health.scene.sink.messages == []
         await own_postgres.start()
 

@@ -22,9 +22,15 @@ MOST_EVENTS = 4096
 
 MANY_DUE = """
 WITH owners AS (
-    INSERT INTO companies (slug, name, contact_email, telegram_chat_id)
-    SELECT 'c-' || n, 'Company ' || n, 'c' || n || '@customer.example', n FROM generate_series(1, :companies) n
-    RETURNING id
+    INSERT INTO companies (slug, name) SELECT 'c-' || n, 'Company ' || n FROM generate_series(1, :companies) n
+    RETURNING id, slug
+), addresses AS (
+    INSERT INTO contacts (company_id, channel, address, address_key)
+    SELECT id, channel, address, address
+    FROM owners
+    CROSS JOIN LATERAL (
+        VALUES ('email', slug || '@customer.example'), ('telegram', split_part(slug, '-', 2))
+    ) AS said (channel, address)
 )
 INSERT INTO projects (slug, name, company_id, expires_at)
 SELECT 'p-' || id || '-' || n, 'Project ' || id || '-' || n, id, now() + interval '3 days' + n * interval '1 second'

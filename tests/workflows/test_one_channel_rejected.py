@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from temporalio.api.enums.v1 import RetryState
 from temporalio.client import WorkflowExecutionStatus
 
@@ -45,12 +47,17 @@ async def test_the_child_completes_and_its_history_shows_the_kind_of_failure(sce
 
     child = await scene.child()
     assert (await child.describe()).status is WorkflowExecutionStatus.COMPLETED
-    assert await child.result() == SendNotificationResult(
+    result = await child.result()
+    assert replace(result, deliveries=[]) == SendNotificationResult(
         NotificationStatus.DELIVERED,
         DeliveryStatus.ACCEPTED,
         DeliveryStatus.REJECTED,
         telegram_reason="telegram_blocked",
     )
+    assert [(each.channel, each.status, each.reason) for each in result.deliveries] == [
+        ("email", "accepted", None),
+        ("telegram", "rejected", "telegram_blocked"),
+    ]
     [failed] = events(await scene.history(), "ACTIVITY_TASK_FAILED")
     attributes = failed.activity_task_failed_event_attributes
     assert attributes.failure.application_failure_info.type == "telegram_blocked"

@@ -87,7 +87,7 @@ async def test_a_group_that_moved_is_told_at_once_under_its_new_id(scene: Scene)
     assert [message.chat_id for message in scene.telegram.messages] == [supergroup]
     telegram = await scene.delivery("telegram")
     assert (telegram.status, telegram.attempts, telegram.recipient) == ("accepted", 2, str(supergroup))
-    assert await scene.platform.scalar("SELECT telegram_chat_id FROM companies") == supergroup
+    assert await scene.platform.scalar("SELECT address FROM contacts WHERE channel = 'telegram'") == str(supergroup)
 
 
 async def test_a_first_wait_longer_than_the_longest_between_attempts_is_kept(scene: Scene) -> None:

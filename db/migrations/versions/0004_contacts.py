@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contacts")),
     )
     op.execute(_FILL_CONTACTS)
+    op.create_index(op.f("ix_contacts_company_id"), "contacts", ["company_id"], unique=False)
     # No constraint: see the model.
     op.create_index(
         "uq_contacts_address",
