@@ -12,8 +12,10 @@ from workflows.deactivate_expired import DeactivateExpiredWorkflow
 
 def _sentences(result: DeactivateExpiredResult) -> list[str]:
     return [
-        f"Deactivated {result.projects} projects and {result.contents} AR contents, opened {result.opened}, "
-        f"started {result.started} notifications."
+        (
+            f"Deactivated {result.projects} projects and {result.contents} AR contents, opened {result.opened}, "
+            f"started {result.started} notifications."
+        )
     ]
 
 

@@ -31,8 +31,10 @@ def _told(renewed: Renewal) -> str:
     if not renewed.changed:
         return f"{renewed.slug} already ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC: nothing has changed."
     said = [
-        f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC, "
-        f"no longer at {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
+        (
+            f"{renewed.slug} ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"no longer at {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
+        )
     ]
     if renewed.reactivated.project:
         contents = renewed.reactivated.contents

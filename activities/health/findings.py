@@ -54,7 +54,7 @@ async def bounded(code: str, probe: Callable[[], Awaitable[Findings]], seconds: 
     except NoAnswerInTime:
         log.warning("health_unchecked", problem=code, error="no answer in time")
         return found([code], _unchecked(code, f"the probe did not answer within {seconds:g} s"))
-    except Exception as error:  # whatever it is: the other probes' findings count
+    except Exception as error:  # noqa: BLE001 - whatever it is: the other probes' findings count
         log.warning("health_unchecked", problem=code, error=type(error).__name__, reason=str(error))
         return found([code], _unchecked(code, type(error).__name__))
 
