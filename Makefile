@@ -43,9 +43,11 @@ format: $(ENV) ## Format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 
 .PHONY: lint
-lint: $(ENV) ## Check style and format
+lint: $(ENV) ## Check style, format, imports and spelling
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	@report=$$($(VENV)/bin/lint-imports --no-logo) || { echo "$$report" >&2; exit 1; }
+	$(PY) -m codespell_lib
 
 .PHONY: types
 types: $(ENV) ## Check types
@@ -55,7 +57,7 @@ types: $(ENV) ## Check types
 JOBS ?= 3
 
 .PHONY: test
-test: $(ENV) lint types ## Check style and types, then run all tests but the browser's and Postfix's
+test: $(ENV) lint types ## Lint, check types, then run all tests but the browser's and Postfix's
 	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/faults tests/replay
 
 .PHONY: test-faults
@@ -97,4 +99,4 @@ secrets: ## Make the secret files that docker-compose.yml reads
 
 .PHONY: clean
 clean: ## Remove the environment and the caches of the tools
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis

@@ -395,7 +395,7 @@ def main() -> NoReturn:
         app(prog_name="cli.py")
     except SystemExit as left:
         status = left.code if isinstance(left.code, int) else OK if left.code is None else FAILED
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - printed here: the process leaves without the interpreter
         traceback.print_exc()
     leaving.leave(status)
 

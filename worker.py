@@ -116,22 +116,22 @@ async def build_workers(
     workers: list[Worker] = []
 
     def serve(queue: str, activities: list[Any], workflows: Sequence[type] = ()) -> None:
-        for name in task_queues(settings.task_queue_prefix, queue):
-            workers.append(
-                Worker(
-                    client,
-                    task_queue=name,
-                    workflows=workflows,
-                    activities=activities,
-                    workflow_runner=runner,
-                    interceptors=[ActivityObserver()],
-                    max_concurrent_activities=settings.worker_concurrency,
-                    max_concurrent_local_activities=settings.worker_concurrency,
-                    graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
-                    workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
-                    activity_task_poller_behavior=PollerBehaviorAutoscaling(),
-                )
+        workers.extend(
+            Worker(
+                client,
+                task_queue=name,
+                workflows=workflows,
+                activities=activities,
+                workflow_runner=runner,
+                interceptors=[ActivityObserver()],
+                max_concurrent_activities=settings.worker_concurrency,
+                max_concurrent_local_activities=settings.worker_concurrency,
+                graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+                workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+                activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             )
+            for name in task_queues(settings.task_queue_prefix, queue)
+        )
 
     for channel in filter(None, map(find_channel, queues)):
         at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
@@ -194,7 +194,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         client = await connect()
         await register_search_attributes(client)
         await _check_database(settings)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is: one line that says why, and the exit code
         log.error("worker_cannot_start", error=f"{type(error).__name__}: {error}")
         return 1
     try:

@@ -49,14 +49,15 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
     }
 
 
+def _cpu_ms_of(component: str) -> Callable[[Measured], float]:
+    return lambda run: 1000 * run.cpu[component] / run.children
+
+
 def _work(runs: Sequence[Measured]) -> dict[str, Any]:
     return {
         "events_per_notice": _median(runs, lambda run: run.events / run.children),
         "transitions_per_notice": _median(runs, lambda run: run.transitions / run.children),
-        "cpu_ms_per_notice": {
-            component: _median(runs, lambda run, of=component: 1000 * run.cpu[of] / run.children)  # type: ignore[misc]
-            for component in runs[0].cpu
-        },
+        "cpu_ms_per_notice": {component: _median(runs, _cpu_ms_of(component)) for component in runs[0].cpu},
     }
 
 

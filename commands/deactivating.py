@@ -12,8 +12,10 @@ from workflows.deactivate_expired import DeactivateExpiredWorkflow
 
 def _sentences(result: DeactivateExpiredResult) -> list[str]:
     return [
-        f"Deactivated {result.projects} projects and {result.contents} AR content items. "
-        f"Opened {result.opened} notifications, started {result.started}."
+        (
+            f"Deactivated {result.projects} projects and {result.contents} AR content items. "
+            f"Opened {result.opened} notifications, started {result.started}."
+        )
     ]
 
 

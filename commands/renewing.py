@@ -31,8 +31,10 @@ def _described(renewed: Renewal) -> str:
     if not renewed.changed:
         return f"{renewed.slug} already ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC. Nothing was changed."
     said = [
-        f"{renewed.slug} now ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC "
-        f"instead of {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
+        (
+            f"{renewed.slug} now ends at {renewed.expires_at:%Y-%m-%d %H:%M:%S} UTC "
+            f"instead of {renewed.previous_expires_at:%Y-%m-%d %H:%M:%S} UTC."
+        )
     ]
     if renewed.reactivated.project:
         contents = renewed.reactivated.contents

@@ -25,25 +25,33 @@ OUTCOMES: dict[type[Receipt | NotHandedOver | InDoubt], tuple[str, str]] = {
     Receipt: ("accepted", "The provider has the message. The delivery keeps its reply."),
     TryAgain: (
         "try again",
-        "Nothing was handed over. The retry policy says when (e-mail from `EMAIL_RETRY_INITIAL` up to 30 minutes, "
-        "Telegram from `TELEGRAM_RETRY_INITIAL` up to 10), until the notification's deadline.",
+        (
+            "Nothing was handed over. The retry policy says when (e-mail from `EMAIL_RETRY_INITIAL` up to 30 minutes, "
+            "Telegram from `TELEGRAM_RETRY_INITIAL` up to 10), until the notification's deadline."
+        ),
     ),
     Rejected: ("rejected", "Refused for good. Other notifications still use the address."),
     RecipientGone: (
         "rejected, suppressed",
-        "Refused for good, and the address or chat is suppressed: `cli.py suppressions` lists it, "
-        "`cli.py unsuppress` allows it again, `cli.py resend` sends the refused notification again.",
+        (
+            "Refused for good, and the address or chat is suppressed: `cli.py suppressions` lists it, "
+            "`cli.py unsuppress` allows it again, `cli.py resend` sends the refused notification again."
+        ),
     ),
     RecipientMoved: ("saved, sent there", "The chat's new id is saved and the message sent to it."),
     OperatorFault: (
         "operator's fault",
-        "Our credentials or settings are refused. No notification fails: each waits `OPERATOR_FAULT_RETRY`. The admin "
-        "gets one alert per reason within `ALERT_COOLDOWN`.",
+        (
+            "Our credentials or settings are refused. No notification fails: each waits `OPERATOR_FAULT_RETRY`. The "
+            "admin gets one alert per reason within `ALERT_COOLDOWN`."
+        ),
     ),
     InDoubt: (
         "in doubt",
-        "The provider may have accepted it. E-mail is sent again with the same Message-ID and marked "
-        "`possible_duplicate`; Telegram ends `unknown`, or is sent again with `TELEGRAM_IN_DOUBT=resend`.",
+        (
+            "The provider may have accepted it. E-mail is sent again with the same Message-ID and marked "
+            "`possible_duplicate`; Telegram ends `unknown`, or is sent again with `TELEGRAM_IN_DOUBT=resend`."
+        ),
     ),
 }
 

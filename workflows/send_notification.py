@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import Priority
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 with workflow.unsafe.imports_passed_through():
     from activities.outcomes import OutcomeActivities
@@ -186,7 +187,7 @@ def _result_of_failure(error: ActivityError) -> SendResult:
             )
         held = error.cause.type in (Reason.PAUSED, Reason.QUIET_HOURS)  # until its deadline passed
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP if held else error.cause.type)
-    if isinstance(error.cause, TimeoutError):
+    if isinstance(error.cause, TemporalTimeoutError):
         return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
     if isinstance(error.cause, CancelledError):
         return SendResult(DeliveryStatus.FAILED, Reason.CANCELLED)

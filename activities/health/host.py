@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import tempfile
+from pathlib import Path
 
 import psutil
 
@@ -20,7 +21,7 @@ async def look_at_host(settings: Settings) -> Findings:
 
 def _look(settings: Settings) -> Findings:
     name = socket.gethostname()
-    disks = {path: psutil.disk_usage(path).percent for path in (os.getcwd(), tempfile.gettempdir())}
+    disks = {path: psutil.disk_usage(path).percent for path in (str(Path.cwd()), tempfile.gettempdir())}
     fullest = max(disks, key=lambda path: disks[path])
     return (
         _compare(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email import policy
 from email.message import EmailMessage
 from email.parser import Parser
-from email.policy import default as POLICY
 from typing import Any
 
 from channels.base import RecipientGone
@@ -29,8 +29,8 @@ STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-st
 RETURNED_TYPES = frozenset({"message/rfc822", "message/global", "message/global-headers"})
 RETURNED_HEADERS = "text/rfc822-headers"
 
-_PARSER = Parser(EmailMessage, policy=POLICY)
-_ACTION = re.compile(r"[a-z]+", re.I)
+_PARSER = Parser(EmailMessage, policy=policy.default)
+_ACTION = re.compile(r"[a-z]+", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{3,500}>")
 _NUMBER = re.compile(r"\d{1,18}")
 _REPLY = re.compile(r"(\d{3})[ -]?(.*)")

@@ -163,14 +163,14 @@ async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
         if server.starttls:
             stage = Stage.STARTTLS
             if not smtp.supports_extension("starttls"):
-                raise without_reply(stage, NoReply.NOT_OFFERED)
+                raise without_reply(stage, NoReply.NOT_OFFERED)  # noqa: TRY301 - it is closed below as for an answer
             await smtp.starttls(tls_context=server.tls)
             stage = Stage.EHLO
             await smtp.ehlo()
         if server.username is not None:
             stage = Stage.AUTH
             if not smtp.supported_auth_methods:
-                raise without_reply(stage, NoReply.NOT_OFFERED)
+                raise without_reply(stage, NoReply.NOT_OFFERED)  # noqa: TRY301 - it is closed below as for an answer
             await smtp.login(server.username, server.password or "")
     except BaseException as error:
         smtp.close()

@@ -76,11 +76,14 @@ def _at(*stages: Stage) -> frozenset[Stage]:
 SUCCESS, TRANSIENT, PERMANENT = range(200, 300), range(400, 500), range(500, 600)
 NO_SUCH_RECIPIENT = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 """Bad mailbox, bad system, bad syntax, moved, null MX (RFC 7505), mailbox disabled."""
-NO_RELAY = re.compile(r"relay(ing)? (access )?(denied|not permitted)|unable to relay|client host rejected", re.I)
+NO_RELAY = re.compile(
+    r"relay(ing)? (access )?(denied|not permitted)|unable to relay|client host rejected",
+    re.IGNORECASE,
+)
 """What a submission service says at RCPT to who has not logged in, as 554 5.7.1 like a recipient's own policy."""
 OUR_SENDER = re.compile(
     r"sender address rejected|sendasdenied|not allowed to send as|not owned by user|(sending|message) (limit|quota)",
-    re.I,
+    re.IGNORECASE,
 )
 """Postfix tells of a sender's restrictions at RCPT (smtpd_delay_reject); others of a quota that is used up."""
 OUR_SENDER_CODES = frozenset({"1.7", "1.8"})

@@ -33,7 +33,7 @@ def say_nothing(_message: str) -> None:
 def on_path(name: str) -> str | None:
     """The absolute path of a command on PATH, or None."""
     found = shutil.which(name)
-    return os.path.abspath(found) if found else None
+    return str(Path(found).absolute()) if found else None  # not resolved: a link must keep its name
 
 
 def cache_directory() -> Path:

@@ -21,7 +21,7 @@ if __name__ == "__main__":
     status = 0
     try:
         asyncio.run(_download(sys.argv[1], sys.argv[2]))
-    except Exception:
+    except Exception:  # noqa: BLE001 - printed here: the process leaves without the interpreter
         traceback.print_exc()
         status = 1
     sys.stderr.flush()

@@ -5,7 +5,6 @@ lists of workflows and limits on task queues.
 """
 
 import asyncio
-import os
 import shlex
 import shutil
 import sys
@@ -133,7 +132,7 @@ async def time_skipping(
         f">>{shlex.quote(str(folder / 'test-server.log'))} 2>&1\n",
         encoding="utf-8",
     )
-    os.chmod(script, 0o700)
+    script.chmod(0o700)
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(script),
         test_server_startup_timeout=timedelta(seconds=_START_SECONDS),

@@ -111,12 +111,13 @@ class HttpConnection(asyncio.Protocol):
                         self._body += data
                         if len(self._body) > BODY_LIMIT:
                             self._write(Answer(413, {"ok": False, "error_code": 413}))
-                            return self._transport.close()
+                            self._transport.close()
+                            return
                     case h11.EndOfMessage():
                         self.task = asyncio.get_running_loop().create_task(self._serve())
-                        return None
+                        return
                     case _:
-                        return None
+                        return
         except h11.RemoteProtocolError as error:
             with contextlib.suppress(h11.LocalProtocolError):
                 self._write(Answer(error.error_status_hint, "malformed request"))
@@ -136,7 +137,8 @@ class HttpConnection(asyncio.Protocol):
                     self._transport.write(bytes((byte,)))
                     await asyncio.sleep(pause)
             case Reset():
-                return self.abort()
+                self.abort()
+                return
             case Hang():
                 await asyncio.get_running_loop().create_future()
         self.task = None

@@ -44,7 +44,7 @@ class Gate:
         """Lets all waiting and later arrivals pass. May be called twice."""
         self._open.set()
 
-    async def _pass(self) -> None:
+    async def wait_until_open(self) -> None:
         self.reached.set()
         await self._open.wait()
 
@@ -132,7 +132,7 @@ class Script(Generic[Action]):
         self.changes.notify()
         for place in places:
             if gate := self._gates.get(place):
-                await gate._pass()
+                await gate.wait_until_open()
         for place in places:
             if queue := self._queues.get(place):
                 return queue.popleft()

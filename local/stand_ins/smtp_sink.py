@@ -1,6 +1,5 @@
 """An SMTP server that keeps the mails it accepts and fails as scripted."""
 
-import os
 import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -167,4 +166,4 @@ def _write_eml(folder: Path, mail: ReceivedMail) -> None:
     name = f"{mail.number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', item)[:120]}.eml"
     unfinished = folder / f".{name}.tmp"
     unfinished.write_bytes(mail.raw)
-    os.replace(unfinished, folder / name)
+    unfinished.replace(folder / name)

@@ -73,8 +73,7 @@ class StandIn(Running, Generic[Stage, Recipient, Action, Message]):
         """How many arrivals a stage had, for a recipient or in total."""
         return self._script.attempts(stage, _key(recipient))
 
-    # A parameter, because the error of an asyncio.timeout around the call could not tell what was accepted.
-    async def wait_for(self, count: int, timeout: float = 10) -> list[Message]:  # noqa: ASYNC109
+    async def wait_for(self, count: int, timeout: float = 10) -> list[Message]:  # noqa: ASYNC109 - its error says how far
         """Waits until `count` messages were accepted and returns the kept ones. Raises TimeoutError."""
         await self._script.changes.until(
             lambda: self.accepted >= count, timeout, lambda: f"accepted {self.accepted} of {count} messages"
@@ -86,7 +85,7 @@ class StandIn(Running, Generic[Stage, Recipient, Action, Message]):
         stage: Stage,
         recipient: Recipient | None = None,
         count: int = 1,
-        timeout: float = 10,  # noqa: ASYNC109
+        timeout: float = 10,  # noqa: ASYNC109 - likewise
     ) -> None:
         """Waits until a stage had `count` arrivals. Raises TimeoutError."""
         self._check(stage, recipient, ())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from local.stand_ins.http_server import Answer as Answer
+from local.stand_ins.http_server import Answer
 from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
 
 

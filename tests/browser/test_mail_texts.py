@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Page, Request, ViewportSize, expect
 
 from channels.email.channel import SAMPLE_UNSUBSCRIBE_URL as UNSUBSCRIBE_URL
 from channels.email.texts import render_mail
 from channels.telegram.texts import PART
 from commands.preview import Item, sample
-from contracts.keys import NotificationType
+from contracts.keys import NotificationType, is_about_an_item
 from db.record.claim import Claim
 from texts.renderer import Renderer
 
@@ -20,20 +20,22 @@ pytestmark = pytest.mark.browser
 
 RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
 RENEW_URL = "https://platform.example/projects/old-harbour-walk/renew"
-PHONE = {"width": 360, "height": 640}
-DESKTOP = {"width": 1024, "height": 768}
+PHONE: ViewportSize = {"width": 360, "height": 640}
+DESKTOP: ViewportSize = {"width": 1024, "height": 768}
 LONG = "Ж" * 90
 READABLE = 4.5
 """The contrast that WCAG 2.2 (1.4.3) asks of text."""
 
-ENDS = (NotificationType.EXPIRING, NotificationType.EXPIRED)
-CLAIMS = [
-    pytest.param(sample(notification_type, locale, item), id=f"{locale}-{notification_type}-{item}")
+SAMPLES = {
+    f"{locale}-{notification_type}-{item}": sample(notification_type, locale, item)
     for locale in RENDERER.languages
     for notification_type in NotificationType
-    for item in (Item if notification_type in ENDS else (Item.PROJECT,))
+    for item in (Item if is_about_an_item(notification_type) else (Item.PROJECT,))
+}
+CLAIMS = [pytest.param(claim, id=name) for name, claim in SAMPLES.items()]
+ITEMS_THAT_END = [
+    pytest.param(claim, id=name) for name, claim in SAMPLES.items() if is_about_an_item(claim.notification_type)
 ]
-ITEMS_THAT_END = [each for each in CLAIMS if each.values[0].notification_type in ENDS]  # type: ignore[union-attr]
 
 CONTRASTS = """() => {
     const numbers = color => color.match(/[\\d.]+/g).map(Number);
@@ -61,8 +63,8 @@ CONTRASTS = """() => {
 }"""
 
 
-async def show(page: Page, claim: Claim, size: dict[str, int]) -> None:
-    await page.set_viewport_size(size)  # type: ignore[arg-type]
+async def show(page: Page, claim: Claim, size: ViewportSize) -> None:
+    await page.set_viewport_size(size)
     html = render_mail(RENDERER, claim, UNSUBSCRIBE_URL).html
     assert html is not None
     await page.set_content(html)
@@ -75,7 +77,7 @@ async def width_needed(page: Page) -> int:
 @pytest.mark.parametrize("claim", CLAIMS)
 async def test_a_mail_asks_nobody_for_anything(page: Page, claim: Claim) -> None:
     requested: list[Request] = []
-    page.on("request", lambda request: requested.append(request))
+    page.on("request", lambda request: requested.append(request))  # noqa: PLW0108 - Playwright takes no built-in
     await show(page, claim, DESKTOP)
     await page.wait_for_load_state("networkidle")
     assert requested == []
@@ -83,7 +85,7 @@ async def test_a_mail_asks_nobody_for_anything(page: Page, claim: Claim) -> None
 
 @pytest.mark.parametrize("claim", CLAIMS)
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-async def test_a_mail_is_as_wide_as_its_window(page: Page, claim: Claim, size: dict[str, int]) -> None:
+async def test_a_mail_is_as_wide_as_its_window(page: Page, claim: Claim, size: ViewportSize) -> None:
     await show(page, claim, size)
     assert await width_needed(page) == size["width"]
 

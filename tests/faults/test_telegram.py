@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from channels.base import TryAgain
 from channels.telegram import bot_api
 from local.stand_ins import telegram_answers as answers
+from local.stand_ins.http_server import Answer
 from local.stand_ins.script import AcceptThenReset, Hang, Reset
 from local.stand_ins.telegram_answers import SlowDrip, TelegramAction
 from tests.faults.ledger import ENDED, Ledger
@@ -51,7 +52,7 @@ DOUBTFUL: dict[str, tuple[str, TelegramAction, int]] = {
     "accepted, then silence": ("reply", Hang(), 1),
     "slow-drip answer": ("request", SlowDrip(0.2), 1),
     "malformed JSON": ("reply", answers.malformed_json(), 1),
-    "200 with HTML": ("reply", answers.Answer(200, "<html>"), 1),
+    "200 with HTML": ("reply", Answer(200, "<html>"), 1),
 }
 
 

@@ -68,7 +68,7 @@ class Told:
 
     async def deliveries_are(self, channel: str, **values: Any) -> None:
         columns = ", ".join(f"{name} = :{name}" for name in values)
-        await self.platform.execute(f"UPDATE deliveries SET {columns} WHERE channel = :c", c=channel, **values)  # noqa: S608
+        await self.platform.execute(f"UPDATE deliveries SET {columns} WHERE channel = :c", c=channel, **values)  # noqa: S608 - ours
 
     async def ends(self) -> tuple[str, str, str | None]:
         """Of the notification, and of its mail with the reason."""

@@ -412,7 +412,7 @@ async def test_deliveries_filters_and_shows_replies_as_plain_text(database: dict
 async def test_a_reader_that_goes_away_leaves_no_traceback(database: dict[str, str]) -> None:
     process = await start("notifications", environment=database)
     assert process.stdout is not None
-    process.stdout._transport.close()  # type: ignore[attr-defined]
+    process.stdout._transport.close()  # type: ignore[attr-defined] # asyncio has no public way to close it
     assert process.stderr is not None
     err = await process.stderr.read()
     await process.wait()

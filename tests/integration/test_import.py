@@ -305,10 +305,12 @@ async def test_what_the_parser_lets_through_postgresql_takes(run_import: Import)
             "zoo-süd.1_a~,Zoo Süd 🦊,müller@zoo-süd.example,-4503599627370495,pt_BR,America/Argentina/Buenos_Aires,no,0"
         ],
         projects=[
-            "a,zoo-süd.1_a~,A,archived,0001-01-01T00:00:00Z,9999-12-31T23:59:59.999999Z,yes,x,365;0,"
-            '"\'; {""""},é;\\",'
-            '"{""deep"": [[{""a"": null}]], ""big"": 12345678901234567890123, '
-            '""u"": ""🦊\\u00e9\\\\u0000"", ""f"": 1e300}"',
+            (
+                "a,zoo-süd.1_a~,A,archived,0001-01-01T00:00:00Z,9999-12-31T23:59:59.999999Z,yes,x,365;0,"
+                '"\'; {""""},é;\\",'
+                '"{""deep"": [[{""a"": null}]], ""big"": 12345678901234567890123, '
+                '""u"": ""🦊\\u00e9\\\\u0000"", ""f"": 1e300}"'
+            ),
             "b,zoo-süd.1_a~,B,,-36500d,+36500d,,,,,",
         ],
     )

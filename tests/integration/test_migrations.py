@@ -153,8 +153,10 @@ async def test_an_early_0003_gets_the_index_that_it_lacks(empty: Settings, fille
     [
         (
             [
-                "INSERT INTO contacts (company_id, channel, address, address_key)"
-                " SELECT id, 'sms', '1', '1' FROM companies"
+                (
+                    "INSERT INTO contacts (company_id, channel, address, address_key)"
+                    " SELECT id, 'sms', '1', '1' FROM companies"
+                )
             ],
             "3 contacts are of other channels (sms): delete them first",
         ),
@@ -168,19 +170,25 @@ async def test_an_early_0003_gets_the_index_that_it_lacks(empty: Settings, fille
         ),
         (
             [
-                "INSERT INTO contacts (company_id, channel, address, address_key, source)"
-                " SELECT id, channel, '5', '5', 'api' FROM companies, unnest(ARRAY['email', 'telegram']) AS channel"
-                " WHERE slug <> 'off'",
+                (
+                    "INSERT INTO contacts (company_id, channel, address, address_key, source)"
+                    " SELECT id, channel, '5', '5', 'api' FROM companies, unnest(ARRAY['email', 'telegram']) AS channel"
+                    " WHERE slug <> 'off'"
+                ),
             ],
             "2 companies have more than one contact on a channel: delete all but one",
         ),
         (
             [
-                "INSERT INTO contacts (company_id, channel, address, address_key, source)"
-                " SELECT id, 'email', 'new', 'new', 'api' FROM companies WHERE slug = 'both'",
-                "INSERT INTO deliveries (notification_id, channel, contact_id)"
-                " SELECT n.id, 'email', contact.id FROM contacts contact JOIN notifications n USING (company_id)"
-                " WHERE contact.source = 'api'",
+                (
+                    "INSERT INTO contacts (company_id, channel, address, address_key, source)"
+                    " SELECT id, 'email', 'new', 'new', 'api' FROM companies WHERE slug = 'both'"
+                ),
+                (
+                    "INSERT INTO deliveries (notification_id, channel, contact_id)"
+                    " SELECT n.id, 'email', contact.id FROM contacts contact JOIN notifications n USING (company_id)"
+                    " WHERE contact.source = 'api'"
+                ),
                 "DELETE FROM contacts WHERE source = 'import' AND channel = 'email' AND address_key LIKE 'anna@%'",
             ],
             "1 notifications have more than one delivery on a channel: delete all but one",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -312,10 +313,10 @@ async def test_scanners_that_follow_the_link_change_nothing(http: httpx.AsyncCli
     ids=["form", "multipart", "none", "nonsense"],
 )
 async def test_one_click_unsubscribes_whatever_its_body(
-    http: httpx.AsyncClient, platform: Platform, body: dict[str, object]
+    http: httpx.AsyncClient, platform: Platform, body: dict[str, Any]
 ) -> None:
     path = link(await mailed(platform))
-    done = await http.post(path, **body)  # type: ignore[arg-type]
+    done = await http.post(path, **body)
     assert (done.status_code, "You have unsubscribed" in done.text) == (200, True)
     assert await suppressions(platform) == [UNSUBSCRIBED]
 
@@ -323,7 +324,7 @@ async def test_one_click_unsubscribes_whatever_its_body(
 async def test_the_pages_own_form_unsubscribes(http: httpx.AsyncClient, platform: Platform) -> None:
     path = link(await mailed(platform))
     page = (await http.get(path)).text
-    [form] = re.findall(r"<form method=\"post\">(.*?)</form>", page, re.S)
+    [form] = re.findall(r"<form method=\"post\">(.*?)</form>", page, re.DOTALL)
     fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', form))
     assert (await http.post(path, data=fields, headers=BROWSER | {"Origin": "null"})).status_code == 200
     assert await suppressions(platform) == [UNSUBSCRIBED]

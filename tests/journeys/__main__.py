@@ -53,7 +53,7 @@ def _traced(story: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="journeys-") as folder:
         trace = Path(folder) / "trace.json"
         command = [sys.executable, "-m", "tests", "-q", f"{STORIES}::{story}", f"--trace-to={trace}"]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
         if ended.returncode != 0:
             sys.exit(f"{story} did not reach its end:\n{ended.stdout}{ended.stderr}")
         files: list[str] = json.loads(trace.read_text(encoding="utf-8"))

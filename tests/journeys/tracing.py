@@ -83,7 +83,7 @@ def _importing(frame: FrameType) -> bool:
 @cache
 def product_file(filename: str) -> str | None:
     """The path from the checkout, of a code object's file; None if it is no file of the product."""
-    path = os.path.normpath(os.path.join(ROOT, filename))
+    path = os.path.normpath(ROOT / filename)
     if filename.startswith("<") or not path.startswith(f"{ROOT}{os.sep}"):
         return None
     relative = path.removeprefix(f"{ROOT}{os.sep}")

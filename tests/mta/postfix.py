@@ -8,9 +8,9 @@ import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
-from email.policy import default as POLICY
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -166,7 +166,7 @@ class Postfix:
             while any(self._queued()):
                 await asyncio.sleep(POLL_SECONDS)
         texts = [path.read_bytes() for path in (self._folder / "maildir" / "new").iterdir()]
-        return [Mail(BytesParser(EmailMessage, policy=POLICY).parsebytes(text)) for text in texts]
+        return [Mail(BytesParser(EmailMessage, policy=policy.default).parsebytes(text)) for text in texts]
 
     def _queued(self) -> list[Path]:
         folders = [self._folder / "queue" / name for name in ("incoming", "active", "deferred")]

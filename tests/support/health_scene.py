@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import uuid4
 
 from temporalio.client import WorkflowHandle
@@ -57,9 +58,9 @@ class HealthScene:
     def worker(self, *queues: str) -> AbstractAsyncContextManager[None]:
         return self.scene.worker(*queues)
 
-    async def start_check(self, **values: object) -> WorkflowHandle[CheckHealthWorkflow, HealthReport]:
+    async def start_check(self, **values: Any) -> WorkflowHandle[CheckHealthWorkflow, HealthReport]:
         """Starts one as the Schedule does; `values` are fields of its input."""
-        input: CheckHealthInput = replace(schedules.health_input(self.scene.settings), **values)  # type: ignore[arg-type]
+        input: CheckHealthInput = replace(schedules.health_input(self.scene.settings), **values)
         return await self.scene.client.start_workflow(
             CheckHealthWorkflow.run,
             input,

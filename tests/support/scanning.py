@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
@@ -17,35 +18,35 @@ from workflows.scan_expiring import ScanExpiringWorkflow
 
 
 async def start_scan(
-    client: Client, settings: Settings, **input_fields: object
+    client: Client, settings: Settings, **input_fields: Any
 ) -> WorkflowHandle[ScanExpiringWorkflow, ScanExpiringResult]:
     return await client.start_workflow(
         ScanExpiringWorkflow.run,
-        ScanExpiringInput(options=send_options(settings), **input_fields),  # type: ignore[arg-type]
+        ScanExpiringInput(options=send_options(settings), **input_fields),
         id=f"scan-{uuid4()}",
         task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
         execution_timeout=timedelta(minutes=12),
     )
 
 
-async def scan(client: Client, settings: Settings, **input_fields: object) -> ScanExpiringResult:
+async def scan(client: Client, settings: Settings, **input_fields: Any) -> ScanExpiringResult:
     handle = await start_scan(client, settings, **input_fields)
     return await handle.result()
 
 
 async def start_deactivation(
-    client: Client, settings: Settings, **input_fields: object
+    client: Client, settings: Settings, **input_fields: Any
 ) -> WorkflowHandle[DeactivateExpiredWorkflow, DeactivateExpiredResult]:
     return await client.start_workflow(
         DeactivateExpiredWorkflow.run,
-        DeactivateExpiredInput(options=send_options(settings), **input_fields),  # type: ignore[arg-type]
+        DeactivateExpiredInput(options=send_options(settings), **input_fields),
         id=f"deactivate-{uuid4()}",
         task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
         execution_timeout=timedelta(minutes=12),
     )
 
 
-async def deactivate(client: Client, settings: Settings, **input_fields: object) -> DeactivateExpiredResult:
+async def deactivate(client: Client, settings: Settings, **input_fields: Any) -> DeactivateExpiredResult:
     handle = await start_deactivation(client, settings, **input_fields)
     return await handle.result()
 

@@ -106,8 +106,10 @@ def test_a_report_without_its_kind_is_taken_for_one_of_a_delivery() -> None:
         b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n--x\r\n\r\ntext\r\n--x--",
         bounced(changed={"action": ""}),
         bounced().replace(b"message/delivery-status", b"text/plain"),
-        b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\nContent-Type: message/delivery-status\r\n"
-        b"Content-Transfer-Encoding: base64\r\n\r\nQWN0aW9uOiBmYWlsZWQNCg==\r\n--x--\r\n",
+        (
+            b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\nContent-Type: message/delivery-status\r\n"
+            b"Content-Transfer-Encoding: base64\r\n\r\nQWN0aW9uOiBmYWlsZWQNCg==\r\n--x--\r\n"
+        ),
         bounced().replace(b"This is a MIME", b"boundary" * 40),
         b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 2000,
     ],

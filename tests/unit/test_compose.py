@@ -107,7 +107,8 @@ async def run(*command: str | Path) -> int:
 
 def test_it_follows_the_compose_specification() -> None:
     package = find_spec("check_jsonschema")
-    assert package is not None and package.origin is not None
+    assert package is not None
+    assert package.origin is not None
     file = Path(package.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
     errors = Draft202012Validator(schema).iter_errors(COMPOSE)
@@ -145,7 +146,8 @@ def test_what_stays_is_watched_and_what_ends_is_waited_for(name: str) -> None:
 def test_its_volumes_are_declared_or_in_the_checkout(name: str) -> None:
     for source, _, mode in mounts(name):
         if source.startswith("./"):
-            assert (ROOT / source).exists() and mode == "ro"
+            assert (ROOT / source).exists()
+            assert mode == "ro"
         else:
             assert source in COMPOSE["volumes"]
 
@@ -161,7 +163,8 @@ def test_its_networks_are_declared_and_the_servers_have_no_way_out(name: str) ->
     assert networks <= set(COMPOSE["networks"])
     assert COMPOSE["networks"]["servers"]["internal"] is True
     if name in SERVERS:
-        assert networks == {"servers"} and "ports" not in SERVICES[name]
+        assert networks == {"servers"}
+        assert "ports" not in SERVICES[name]
 
 
 @services

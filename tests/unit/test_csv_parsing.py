@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -113,9 +114,8 @@ def test_a_time_is_absolute_with_offset_or_relative(text: str, time: datetime | 
     ],
 )
 def test_what_is_no_time_is_refused_with_what_to_write(text: str, reason: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=rf"^{re.escape(reason)}\Z"):
         parse_time(text)
-    assert str(refused.value) == reason
 
 
 def test_a_full_project_line_gives_all_its_values(read: Reader) -> None:

@@ -62,7 +62,7 @@ def test_a_missing_plural_form_is_named_whatever_the_count_is(count: int) -> Non
     ("tag", "written"),
     [
         ("en", "Monday, November 30, 2026, 7:30\u202fPM"),
-        ("ru", "понедельник, 30 ноября 2026\u202fг., 19:30"),  # noqa: RUF001
+        ("ru", "понедельник, 30 ноября 2026\u202fг., 19:30"),  # noqa: RUF001 - Russian
         ("ja", "2026年11月30日月曜日 19:30"),
     ],
 )

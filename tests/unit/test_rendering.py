@@ -144,8 +144,8 @@ MIDNIGHT = datetime.fromisoformat("2026-12-01T05:00:00+00:00")
 @pytest.mark.parametrize(
     ("locale", "end", "days"),
     [
-        ("en", "nd of Monday, November 30, 2026", "today"),
-        ("ru", "понедельник, 30 ноября 2026\u202fг., в конце дня", "сегодня"),  # noqa: RUF001
+        ("en", "nd of Monday, November 30, 2026", "today"),  # codespell:ignore nd
+        ("ru", "понедельник, 30 ноября 2026\u202fг., в конце дня", "сегодня"),  # noqa: RUF001 - Russian
     ],
 )
 def test_an_end_at_midnight_is_told_as_the_day_that_is_over(locale: str, end: str, days: str) -> None:
@@ -167,7 +167,7 @@ def test_a_sentence_after_the_greeting_starts_as_a_sentence() -> None:
 
 @pytest.mark.parametrize(
     ("locale", "name", "told"),
-    [("ru", "Тур «Море»", "«Тур „Море“»"), ("en", "The “Sea”", "“The ‘Sea’”")],  # noqa: RUF001
+    [("ru", "Тур «Море»", "«Тур „Море“»"), ("en", "The “Sea”", "“The ‘Sea’”")],  # noqa: RUF001 - quotes
 )
 def test_marks_within_quotation_marks_are_the_inner_ones(locale: str, name: str, told: str) -> None:
     for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):

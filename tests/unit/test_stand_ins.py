@@ -105,7 +105,7 @@ async def test_a_restart_goes_on_where_a_killed_process_stopped(tmp_path: Path) 
         assert (await second.get("/_stand_in/counts"))["email"] == 2
         assert await second.stop(signal.SIGINT) == 0
     names = ["000001-expiring.project-1.eml", "000002-expiring.project-2.eml"]
-    assert sorted(os.listdir(mails)) == names
+    assert sorted(file.name for file in mails.iterdir()) == names
 
 
 async def test_without_a_record_the_lines_are_still_to_be_had(tmp_path: Path) -> None:

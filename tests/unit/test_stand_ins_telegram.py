@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from local.stand_ins import telegram_answers as answers
+from local.stand_ins.http_server import Answer
 from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
-from local.stand_ins.telegram_answers import Answer, SlowDrip
+from local.stand_ins.telegram_answers import SlowDrip
 from local.stand_ins.telegram_api import TelegramApi
 from local.stand_ins.telegram_limits import SendingLimits
 
@@ -96,9 +97,9 @@ async def test_the_token_is_checked(http: httpx.AsyncClient, api: TelegramApi) -
         ),
     ],
 )
-async def test_what_telegram_refuses(fields: dict[str, object], why: str) -> None:
+async def test_what_telegram_refuses(fields: dict[str, Any], why: str) -> None:
     async with TelegramApi(chats=[5]) as api, httpx.AsyncClient(base_url=api.url) as http:
-        refused = await send(http, api, **{"parse_mode": "HTML", "chat": 5, **fields})  # type: ignore[arg-type]
+        refused = await send(http, api, **{"parse_mode": "HTML", "chat": 5, **fields})
         assert refused.status_code == 400
         assert refused.json() == {"ok": False, "error_code": 400, "description": f"Bad Request: {why}"}
         assert api.accepted == 0
@@ -247,6 +248,6 @@ async def test_what_could_never_happen_is_refused(api: TelegramApi) -> None:
     with pytest.raises(ValueError, match="no chat"):
         api.on("get_me", Hang(), recipient=5)
     with pytest.raises(ValueError, match="no such stage"):
-        api.hold("noon")  # type: ignore[arg-type]
+        api.hold("noon")  # type: ignore[arg-type] # refused
     with pytest.raises(ValueError, match="belongs to stage request"):
         api.on("reply", AcceptThenReset())

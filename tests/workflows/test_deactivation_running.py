@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, timedelta
 
 import pytest
+from temporalio.client import ScheduleActionExecutionStartWorkflow
 
 from contracts.deactivating import DeactivateExpiredResult
 from contracts.queues import WORKFLOWS
@@ -135,8 +136,11 @@ async def test_the_schedule_starts_it(scene: Scene, deactivations: Deactivations
         await schedule.trigger()
         await scene.sink.wait_for(1, PATIENCE)
         await scene.children_end()
-        started = (await schedule.describe()).info.recent_actions
-        await all_finished(scene.client, [each.action.workflow_id for each in started])  # type: ignore[attr-defined]
+        started = [each.action for each in (await schedule.describe()).info.recent_actions]
+        await all_finished(
+            scene.client,
+            [each.workflow_id for each in started if isinstance(each, ScheduleActionExecutionStartWorkflow)],
+        )
     assert await deactivations.projects() == {"ship": "expired*"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from pydantic import HttpUrl
 from temporalio.client import WorkflowHandle, WorkflowHistory
@@ -71,8 +72,8 @@ def _with_admin(scene: Scene, pages: Pages) -> Scene:
     )
 
 
-async def _start(scene: Scene, **values: object) -> WorkflowHandle[CheckHealthWorkflow, HealthReport]:
-    input: CheckHealthInput = replace(schedules.health_input(scene.settings), **values)  # type: ignore[arg-type]
+async def _start(scene: Scene, **values: Any) -> WorkflowHandle[CheckHealthWorkflow, HealthReport]:
+    input: CheckHealthInput = replace(schedules.health_input(scene.settings), **values)
     return await scene.client.start_workflow(
         CheckHealthWorkflow.run,
         input,
