@@ -17,8 +17,10 @@ from channels.registry import names
 from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
+from local.stand_ins.smtp_actions import Reply
 from temporal.client import DATA_CONVERTER, register_search_attributes
 from tests.faults.ledger import Ledger
+from tests.support.command_line import WHY, delivery_id, operate
 from tests.support.data import Platform
 from tests.support.scanning import start_scan
 from tests.support.scene import PATIENCE, Scene
@@ -70,6 +72,33 @@ async def test_temporal_is_killed_and_starts_again_on_its_own_database(
         await all_told(scene, ledger, "Temporal killed and restarted")
         worker.tell_to_stop()
         assert await worker.exit_status() == 0
+
+
+async def test_what_is_resent_while_temporal_is_away_goes_out_with_the_next_scan(
+    scene: Scene, own_temporal: EmbeddedTemporal
+) -> None:
+    client = await Client.connect(own_temporal.address, namespace=own_temporal.namespace, data_converter=DATA_CONVERTER)
+    await register_search_attributes(client)
+    scene = replace(scene, client=client)
+    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    await scene.due_project()
+    async with worker_process(scene):
+        await scene.scan()
+        await scene.children_end()
+    assert await scene.ends() == ("delivered", "rejected", "accepted")
+
+    await own_temporal.kill()
+    ended = await operate(scene, "resend", await delivery_id(scene, "email"), *WHY)
+    assert (ended.status, ended.json["status"]) == (0, "pending"), ended.err
+    assert "the next scan will send it" in ended.err
+    assert scene.sink.messages == []
+
+    await own_temporal.start()
+    async with worker_process(scene):
+        await scene.scan()
+        await scene.children_end()
+    assert len(scene.sink.messages) == 1
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
 
 
 async def test_postgresql_crashes_and_recovers(scene: Scene, ledger: Ledger, tmp_path: Path) -> None:

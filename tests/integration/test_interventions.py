@@ -88,7 +88,7 @@ async def test_a_mail_is_sent_again_while_the_other_channel_is_still_being_tried
     assert await scene.ends() == ("delivered", "accepted", "accepted")
 
 
-async def test_with_temporal_away_the_next_scan_sends_what_was_reopened(scene: Scene) -> None:
+async def test_what_was_reopened_and_not_started_is_sent_by_the_next_scan(scene: Scene) -> None:
     scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
     await scene.due_project()
     await scene.scan_and_send()
