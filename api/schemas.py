@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
+from db.models import ProjectStatus
 
 
 class FieldError(BaseModel):
@@ -96,7 +97,7 @@ class RenewedProject(BaseModel):
     """The project with its new end."""
 
     slug: str
-    status: Literal["active", "expired"] = Field(
+    status: Literal[ProjectStatus.ACTIVE, ProjectStatus.EXPIRED] = Field(
         description="`expired` still, where it was not this application that made it so."
     )
     expires_at: datetime

@@ -38,9 +38,6 @@ class Part(StrEnum):
     HTML = "html"
 
 
-FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.html"}
-"""The parts of an e-mail by the names of their files."""
-
 SAMPLE = Claim(
     delivery_id=1,
     notification_id=1,
@@ -116,7 +113,8 @@ async def preview(
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
-        parts = {FILES[part]: parts[FILES[part]]}
+        file = _file_of(part)
+        parts = {file: parts[file]}
     if output is not None:
         _write(parts, output, as_json)
     elif as_json:
@@ -124,6 +122,18 @@ async def preview(
     else:
         sys.stdout.write("\n".join(f"{text.rstrip()}\n" for text in parts.values()))
     return OK
+
+
+def _file_of(part: Part) -> str:
+    match part:
+        case Part.SUBJECT:
+            return "subject.txt"
+        case Part.TEXT:
+            return "text.txt"
+        case Part.HTML:
+            return "html.html"
+        case _:
+            assert_never(part)
 
 
 def _known(name: str) -> Channel:

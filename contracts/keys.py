@@ -79,6 +79,17 @@ def is_urgent(notification_type: NotificationType) -> bool:
             assert_never(notification_type)
 
 
+def goes_to_suppressed(notification_type: NotificationType) -> bool:
+    """Whether it goes to a suppressed address as well: somebody asked for it, and waits to see it arrive."""
+    match notification_type:
+        case NotificationType.TEST:
+            return True
+        case NotificationType.EXPIRING | NotificationType.EXPIRED | NotificationType.ALERT:
+            return False
+        case _:
+            assert_never(notification_type)
+
+
 def is_about_an_item(notification_type: NotificationType) -> bool:
     """Whether it is about a project or AR content; else about nothing that ends."""
     match notification_type:
