@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, assert_never
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -39,6 +39,15 @@ class SmtpTls(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     IMPLICIT = "implicit"
+
+    def encrypts(self) -> bool:
+        match self:
+            case SmtpTls.NONE:
+                return False
+            case SmtpTls.STARTTLS | SmtpTls.IMPLICIT:
+                return True
+            case _:
+                assert_never(self)
 
 
 def _split(value: object) -> object:
@@ -305,7 +314,7 @@ class Settings(BaseSettings):
             )
         if self.public_url and not self.secret("unsubscribe_secret"):
             raise ValueError("UNSUBSCRIBE_SECRET: required when PUBLIC_URL is set; it signs the unsubscribe links")
-        if self.smtp_username and self.smtp_tls is SmtpTls.NONE and self.smtp_host not in _LOOPBACK:
+        if self.smtp_username and not self.smtp_tls.encrypts() and self.smtp_host not in _LOOPBACK:
             raise ValueError("SMTP_TLS: none would send SMTP_PASSWORD in the clear; use starttls or implicit")
         return self
 

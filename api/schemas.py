@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
+from db.models import ProjectStatus
 
 
 class FieldError(BaseModel):
@@ -98,7 +99,7 @@ class RenewedProject(BaseModel):
     """The project with its new end."""
 
     slug: str
-    status: Literal["active", "expired"] = Field(
+    status: Literal[ProjectStatus.ACTIVE, ProjectStatus.EXPIRED] = Field(
         description="`expired` if this application did not deactivate the project: then it is not reactivated."
     )
     expires_at: datetime

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -50,10 +51,15 @@ async def _process(engine: AsyncEngine, maildir: Maildir, message: Path) -> str:
         maildir.mark(message, Flag.SEEN)
         return IGNORED
     result = await _apply(engine, bounce)
-    if result is Result.UNMATCHED:
-        return _leave_to_a_person(maildir, message, "matches no notification in the database")
-    if result is not Result.UNDER_WAY:
-        maildir.mark(message, Flag.SEEN)
+    match result:
+        case Result.UNMATCHED:
+            return _leave_to_a_person(maildir, message, "matches no notification in the database")
+        case Result.BOUNCED | Result.UNCHANGED:
+            maildir.mark(message, Flag.SEEN)
+        case Result.UNDER_WAY:  # it stays unread for the next run
+            pass
+        case _:
+            assert_never(result)
     return result
 
 

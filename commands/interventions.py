@@ -9,9 +9,9 @@ from typing import Literal, assert_never
 from channels.configured import deliveries_to_send, require_a_channel, send_options
 from commands.output import print_json, print_line, print_page
 from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
-from contracts.keys import NotificationType, give_up_at
+from contracts.keys import give_up_at, goes_to_suppressed
 from contracts.scanning import StartableNotification
-from contracts.sending import DeliveryStatus, Reason, ReopenedDelivery
+from contracts.sending import DeliveryStatus, Reason, ReopenedDelivery, is_in_doubt
 from db.operators import interventions, suppressions
 from db.record import reopen
 from db.record.reopen import Subject
@@ -103,7 +103,7 @@ def _refuse_unless(subject: Subject, *checks: Check) -> None:
 
 
 def _in_doubt(subject: Subject) -> str | None:
-    if subject.status is DeliveryStatus.UNKNOWN:
+    if is_in_doubt(subject.status):
         return None
     return f"it is {subject.status}: only an unknown delivery can be resolved"
 
@@ -123,7 +123,7 @@ def _ended_without_doubt(subject: Subject) -> str | None:
 
 
 def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | None:
-    if subject.suppressed and subject.notification_type is not NotificationType.TEST:
+    if subject.suppressed and not goes_to_suppressed(subject.notification_type):
         unsuppress = f"`unsuppress {subject.channel} {subject.recipient}`"
         if subject.suppressed == Reason.UNSUBSCRIBED:
             return f"{subject.recipient} has unsubscribed: if they ask for e-mails again, run {unsuppress}"

@@ -38,9 +38,6 @@ class Part(StrEnum):
     HTML = "html"
 
 
-FILES = {Part.SUBJECT: "subject.txt", Part.TEXT: "text.txt", Part.HTML: "html.html"}
-"""The file name of each part."""
-
 SAMPLE = Claim(
     delivery_id=1,
     notification_id=1,
@@ -118,9 +115,9 @@ async def preview(
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
-        if FILES[part] not in parts:
+        if (file := _file_of(part)) not in parts:
             raise SettingsError(f"--part: a text for {channel} has no part {part}, only {', '.join(parts)}")
-        parts = {FILES[part]: parts[FILES[part]]}
+        parts = {file: parts[file]}
     if output is not None:
         _write(parts, output, as_json)
     elif as_json:
@@ -128,6 +125,18 @@ async def preview(
     else:
         sys.stdout.write("\n".join(f"{text.rstrip()}\n" for text in parts.values()))
     return OK
+
+
+def _file_of(part: Part) -> str:
+    match part:
+        case Part.SUBJECT:
+            return "subject.txt"
+        case Part.TEXT:
+            return "text.txt"
+        case Part.HTML:
+            return "html.html"
+        case _:
+            assert_never(part)
 
 
 def _known(name: str) -> Channel:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import assert_never
 
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed, database
 from db.items.renew import NotRenewable, Renewal, renew_project
+from db.models import ProjectStatus
 from settings import Settings
 
 
@@ -39,8 +41,18 @@ def _described(renewed: Renewal) -> str:
     if renewed.reactivated.project:
         contents = renewed.reactivated.contents
         said.append(f"Reactivated, with {contents} AR content {'item' if contents == 1 else 'items'}.")
-    elif renewed.status == "expired":
+    elif _is_expired(renewed.status):
         said.append("It stays expired, because this application did not deactivate it. Import it as active instead.")
     if renewed.skipped_deliveries:
         said.append(f"Skipped {renewed.skipped_deliveries} deliveries about the old end.")
     return " ".join(said)
+
+
+def _is_expired(status: ProjectStatus) -> bool:
+    match status:
+        case ProjectStatus.EXPIRED:
+            return True
+        case ProjectStatus.ACTIVE | ProjectStatus.ARCHIVED:
+            return False
+        case _:
+            assert_never(status)

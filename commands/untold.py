@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from channels.registry import channels, names
 from commands.dry_run import all_due
 from commands.output import print_json, print_table
 from commands.running import OK, database
+from contracts.sending import NotificationStatus
 from db.items import untold
-from db.items.untold import UntoldItem
+from db.items.untold import NoNotice, UntoldItem
 from settings import Settings
 
 
@@ -44,6 +46,12 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
 
 
 def _why(item: UntoldItem, *, is_due: bool) -> str:
-    if item.why != untold.NO_NOTICE:
-        return item.why
-    return "no notification opened" if is_due else "not due yet"
+    match item.why:
+        case NoNotice.NONE_YET:
+            return "no notification opened" if is_due else "not due yet"
+        case NoNotice.NEVER:
+            return item.why
+        case NotificationStatus():
+            return item.why
+        case _:
+            assert_never(item.why)

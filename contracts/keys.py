@@ -80,6 +80,17 @@ def is_urgent(notification_type: NotificationType) -> bool:
             assert_never(notification_type)
 
 
+def goes_to_suppressed(notification_type: NotificationType) -> bool:
+    """Whether it goes to a suppressed address as well: somebody asked for it, and waits to see it arrive."""
+    match notification_type:
+        case NotificationType.TEST:
+            return True
+        case NotificationType.EXPIRING | NotificationType.EXPIRED | NotificationType.ALERT:
+            return False
+        case _:
+            assert_never(notification_type)
+
+
 def is_about_an_item(notification_type: NotificationType) -> bool:
     """Whether the notification is about an item: a project or AR content."""
     match notification_type:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 
 class DeliveryStatus(StrEnum):
@@ -31,6 +32,24 @@ class DeliveryStatus(StrEnum):
     """Not sent on purpose; the reason says why."""
 
 
+def is_in_doubt(status: DeliveryStatus) -> bool:
+    """Whether an operator has to decide if it arrived."""
+    match status:
+        case DeliveryStatus.UNKNOWN:
+            return True
+        case (
+            DeliveryStatus.PENDING
+            | DeliveryStatus.SENDING
+            | DeliveryStatus.ACCEPTED
+            | DeliveryStatus.REJECTED
+            | DeliveryStatus.FAILED
+            | DeliveryStatus.SKIPPED
+        ):
+            return False
+        case _:
+            assert_never(status)
+
+
 class NotificationStatus(StrEnum):
     """The outcome of a notification over all its deliveries."""
 
@@ -41,6 +60,17 @@ class NotificationStatus(StrEnum):
     """No delivery was accepted, and none is in doubt."""
     IN_DOUBT = "in_doubt"
     """No delivery was accepted, but at least one is in doubt."""
+
+
+def has_ended(status: NotificationStatus) -> bool:
+    """Whether nothing of it is to be sent any more."""
+    match status:
+        case NotificationStatus.OPEN:
+            return False
+        case NotificationStatus.DELIVERED | NotificationStatus.UNDELIVERED | NotificationStatus.IN_DOUBT:
+            return True
+        case _:
+            assert_never(status)
 
 
 class Reason(StrEnum):

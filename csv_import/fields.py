@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, PlainValidator
 
+from db.models import ProjectStatus
 from runtime.quoting import quote
 from runtime.times import parse_time
 
-STATUSES = ("active", "expired", "archived")
 CHAT_ID_BITS = 52
 SLUG_LENGTH = 200
 LONGEST_THRESHOLD_DAYS = 365
@@ -96,10 +96,11 @@ def _flag(text: str) -> bool:
         raise ValueError(f"{quote(text)} is not a boolean: write true or false") from None
 
 
-def _status(text: str) -> str:
-    if text not in STATUSES:
-        raise ValueError(f"{quote(text)} is not a status: write one of {', '.join(STATUSES)}")
-    return text
+def _status(text: str) -> ProjectStatus:
+    try:
+        return ProjectStatus(text)
+    except ValueError:
+        raise ValueError(f"{quote(text)} is not a status: write one of {', '.join(ProjectStatus)}") from None
 
 
 def _days(text: str) -> list[int]:
@@ -149,7 +150,7 @@ Locale = Annotated[str, BeforeValidator(_locale)]
 TimeZone = Annotated[str, BeforeValidator(_timezone)]
 QuietHours = Annotated[tuple[time, time], PlainValidator(_quiet_hours)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Status = Annotated[str, BeforeValidator(_status)]
+Status = Annotated[ProjectStatus, BeforeValidator(_status)]
 Time = Annotated[datetime | timedelta, PlainValidator(parse_time)]
 Days = Annotated[list[int], BeforeValidator(_days)]
 Tags = Annotated[list[str], BeforeValidator(_tags)]

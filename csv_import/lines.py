@@ -21,6 +21,7 @@ from csv_import.fields import (
     Time,
     TimeZone,
 )
+from db.models import ProjectStatus
 
 
 class CsvLine(BaseModel):
@@ -56,7 +57,7 @@ class ProjectLine(CsvLine):
 
     company_slug: Slug
     name: OneLine
-    status: Status = "active"
+    status: Status = ProjectStatus.ACTIVE
     starts_at: Time | None = None
     expires_at: Time
     auto_renew: Flag = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
+
+
+class ProjectStatus(StrEnum):
+    """What the platform says of a project."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    """Its end has passed: by the platform's word, or deactivated by this application."""
+    ARCHIVED = "archived"
+
 
 TIMESTAMPTZ = DateTime(timezone=True)
 
@@ -117,7 +128,7 @@ class Project(Base):
 
     __tablename__ = "projects"
     __table_args__ = (
-        CheckConstraint("status IN ('active', 'expired', 'archived')", name="status"),
+        _one_of("status", ProjectStatus),
         CheckConstraint(
             "0 <= ALL(notify_before_expiry_days) AND 365 >= ALL(notify_before_expiry_days)",
             name="notify_before_expiry_days",
@@ -134,7 +145,7 @@ class Project(Base):
     slug: Mapped[str] = mapped_column(unique=True)
     company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), index=True)
     name: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="active")
+    status: Mapped[str] = mapped_column(server_default=ProjectStatus.ACTIVE)
     starts_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     auto_renew: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -22,7 +22,6 @@ with workflow.unsafe.imports_passed_through():
         DeliveryToSend,
         Evidence,
         KnownDelivery,
-        NotificationStatus,
         Reason,
         RecordOutcomeInput,
         ReopenedDelivery,
@@ -30,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         SendNotificationInput,
         SendNotificationResult,
         SendResult,
+        has_ended,
     )
     from workflows import retry_policies, search_attributes
 
@@ -67,7 +67,7 @@ class SendNotificationWorkflow:
         while True:
             recorded = await self._send_and_record(input)
             # If it is still open or was reopened at the last moment, a delivery must be sent again.
-            if recorded.status is not NotificationStatus.OPEN and not self._reopened:
+            if has_ended(recorded.status) and not self._reopened:
                 return recorded
             input = replace(input, give_up_at=recorded.give_up_at or input.give_up_at)
 

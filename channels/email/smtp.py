@@ -21,7 +21,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from channels.base import InDoubt, NotHandedOver, Receipt, Rejected
 from channels.email.smtp_pool import PooledConnection, SmtpPool
-from channels.email.smtp_replies import NoReply, Stage, outcome, without_reply
+from channels.email.smtp_replies import NoReply, Stage, hands_over, outcome, without_reply
 from contracts.sending import Reason
 
 COMMAND_TIMEOUT = 300.0
@@ -105,7 +105,7 @@ def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
         # After 421 the server closes; after the text the transaction is over.
         if not isinstance(error, SMTPResponseException) or error.code in (421, _INVALID_RESPONSE):
             connection.discard()
-        connection.transaction_open = stage is not Stage.DATA_END
+        connection.transaction_open = not hands_over(stage)
         raise _meaning(stage, error, without_reply(stage, NoReply.DISCONNECTED)) from None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from channels.base import InDoubt, NotHandedOver, OperatorFault, Receipt, RecipientGone, Rejected, TryAgain
 
@@ -27,6 +28,17 @@ class Stage(StrEnum):
     """The command: no byte of the text has been written."""
     DATA_END = "data_end"
     """The text and its final dot."""
+
+
+def hands_over(stage: Stage) -> bool:
+    """Whether the server may have taken the text by what it answers at this stage."""
+    match stage:
+        case Stage.DATA_END:
+            return True
+        case Stage.CONNECT | Stage.EHLO | Stage.STARTTLS | Stage.AUTH | Stage.MAIL | Stage.RCPT | Stage.DATA:
+            return False
+        case _:
+            assert_never(stage)
 
 
 class NoReply(StrEnum):
@@ -73,6 +85,7 @@ def _at(*stages: Stage) -> frozenset[Stage]:
     return frozenset(stages)
 
 
+HANDOVER = frozenset(filter(hands_over, Stage))
 SUCCESS, TRANSIENT, PERMANENT = range(200, 300), range(400, 500), range(500, 600)
 NO_SUCH_RECIPIENT = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 """Bad mailbox, bad system, bad syntax, moved, null MX (RFC 7505), mailbox disabled."""
@@ -89,7 +102,7 @@ OUR_SENDER = re.compile(
 OUR_SENDER_CODES = frozenset({"1.7", "1.8"})
 
 TABLE: tuple[Row, ...] = (
-    Row(_at(Stage.DATA_END), SUCCESS, Receipt, "The server has taken responsibility (RFC 5321 4.2.5)"),
+    Row(HANDOVER, SUCCESS, Receipt, "The server has taken responsibility (RFC 5321 4.2.5)"),
     Row(None, range(421, 422), TryAgain, "The server closes the connection (RFC 5321 4.2.3); another one is opened"),
     Row(None, range(530, 531), OperatorFault, "Authentication is required (RFC 4954)"),
     Row(_at(Stage.AUTH), TRANSIENT, TryAgain, "454: a temporary failure of the authentication (RFC 4954)"),
@@ -133,9 +146,9 @@ TABLE: tuple[Row, ...] = (
     Row(
         _at(Stage.RCPT, Stage.DATA, Stage.DATA_END), PERMANENT, Rejected, "Refused for good: this message or recipient"
     ),
-    Row(_at(Stage.DATA_END), NoReply.DISCONNECTED, InDoubt, "The text may have been taken before the connection broke"),
-    Row(_at(Stage.DATA_END), NoReply.TIMEOUT, InDoubt, "The text may have been taken (RFC 5321 4.5.3.2: 10 minutes)"),
-    Row(_at(Stage.DATA_END), None, InDoubt, "Something answered that is no SMTP: nobody can tell"),
+    Row(HANDOVER, NoReply.DISCONNECTED, InDoubt, "The text may have been taken before the connection broke"),
+    Row(HANDOVER, NoReply.TIMEOUT, InDoubt, "The text may have been taken (RFC 5321 4.5.3.2: 10 minutes)"),
+    Row(HANDOVER, None, InDoubt, "Something answered that is no SMTP: nobody can tell"),
     Row(None, NoReply.FAILED, TryAgain, "No connection: refused, no route, no such host"),
     Row(None, NoReply.DISCONNECTED, TryAgain, "Lost before the text; counts as 451 (RFC 5321 3.8)"),
     Row(None, NoReply.TIMEOUT, TryAgain, "No answer in time, before the text"),
@@ -157,10 +170,19 @@ def outcome(stage: Stage, code: int, message: str) -> Receipt | NotHandedOver | 
 
 def without_reply(stage: Stage, what: NoReply, detail: str | None = None) -> NotHandedOver | InDoubt:
     """What a missing reply stands for, with reason `smtp_<stage>_<what>`. `detail` goes to the database."""
-    reason = "smtp_certificate_refused" if what is NoReply.CERTIFICATE_REFUSED else f"smtp_{stage}_{what}"
-    made = _made(_row(stage, what, None, ""), reason, detail)
+    made = _made(_row(stage, what, None, ""), _reason(stage, what), detail)
     assert not isinstance(made, Receipt)  # noqa: S101 - the table has no such row
     return made
+
+
+def _reason(stage: Stage, what: NoReply) -> str:
+    match what:
+        case NoReply.CERTIFICATE_REFUSED:  # at whichever stage TLS begins
+            return f"smtp_{what}"
+        case NoReply.FAILED | NoReply.DISCONNECTED | NoReply.TIMEOUT | NoReply.MALFORMED | NoReply.NOT_OFFERED:
+            return f"smtp_{stage}_{what}"
+        case _:
+            assert_never(what)
 
 
 def _row(stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -> Row:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from pydantic import BaseModel
 
@@ -69,6 +70,18 @@ class Row:
         return self.answer is None or self.answer == answer
 
 
+def _row_without_answer(what: NoAnswer) -> Row:
+    match what:
+        case NoAnswer.NOT_CONNECTED:
+            return Row(what, TryAgain, "No connection: nothing was written")
+        case NoAnswer.LOST:
+            return Row(what, InDoubt, "The request may have been written, and no answer came")
+        case NoAnswer.UNREADABLE:
+            return Row(what, InDoubt, "Status 200 without a readable message: it may be there")
+        case _:
+            assert_never(what)
+
+
 CLIENT_ERROR = range(400, 500)
 
 TABLE: tuple[Row, ...] = (
@@ -108,9 +121,7 @@ TABLE: tuple[Row, ...] = (
         reason="telegram_chat_not_found",
     ),
     Row(CLIENT_ERROR, Rejected, "Refused for a reason that the table does not know"),
-    Row(NoAnswer.NOT_CONNECTED, TryAgain, "No connection: nothing was written"),
-    Row(NoAnswer.LOST, InDoubt, "The request may have been written, and no answer came"),
-    Row(NoAnswer.UNREADABLE, InDoubt, "Status 200 without a readable message: it may be there"),
+    *map(_row_without_answer, NoAnswer),
     Row(None, TryAgain, "500, 502 and their like: the message is not there"),
 )
 

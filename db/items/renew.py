@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.sending import Reason
 from db import locks
-from db.models import TIMESTAMPTZ
+from db.models import TIMESTAMPTZ, ProjectStatus
 from db.record.rules import STATUS_OF_ENDS
 
 
@@ -36,7 +37,7 @@ class Renewal:
     """What became of the project."""
 
     slug: str
-    status: str
+    status: ProjectStatus
     """`expired` still, where this application had not made it so."""
     expires_at: datetime
     previous_expires_at: datetime
@@ -134,15 +135,21 @@ async def renew_project(
     project = (await connection.execute(_LOCK_PROJECT, {"slug": slug})).one_or_none()
     if project is None:
         raise NoSuchProject(f"There is no project {slug!r}.")
-    if project.status == "archived":
-        raise NotRenewable(f"The project {slug!r} is archived: an import can make it active again.")
+    status = ProjectStatus(project.status)
+    match status:
+        case ProjectStatus.ARCHIVED:
+            raise NotRenewable(f"The project {slug!r} is archived: an import can make it active again.")
+        case ProjectStatus.ACTIVE | ProjectStatus.EXPIRED:
+            pass
+        case _:
+            assert_never(status)
     if until < project.expires_at:
         raise NotRenewable(
             f"The project {slug!r} ends later already, at {project.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
             "To correct its end, import it."
         )
     if until == project.expires_at and not project.was_deactivated:
-        return Renewal(slug, project.status, until, until, Reactivated(False, 0), 0)
+        return Renewal(slug, status, until, until, Reactivated(False, 0), 0)
     renewed = (
         await connection.execute(
             _RENEW, {"project_id": project.id, "was_deactivated": project.was_deactivated, "now": now, "until": until}
@@ -150,11 +157,11 @@ async def renew_project(
     ).one()
     skipped = await connection.execute(_SKIP, {"notification_ids": of_the_old_end, "reason": Reason.RENEWED})
     await connection.execute(_SETTLE, {"notification_ids": of_the_old_end})
-    before = {"expires_at": project.expires_at.isoformat(), "status": project.status}
+    before = {"expires_at": project.expires_at.isoformat(), "status": status}
     await connection.execute(_NOTE, {"operator": operator, "why": why, "project_id": project.id, "before": before})
     return Renewal(
         slug,
-        renewed.status,
+        ProjectStatus(renewed.status),
         until,
         project.expires_at,
         Reactivated(project.was_deactivated, renewed.contents),

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Boolean, Integer, Interval, bindparam, text
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.sending import NotificationStatus
 from db.items.kinds import CONTENTS, PROJECTS, of_kind
 from db.items.rules import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 
-NO_NOTICE = "no notice"
+
+class NoNotice(StrEnum):
+    """Why an item has no notification of its end."""
+
+    NEVER = "never to be told"
+    """Its list of thresholds is empty."""
+    NONE_YET = "no notice"
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,8 @@ class UntoldItem:
     item: str
     """Its slug."""
     ends_at: datetime
-    why: str
-    """How its newest notice stands (`open`, `undelivered`, `in_doubt`); else `no notice`, or `never to be told`."""
+    why: NotificationStatus | NoNotice
+    """How its newest notice stands, if there is one and it is to be told at all."""
     channels: dict[str, str]
     """Of the newest notice's deliveries, by their channels: the reason, else the status. Empty where there is none."""
 
@@ -41,7 +50,7 @@ SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, c.slug AS company, 
        CASE
            WHEN cardinality(p.notify_before_expiry_days) = 0 THEN 'never to be told'
            WHEN newest.id IS NOT NULL THEN newest.status
-           ELSE 'no notice'
+           WHEN newest.id IS NULL THEN 'no notice'
        END AS why,
        (SELECT coalesce(json_object_agg(first.channel, first.said), '{{}}')
         FROM (
@@ -123,5 +132,9 @@ async def _find(
         "limit": limit,
     }
     rows = (await connection.execute(_UNTOLD, parameters)).mappings().all()
-    items = [UntoldItem(**{name: value for name, value in row.items() if name != "in_all"}) for row in rows]
-    return items, rows[0]["in_all"] if rows else 0
+    return [_untold(row) for row in rows], rows[0]["in_all"] if rows else 0
+
+
+def _untold(row: RowMapping) -> UntoldItem:
+    why = NoNotice(row["why"]) if row["why"] in list(NoNotice) else NotificationStatus(row["why"])
+    return UntoldItem(**{name: value for name, value in row.items() if name not in ("in_all", "why")}, why=why)

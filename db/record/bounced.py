@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.engine import Row, RowMapping
@@ -15,9 +15,6 @@ from contracts.sending import DeliveryStatus, Reason
 from db.models import TIMESTAMPTZ
 from db.operators import suppressions
 from db.record.rules import STATUS_OF_ENDS
-
-WHERE_IT_COUNTS = (DeliveryStatus.ACCEPTED, DeliveryStatus.UNKNOWN)
-UNDER_WAY = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 
 
 @dataclass(frozen=True)
@@ -114,10 +111,8 @@ async def apply_bounce(connection: AsyncConnection, bounce: Bounce, channel: str
     email = next((row for row in rows.mappings() if row["id"] == found.delivery_id), None)
     if email is None:  # it was withdrawn at this moment
         return Result.UNMATCHED
-    if not email["earlier_copy"] and email["status"] in UNDER_WAY:
-        return Result.UNDER_WAY
-    if not _counts(email):
-        return Result.UNCHANGED
+    if (without_effect := _without_effect(email)) is not None:
+        return without_effect
     failure = _failure_of(bounce, email["recipient"])
     await connection.execute(
         _MARK,
@@ -141,10 +136,21 @@ async def _find(connection: AsyncConnection, bounce: Bounce, channel: str) -> Ro
     return (await connection.execute(_FIND, parameters)).one_or_none()
 
 
-def _counts(email: RowMapping) -> bool:
-    """Not for what an operator knows to have arrived, nor twice."""
-    known = email["reason"] in (Reason.CONFIRMED, Reason.BOUNCED)
-    return email["status"] in WHERE_IT_COUNTS and not email["earlier_copy"] and not known
+def _without_effect(email: RowMapping) -> Result | None:
+    """What comes of a bounce that changes nothing. None: it counts."""
+    if email["earlier_copy"]:
+        return Result.UNCHANGED
+    status = DeliveryStatus(email["status"])
+    match status:
+        case DeliveryStatus.PENDING | DeliveryStatus.SENDING:
+            return Result.UNDER_WAY
+        case DeliveryStatus.ACCEPTED | DeliveryStatus.UNKNOWN:
+            # Not for what an operator knows to have arrived, nor twice.
+            return Result.UNCHANGED if email["reason"] in (Reason.CONFIRMED, Reason.BOUNCED) else None
+        case DeliveryStatus.REJECTED | DeliveryStatus.FAILED | DeliveryStatus.SKIPPED:
+            return Result.UNCHANGED
+        case _:
+            assert_never(status)
 
 
 def _failure_of(bounce: Bounce, recipient: str | None) -> FailedRecipient:

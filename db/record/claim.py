@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.keys import NotificationType
+from contracts.keys import NotificationType, goes_to_suppressed
 from contracts.sending import DeliveryStatus, Reason
 from db.items.rules import ENDS_AT_OF_ITS_ITEM, ENDS_ON_ITS_PROJECTS_LAST_DAY
 from db.record.rules import RECIPIENT, SUPPRESSED
@@ -106,8 +106,9 @@ WITH locked AS (
                WHEN NOT :configured THEN 'channel_not_configured'
                WHEN NOT recipient.enabled THEN 'channel_off'
                WHEN recipient.address IS NULL THEN 'no_address'
-               WHEN suppressed.reason = 'unsubscribed' AND n.notification_type <> 'test' THEN 'unsubscribed'
-               WHEN suppressed.address IS NOT NULL AND n.notification_type <> 'test' THEN 'suppressed'
+               WHEN suppressed.reason = 'unsubscribed' AND n.notification_type <> ALL(:go_to_suppressed)
+                   THEN 'unsubscribed'
+               WHEN suppressed.address IS NOT NULL AND n.notification_type <> ALL(:go_to_suppressed) THEN 'suppressed'
                WHEN doubt.in_flight AND NOT :resend_in_doubt THEN 'in_doubt'
            END AS obstacle,
            held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) AS held_until
@@ -140,7 +141,7 @@ WITH locked AS (
         status = CASE
             WHEN locked.obstacle IS NULL THEN 'pending'
             WHEN locked.in_doubt THEN 'unknown'
-            ELSE 'skipped'
+            WHEN NOT locked.in_doubt THEN 'skipped'
         END,
         reason = CASE WHEN locked.obstacle IS NULL THEN d.reason ELSE locked.obstacle END,
         finished_at = CASE WHEN locked.obstacle IS NULL THEN NULL ELSE now() END
@@ -170,6 +171,11 @@ FROM locked LEFT JOIN claimed USING (id)
     bindparam("configured", type_=Boolean),
     bindparam("resend_in_doubt", type_=Boolean),
     bindparam("refused_claim", type_=Integer),
+    bindparam(
+        "go_to_suppressed",
+        [each.value for each in NotificationType if goes_to_suppressed(each)],
+        type_=ARRAY(Text),
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType
-from contracts.sending import DeliveryStatus, Reason
+from contracts.sending import DeliveryStatus, Reason, is_in_doubt
 from db.models import TIMESTAMPTZ
 from db.record.rules import DELIVERIES, RECIPIENT, SUPPRESSED, OpenedDelivery, always_delivered, opened_deliveries
 
@@ -104,7 +104,7 @@ async def reopen(connection: AsyncConnection, subject: Subject, give_up_at: date
         _REOPEN,
         {
             "delivery_id": subject.delivery_id,
-            "in_doubt": subject.status is DeliveryStatus.UNKNOWN,
+            "in_doubt": is_in_doubt(subject.status),
             "give_up_at": give_up_at,
         },
     )

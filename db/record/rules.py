@@ -69,8 +69,9 @@ def opened_deliveries(listed: Sequence[Mapping[str, Any]]) -> list[OpenedDeliver
 STATUS_OF_ENDS = """\
 CASE WHEN bool_or(ends.status = 'accepted') THEN 'delivered'
      WHEN bool_or(ends.status = 'unknown') THEN 'in_doubt'
-     ELSE 'undelivered' END"""
-"""How the ends of all deliveries, rows `ends`, make the notification's status. An aggregate."""
+     WHEN coalesce(bool_and(ends.status IN ('rejected', 'failed', 'skipped')), true) THEN 'undelivered' END"""
+"""How the ends of all deliveries, rows `ends`, make the notification's status. An aggregate; null, which the table
+refuses, where one of them is no end."""
 
 WANTED = """\
 (

@@ -18,6 +18,7 @@ from contracts.sending import (
     Reason,
     SendNotificationResult,
     SendResult,
+    has_ended,
 )
 from db.models import TIMESTAMPTZ
 from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
@@ -130,9 +131,7 @@ async def record(
         )
         for row in rows
     ]
-    return SendNotificationResult.of(
-        status, outcomes, give_up_at=rows[0].give_up_at if status is NotificationStatus.OPEN else None
-    )
+    return SendNotificationResult.of(status, outcomes, give_up_at=None if has_ended(status) else rows[0].give_up_at)
 
 
 def _said_of(known: KnownDelivery) -> dict[str, Any]:

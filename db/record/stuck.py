@@ -31,7 +31,7 @@ class Stuck:
 
 # What was held until a moment ago may still be on its way back. Tests and alerts are never held.
 _MOVES = """(
-    n.notification_type NOT IN ('expiring', 'expired')
+    n.notification_type IN ('test', 'alert')
     OR (held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) IS NULL
         AND quiet_until(now() - interval '15 minutes', c.timezone, c.quiet_from, c.quiet_until) IS NULL
         AND NOT EXISTS (SELECT FROM pauses WHERE resumed_at > now() - interval '15 minutes'))

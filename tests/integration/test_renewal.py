@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from db.items.renew import NoSuchProject, NotRenewable, Reactivated, Renewal
+from db.models import ProjectStatus
 from tests.support.data import Platform
 from tests.support.deactivations import Deactivations
 from tests.support.due_scans import at
@@ -44,7 +45,7 @@ async def test_what_was_switched_off_comes_back_and_nothing_else(
     await platform.execute("UPDATE notifications SET started_at = now()")
     renewed = await renew("ship", YEAR, NOW)
     # The content that ended the day before has a notice of its own, which stays true.
-    assert renewed == Renewal("ship", "active", YEAR, END, Reactivated(True, 2), skipped_deliveries=2)
+    assert renewed == Renewal("ship", ProjectStatus.ACTIVE, YEAR, END, Reactivated(True, 2), skipped_deliveries=2)
     assert await deactivations.projects() == {"ship": "active"}
     assert await deactivations.contents() == {
         "bow": "on",
@@ -72,7 +73,7 @@ async def test_a_renewal_before_the_end_moves_the_end_and_nothing_else(
     await deactivations.page(END - DAY)
     contents = await deactivations.contents()
     renewed = await renew("ship", YEAR, END - DAY / 2)
-    assert renewed == Renewal("ship", "active", YEAR, END, Reactivated(False, 0), 0)
+    assert renewed == Renewal("ship", ProjectStatus.ACTIVE, YEAR, END, Reactivated(False, 0), 0)
     assert await deactivations.contents() == contents
     assert (await interventions(platform))[0]["before"]["status"] == "active"
     await deactivations.page(END + DAY / 4)
@@ -88,7 +89,7 @@ async def test_the_same_end_again_changes_nothing(
     rows = await platform.rows("SELECT xmin::text, * FROM projects")
     second = await renew("ship", YEAR, NOW + DAY)
     assert (first.changed, second.changed) == (True, False)
-    assert second == Renewal("ship", "active", YEAR, YEAR, Reactivated(False, 0), 0)
+    assert second == Renewal("ship", ProjectStatus.ACTIVE, YEAR, YEAR, Reactivated(False, 0), 0)
     assert await platform.rows("SELECT xmin::text, * FROM projects") == rows
     assert len(await interventions(platform)) == 1
 
@@ -100,7 +101,7 @@ async def test_a_project_that_somebody_else_made_expired_stays_so(
     project = await platform.project(company, slug="ship", status="expired", expires_at=END)
     await platform.content(company, project, slug="bow", is_active=False)
     renewed = await renew("ship", YEAR, NOW)
-    assert renewed == Renewal("ship", "expired", YEAR, END, Reactivated(False, 0), 0)
+    assert renewed == Renewal("ship", ProjectStatus.EXPIRED, YEAR, END, Reactivated(False, 0), 0)
     assert await deactivations.projects() == {"ship": "expired"}
     assert await deactivations.contents() == {"bow": "off"}
 

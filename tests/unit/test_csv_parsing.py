@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Line
+from db.models import ProjectStatus
 from runtime.times import parse_time
 
 COMPANIES = "slug,name,contact_email,telegram_chat_id,locale,timezone,email_enabled,telegram_enabled"
@@ -120,7 +121,7 @@ def test_what_is_no_time_is_refused_with_what_to_write(text: str, reason: str) -
 
 def test_a_full_project_line_gives_all_its_values(read: Reader) -> None:
     line = read.project(
-        status="archived",
+        status=ProjectStatus.ARCHIVED,
         starts_at="-2h",
         expires_at="2026-12-01T00:00:00Z",
         auto_renew="yes",
@@ -133,7 +134,7 @@ def test_a_full_project_line_gives_all_its_values(read: Reader) -> None:
         slug="site",
         company_slug="acme",
         name="Site",
-        status="archived",
+        status=ProjectStatus.ARCHIVED,
         starts_at=timedelta(hours=-2),
         expires_at=datetime(2026, 12, 1, tzinfo=UTC),
         auto_renew=True,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PRODUCT = ("activities", "api", "channels", "commands", "contracts", "csv_import", "db", "runtime", "temporal", "texts")
+from tests.support.product import PRODUCT, ROOT, python_files
+
 ROOMS = (*PRODUCT, "workflows", "bench", "deploy", "local", "tests")
 IMPORTED_BY_ROOT = {
     "settings.py": set(),
@@ -30,10 +30,6 @@ MAY_NAME_CHANNELS = {
     "channels/telegram/plan.py": "the channel itself",
 }
 """Files with the literals `'email'` or `'telegram'`, each with its reason."""
-
-
-def python_files(*rooms: str) -> list[Path]:
-    return [file for room in rooms for file in sorted((ROOT / room).rglob("*.py"))]
 
 
 def imported(file: Path) -> Iterator[str]:
