@@ -44,6 +44,6 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
 
 
 def _why(item: UntoldItem, *, is_due: bool) -> str:
-    if item.why != untold.NO_NOTICE:
+    if item.why != untold.NO_NOTIFICATION:
         return item.why
     return "no notification opened" if is_due else "not due yet"
