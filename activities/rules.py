@@ -49,4 +49,4 @@ def deactivation_rules(settings: Settings, now: datetime) -> DeactivationRules:
     """Returns the rules of a deactivation that looks at the items at `now`."""
     ended_before = now - timedelta(seconds=settings.deactivate_grace)
     hold = timedelta(seconds=settings.deactivate_hold_limit if settings.deactivate_only_after_notice else 0)
-    return DeactivationRules(now, ended_before, held_after=min(ended_before, now - hold))
+    return DeactivationRules(now, ended_before, postponed_after=min(ended_before, now - hold))

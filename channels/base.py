@@ -1,6 +1,6 @@
-"""What a channel is: its plan for workflows, its ways to send, and what can come of handing over a message.
+"""Defines a channel: its plan for workflows, its sender, and the outcomes of handing over a message.
 
-Nothing here does I/O, so that workflows may import it. A channel's own folder has the rest.
+Nothing here does I/O, so workflows may import it. A channel's own folder has the rest.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a workflow needs to know of a channel."""
+    """What a workflow needs to know about a channel."""
 
     name: str
-    """Stands in rows, payloads, the task queue's and the activity's name. Never changes."""
+    """Part of rows, payloads, and the names of task queue and activity. Never change it."""
     message: str
     """What one message is called, such as "E-mail" or "Text message"."""
     implementation: str
     """Where the `Channel` is: `module:attribute`. Loaded only where I/O is allowed."""
     options: ChannelOptions
-    """Used where `SendOptions` has none for this channel: they were made by a release that did not know it."""
+    """Used if `SendOptions` has none for this channel, because the release that made them did not know it."""
     longest_retry: timedelta
-    """Between two attempts, unless the provider asks for longer."""
+    """The longest time between two attempts, unless the provider asks for more."""
 
     @property
     def activity(self) -> str:
@@ -46,31 +46,32 @@ class Plan:
         return f"send_{self.name}"
 
     def retry_policy(self, retry_initial: float) -> RetryPolicy:
-        """`retry_initial` is in seconds. Temporal refuses a first interval that is longer than the longest."""
+        """Returns the retry policy; `retry_initial` is in seconds. Temporal refuses a first interval that is longer
+        than the maximum."""
         first = timedelta(seconds=retry_initial)
         return RetryPolicy(initial_interval=first, maximum_interval=max(first, self.longest_retry))
 
 
 MarkSending = Callable[["SentText"], Awaitable[None]]
-"""Awaited just before the irrevocable step. Raises where nothing may be sent any more."""
+"""Called just before the irrevocable step. Raises if the message must not be sent any more."""
 
 
 class Sender(Protocol):
-    """A channel's way to its provider, open."""
+    """A channel's open connection to its provider."""
 
     async def hand_over(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
         """Renders the claimed delivery and hands it over. Raises `NotHandedOver` and `InDoubt`."""
 
     async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
-        """Hands over an alert that is not in the record; `key` names it. Raises as `hand_over` does."""
+        """Hands over an alert that is not in the record; `key` identifies it. Raises as `hand_over` does."""
 
     async def probe(self) -> None:
-        """Asks the provider whether it would take a message, and sends none. Raises as `hand_over` does."""
+        """Asks the provider whether it would take a message, without sending one. Raises as `hand_over` does."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Messages a second, of all workers together."""
+    """Messages a second, over all workers."""
 
     in_all: float
     for_each_key: float
@@ -79,28 +80,28 @@ class Limits:
 
 @dataclass(frozen=True)
 class Words:
-    """How operators are told of a channel."""
+    """The words for a channel in messages to operators."""
 
     heading: str
-    """Of a column or the beginning of a subject: "E-mail"."""
+    """The heading of a column or the beginning of a subject, such as "E-mail"."""
     provider: str
-    """At the beginning of a sentence: "The mail server"."""
+    """The beginning of a sentence, such as "The mail server"."""
     messages: str
-    """"E-mails"."""
+    """The plural at the beginning of a sentence, such as "E-mails"."""
 
 
 @dataclass(frozen=True)
 class ScrubPattern:
-    """What must reach no log: `pattern` is replaced as by `re.sub`."""
+    """A text that no log may show: `pattern` is replaced as by `re.sub`."""
 
     pattern: re.Pattern[str]
     replacement: str
 
 
 class Channel(ABC):
-    """A way to reach a company: all in which it differs from the others. Stateless; `settings` are the process's.
+    """A way to reach a company: everything in which it differs from other channels. Stateless.
 
-    A channel with settings of its own reads them itself, from the environment, by a settings class in its folder.
+    A channel with settings of its own reads them from the environment, by a settings class in its folder.
     """
 
     plan: ClassVar[Plan]
@@ -108,12 +109,12 @@ class Channel(ABC):
     """The plan's."""
     words: ClassVar[Words]
     needs: ClassVar[str]
-    """The setting that configures it."""
+    """The setting that configures the channel."""
     away_code: ClassVar[str]
-    """The problem's code while its provider does not answer."""
+    """The code of the problem that its provider does not answer."""
     parts: ClassVar[Mapping[str, Path | None]] = {}
-    """Templates of its own, by file name, such as `sms.txt`: each in a folder `<locale>/<type>/` below this one; None:
-    below `texts/templates`. Without any it takes the text that all channels share."""
+    """Its own templates by file name, such as `sms.txt`. Each is in `<locale>/<type>/` below the given folder; None
+    means `texts/templates`. Without own templates the channel uses the text that all channels share."""
     scrubbed: ClassVar[Sequence[ScrubPattern]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -126,56 +127,57 @@ class Channel(ABC):
 
     @abstractmethod
     def options(self, settings: Settings) -> ChannelOptions:
-        """What workflows are told of the settings."""
+        """Returns the settings that workflows need."""
 
     @abstractmethod
     def limits(self, settings: Settings) -> Limits:
-        """What the task queue lets through."""
+        """Returns the rate limits of the task queue."""
 
     @abstractmethod
     def fairness(self, settings: Settings) -> Callable[[int | None, str | None], Fairness]:
-        """Tells whose turn a message is, by company id and address. A history shows the key: it names nobody."""
+        """Returns a function from company id and address to a fairness. Histories show the key, so it must not reveal
+        the address."""
 
     @abstractmethod
     def address_key(self, address: str) -> str:
-        """The address as it is compared: two with one key are the same recipient. Raises `ValueError` with a sentence
-        for people, where it is no address."""
+        """Normalises an address: two addresses with the same key are the same recipient. Raises `ValueError` with a
+        sentence for people if it is not an address."""
 
     @abstractmethod
     def mask(self, address: str) -> str:
-        """The address as logs may show it."""
+        """Returns the address as logs may show it."""
 
     @abstractmethod
     def admin_address(self, settings: Settings) -> str | None:
-        """Where the operators are alerted. None: not on this channel."""
+        """Returns the address that receives alerts. None: the channel sends no alerts."""
 
     @abstractmethod
     def resends_in_doubt(self, settings: Settings) -> bool:
-        """Whether a message whose answer got lost is sent again: its recipient must be able to tell a copy."""
+        """Whether a message whose answer was lost is sent again. Only if recipients can recognise a copy."""
 
     @abstractmethod
     def provider_address(self, settings: Settings) -> str:
-        """Where the provider is, as an alert names it. No secret."""
+        """Returns where the provider is, for an alert. It contains no secret."""
 
     @abstractmethod
     def preview(self, renderer: Renderer, claim: Claim) -> dict[str, str]:
-        """The texts that a recipient would get, by file name."""
+        """Returns the texts that a recipient would get, by file name."""
 
     @abstractmethod
     def open(self, settings: Settings, renderer: Renderer, connections: int) -> AbstractAsyncContextManager[Sender]:
-        """The way to the provider, with at most so many connections at a time."""
+        """Opens a sender with at most this many connections at a time."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The provider took the message. `provider_id` is None where the sender had chosen it (Message-ID)."""
+    """The provider took the message. `provider_id` is None if the sender chose the id (Message-ID)."""
 
     provider_id: str | None
     reply: str
 
 
 class NotHandedOver(Exception):
-    """The provider surely does not have the message.
+    """The provider certainly does not have the message.
 
     `reason` is a stable code. `reply` may hold a recipient's address and goes to the database only.
     """
@@ -191,11 +193,11 @@ class Rejected(NotHandedOver):
 
 
 class RecipientGone(Rejected):
-    """Refused for good, and so would be whatever else goes there: the address is to be used no more."""
+    """Refused for good because the address is gone: it must be suppressed."""
 
 
 class TryAgain(NotHandedOver):
-    """Worth another attempt; `after` where the provider says when."""
+    """Worth another attempt, `after` this time if the provider gives one."""
 
     def __init__(self, reason: str, reply: str | None = None, after: timedelta | None = None) -> None:
         super().__init__(reason, reply)
@@ -203,11 +205,12 @@ class TryAgain(NotHandedOver):
 
 
 class OperatorFault(NotHandedOver):
-    """Our own credentials or settings are refused: no recipient's fault, and nothing that retrying soon mends."""
+    """The provider refuses our credentials or settings. It is not the recipient's fault, and retrying soon does not
+    help."""
 
 
 class RecipientMoved(NotHandedOver):
-    """The recipient has a new address, to be saved; the message can be sent there."""
+    """The recipient has a new address. It must be saved; the message can be sent there."""
 
     def __init__(self, reason: str, new_address: str, reply: str) -> None:
         super().__init__(reason, reply)
@@ -215,7 +218,7 @@ class RecipientMoved(NotHandedOver):
 
 
 class InDoubt(Exception):
-    """The message may have been taken: the answer got lost."""
+    """The answer was lost: the provider may have taken the message."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""The channels that this installation uses, and what the settings say of them together."""
+"""The channels that this installation uses, and what they need together."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from texts.renderer import Renderer
 
 ChannelFairness = Callable[[int | None, str | None], Fairness]
 ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
-"""Of a company's id and the deliveries of its notification."""
+"""From a company's id and the deliveries of its notification to what its workflow sends."""
 
 
 def configured_channels(settings: Settings) -> list[Channel]:
-    """Those by which something can be sent."""
+    """Returns the channels that can send."""
     return [channel for channel in channels() if channel.is_configured(settings)]
 
 
 def require_a_channel(settings: Settings) -> None:
-    """Raises `SettingsError` with no channel configured: every notification would end as skipped."""
+    """Raises `SettingsError` if no channel is configured: every notification would end as skipped."""
     if not configured_channels(settings):
         needed = " or ".join(channel.needs for channel in channels())
         raise SettingsError(f"set {needed}: no channel is configured")
 
 
 def send_options(settings: Settings) -> SendOptions:
-    """The part of the settings that travels in workflow inputs."""
+    """Returns the settings that travel in workflow inputs."""
     return SendOptions.of(
         settings.task_queue_prefix,
         {channel.name: channel.options(settings) for channel in channels()},
@@ -39,7 +39,7 @@ def send_options(settings: Settings) -> SendOptions:
 
 
 def deliveries_to_send(settings: Settings) -> ToSend:
-    """Gives each delivery its share of its queue's limit. A channel's secret is read once, when it is first met."""
+    """Gives each delivery its share of its queue's limit. A channel's secret is read once, on first use."""
 
     @cache
     def fairness_on(name: str) -> ChannelFairness | None:
@@ -60,19 +60,19 @@ def deliveries_to_send(settings: Settings) -> ToSend:
 
 
 def admin_recipients(settings: Settings) -> dict[str, str]:
-    """Where the operators are alerted, by channel name."""
+    """Returns the addresses that receive alerts, by channel name."""
     addresses = {channel.name: channel.admin_address(settings) for channel in channels()}
     return {name: address for name, address in addresses.items() if address is not None}
 
 
 def new_renderer(settings: Settings) -> Renderer:
-    """The texts of all channels. Raises `LanguageError`."""
+    """Creates the renderer for all channels' texts. Raises `LanguageError`."""
     parts = {name: folder for channel in channels() for name, folder in channel.parts.items()}
     return Renderer(settings.renew_url_template, settings.support_email, parts)
 
 
 def scrub(line: str) -> str:
-    """Takes out of a line what no log may show, whatever channel it belongs to."""
+    """Removes from a line what no log may show, for all channels."""
     for each in _scrub_patterns():
         line = each.pattern.sub(each.replacement, line)
     return line

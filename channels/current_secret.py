@@ -1,4 +1,4 @@
-"""Secrets as they are at the moment of their use."""
+"""Reads secrets at the moment of their use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from settings import Settings
 
 
 def current_secret(settings: Settings, name: str) -> str:
-    """The secret as it is now. Raises `OperatorFault` if it is empty or its file cannot be read."""
+    """Returns the current secret. Raises `OperatorFault` if it is empty or its file cannot be read."""
     try:
         value = settings.secret(name)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""The channels there are, by name.
+"""The registered channels, by name.
 
-A new channel is a folder beside this file and one line below. Workflows look a channel's plan up by the name that
-their input bears, and never ask which channels there are: the answer would change under a history.
+A new channel is a folder beside this file and one line below. Workflows look up a channel's plan by the name in their
+input. They never list the channels: the list may change between a history and its replay.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _plans: dict[str, Plan] = {}
 
 
 def register(plan: Plan) -> None:
-    """Adds a channel. Raises `ValueError` if the name is taken, also by a task queue."""
+    """Adds a channel. Raises `ValueError` if another channel or a task queue has its name."""
     if plan.name in (WORKFLOWS, *_plans):
-        raise ValueError(f"{plan.name!r} is taken: a channel needs a name of its own")
+        raise ValueError(f"{plan.name!r} is taken: choose another name for the channel")
     _plans[plan.name] = plan
 
 
@@ -29,27 +29,27 @@ register(TELEGRAM)
 
 
 def names() -> list[str]:
-    """All channels' names, in the order in which they were registered."""
+    """Returns all channels' names, in the order of registration."""
     return list(_plans)
 
 
 def all_queues() -> list[str]:
-    """The task queues that a worker may serve: that of the workflows, and each channel's."""
+    """Returns the task queues that a worker may serve: the workflows' and each channel's."""
     return [WORKFLOWS, *_plans]
 
 
 def find_plan(name: str) -> Plan | None:
-    """None: this process does not know the channel."""
+    """Returns the channel's plan. None: this process does not know the channel."""
     return _plans.get(name)
 
 
 def find_channel(name: str) -> Channel | None:
-    """None: this process does not know the channel. Not for workflows: it imports I/O libraries."""
+    """Returns the channel. None: this process does not know it. Not for workflows: it imports I/O libraries."""
     return _load(plan.implementation) if (plan := _plans.get(name)) else None
 
 
 def channels() -> list[Channel]:
-    """All channels. Not for workflows."""
+    """Returns all channels. Not for workflows: it imports I/O libraries."""
     return [_load(plan.implementation) for plan in _plans.values()]
 
 

@@ -82,7 +82,7 @@ async def deactivate(*, as_json: bool) -> int:
     now = datetime.now(UTC)
     rules = deactivation_rules(settings, now)
     async with database(settings) as engine, engine.connect() as connection:
-        items = await ended.find_ended(connection, replace(rules, held_after=rules.ended_before), limit=None)
+        items = await ended.find_ended(connection, replace(rules, postponed_after=rules.ended_before), limit=None)
     hold_limit = timedelta(seconds=settings.deactivate_hold_limit)
     found = [_shown_ended(item, rules, hold_limit) for item in items]
     if as_json:
@@ -99,7 +99,7 @@ def _shown_ended(item: EndedItem, rules: DeactivationRules, hold_limit: timedelt
         "project": item.project_slug,
         "ar_content": item.ar_content_slug,
         "ends_at": item.ends_at.astimezone(zone),
-        "held_until": (item.ends_at + hold_limit).astimezone(zone) if rules.hold(item) else None,
+        "held_until": (item.ends_at + hold_limit).astimezone(zone) if rules.postpones(item) else None,
     }
 
 

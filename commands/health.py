@@ -8,7 +8,7 @@ from commands.following import ByHand, start_and_follow
 from commands.output import print_json, print_table
 from commands.running import FAILED, OK, complain, database
 from contracts.health import HealthReport
-from db.operators.problems import lasting
+from db.operators.problems import find_lasting
 from settings import Settings
 from temporal import schedules
 from workflows.check_health import CheckHealthWorkflow
@@ -48,7 +48,7 @@ async def problems(*, as_json: bool) -> int:
     """Lists the problems that were alerted and are not over."""
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
-        rows = await lasting(connection)
+        rows = await find_lasting(connection)
     if as_json:
         print_json({"items": [dict(row) for row in rows]})
     else:

@@ -25,7 +25,7 @@ async def pause(operator: str, why: str, *, as_json: bool) -> int:
     settings = Settings.load()
     async with database(settings) as engine, engine.begin() as connection:
         new = await pauses.pause(connection, operator, why)
-        holding = await pauses.newest(connection)
+        holding = await pauses.find_newest(connection)
     if holding is None or not holding.holds:
         raise CommandFailed("another operator resumed sending at this moment: run the command again")
     try:
@@ -54,7 +54,7 @@ async def resume(operator: str, *, as_json: bool) -> int:
     """
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
-        last = await pauses.newest(connection)
+        last = await pauses.find_newest(connection)
     others: dict[str, str] = {}
     resumed = False
     if last is not None:
@@ -82,7 +82,7 @@ async def tell_if_paused(settings: Settings) -> None:
     """Tells the operator, on stderr, that nothing is sent while sending is paused. Says nothing without a database."""
     with suppress(CommandFailed, SettingsError):
         async with database(settings) as engine, engine.connect() as connection:
-            last = await pauses.newest(connection)
+            last = await pauses.find_newest(connection)
         if last is not None and last.holds:
             complain(f"{_described(last)} Notifications are opened, and held until you run `cli.py resume`.")
 

@@ -36,7 +36,7 @@ async def apply_schedules(*, as_json: bool) -> int:
     require_a_channel(settings)
     client = await temporal_client()
     async with database(settings) as engine, engine.connect() as connection:
-        pause = await pauses.newest(connection)
+        pause = await pauses.find_newest(connection)
     async with temporal_errors():
         applied = await schedules.apply(client, settings, pause.note if pause and pause.holds else None)
     if as_json:

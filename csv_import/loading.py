@@ -111,7 +111,7 @@ class _Import:
             raise NothingToImport(f"the folder has none of {', '.join(FILES)}")
         report = self._report
         report.missing = [name for name in FILES if name not in sizes]
-        self._time_zones = await imports.time_zones(self._connection)
+        self._time_zones = await imports.find_time_zones(self._connection)
         done = 0
         for table in _TABLES:
             if table.file not in sizes:

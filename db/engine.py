@@ -13,21 +13,21 @@ from settings import Settings, SettingsError
 
 
 def database_url(settings: Settings) -> URL:
-    """DATABASE_URL for asyncpg; `postgresql://` and `postgres://` are taken too. Raises `SettingsError`."""
+    """Returns DATABASE_URL for asyncpg; `postgresql://` and `postgres://` are accepted too. Raises `SettingsError`."""
     try:
         url = make_url(settings.database())
     except (ArgumentError, ValueError):
-        raise SettingsError("DATABASE_URL: no URL such as postgresql://user:password@host:5432/name") from None
+        raise SettingsError("DATABASE_URL: write a URL such as postgresql://user:password@host:5432/name") from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsError(f"DATABASE_URL: PostgreSQL is needed, not {url.get_backend_name()}")
+        raise SettingsError(f"DATABASE_URL: must be a PostgreSQL URL, not {url.get_backend_name()}")
     return url.set(drivername="postgresql+asyncpg")
 
 
 def create_engine(settings: Settings, application_name: str, *, pooled: bool = True, **options: Any) -> AsyncEngine:
-    """An engine whose new connections take the password as DATABASE_URL has it at that moment.
+    """Creates an engine. Each new connection uses the current password of DATABASE_URL.
 
-    Without `pooled` every use opens a connection of its own and closes it. Error messages hide parameters: they would
-    carry addresses into logs and histories.
+    Without `pooled`, every use opens and closes its own connection. Error messages hide parameters, which would reveal
+    addresses in logs and histories.
     """
     pool: dict[str, Any] = {"pool_size": settings.database_pool_size, "max_overflow": 0}
     engine = create_async_engine(
@@ -52,5 +52,6 @@ def create_engine(settings: Settings, application_name: str, *, pooled: bool = T
 
 
 def autocommit(engine: AsyncEngine) -> AsyncEngine:
-    """The same pool, each statement a transaction of its own: it saves BEGIN and COMMIT, two of three round trips."""
+    """Returns the same pool with each statement in its own transaction. It saves BEGIN and COMMIT, two of three round
+    trips."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")

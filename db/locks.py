@@ -1,4 +1,4 @@
-"""Advisory locks: what goes one at a time, whoever does it."""
+"""The advisory lock that makes work run one at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _LOCK = text("SELECT pg_advisory_xact_lock(4215908)")
 
 
 async def lock(connection: AsyncConnection) -> None:
-    """Of imports, deactivations and renewals one goes at a time, until its transaction ends.
+    """Takes the lock of imports, deactivations and renewals until the transaction ends. Waits for it.
 
-    Two at once would lock rows in different orders, or write over what the other has read.
+    Two of them at once would lock rows in different orders, or overwrite what the other has read.
     """
     await connection.execute(_LOCK)

@@ -1,4 +1,4 @@
-"""Brings the database to the newest revision, and back."""
+"""Migrates the database to the newest revision, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from db.engine import create_engine
 from settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = text("SELECT pg_advisory_xact_lock(4215907)")  # two that migrate at once go one after the other
+_LOCK = text("SELECT pg_advisory_xact_lock(4215907)")  # two migrations run one after the other
 
 
 async def upgrade(settings: Settings, revision: str = "head") -> tuple[str | None, str | None]:
@@ -23,7 +23,7 @@ async def upgrade(settings: Settings, revision: str = "head") -> tuple[str | Non
 
 
 async def downgrade(settings: Settings, revision: str = "base") -> tuple[str | None, str | None]:
-    """Migrates down to `revision`; tables dropped on the way lose what is in them."""
+    """Migrates down to `revision`; returns the revision before and after. The data of dropped tables is lost."""
     return await _migrate(settings, lambda config: command.downgrade(config, revision))
 
 

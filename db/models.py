@@ -1,4 +1,4 @@
-"""The tables. Rows only: behaviour stands in the queries beside and in the activities."""
+"""The tables. Models have no behaviour: that is in the queries beside them and in the activities."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Base(DeclarativeBase):
 
 
 class Company(Base):
-    """Whom to tell, in which language and on which clock."""
+    """A customer, with its language and its clock."""
 
     __tablename__ = "companies"
     __table_args__ = (
-        # PostgreSQL refuses an unknown zone here, so that no row can make a whole scan fail.
+        # PostgreSQL refuses an unknown time zone here, so that no row can make a whole scan fail.
         CheckConstraint("(TIMESTAMPTZ 'epoch' AT TIME ZONE timezone) IS NOT NULL", name="timezone"),
         CheckConstraint(
             "num_nonnulls(quiet_from, quiet_until) IN (0, 2) AND coalesce(quiet_from <> quiet_until, true)",
@@ -83,19 +83,19 @@ class Company(Base):
     locale: Mapped[str] = mapped_column(server_default="en")
     timezone: Mapped[str] = mapped_column(server_default="UTC")
     quiet_from: Mapped[time | None]
-    """On the company's clock; from then to `quiet_until`, which may be on the next day, nothing is sent."""
+    """The begin of the quiet hours on the company's clock. They last until `quiet_until`, perhaps on the next day."""
     quiet_until: Mapped[time | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Contact(Base):
-    """Where a company is told: an address on one channel. Without an address it keeps what was said of the channel."""
+    """A company's address on one channel. Without an address the row keeps whether the channel is enabled."""
 
     __tablename__ = "contacts"
     __table_args__ = (
         CheckConstraint("(address IS NULL) = (address_key IS NULL)", name="address_key"),
-        # An index and no constraint: a foreign key could refer to a constraint's columns, so that a change of the
-        # address would wait for every transaction that opens a delivery to the contact, and deadlock with it.
+        # An index and not a constraint. A foreign key could refer to a constraint's columns, so a change of the address
+        # would wait for every transaction that opens a delivery to the contact, and deadlock with it.
         Index(
             "uq_contacts_address",
             "company_id",
@@ -112,14 +112,15 @@ class Contact(Base):
     company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"), index=True)
     channel: Mapped[str]
     address: Mapped[str | None]
-    """As it was given."""
+    """The address as it was given."""
     address_key: Mapped[str | None]
-    """As the channel normalises it: two addresses with one key reach the same person. Suppressions compare it."""
+    """The address as the channel normalises it: two addresses with the same key reach the same person. Suppressions
+    use it."""
     label: Mapped[str] = mapped_column(server_default="")
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     source: Mapped[str] = mapped_column(server_default="import")
-    """Who keeps it. An import owns one contact of a company on each of its channels and changes no other; revision
-    0004 lists the rest."""
+    """Who maintains the contact. An import owns one contact of a company on each of its channels and changes no other;
+    revision 0004 lists all sources."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -151,17 +152,17 @@ class Project(Base):
     auto_renew: Mapped[bool] = mapped_column(server_default=text("false"))
     subscription_type: Mapped[str | None]
     notify_before_expiry_days: Mapped[list[int] | None]
-    """Thresholds in days; null: EXPIRY_THRESHOLDS_DAYS."""
+    """The thresholds in days; null: EXPIRY_THRESHOLDS_DAYS."""
     last_notification_sent_at: Mapped[datetime | None]
     deactivated_at: Mapped[datetime | None]
-    """When this application switched it off, which a renewal takes back."""
+    """When this application deactivated the project. A renewal reactivates it."""
     tags: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ArContent(Base):
-    """AR content in a project; without an end of its own it ends with the project."""
+    """AR content in a project. Without an end of its own it ends with the project."""
 
     __tablename__ = "ar_contents"
     __table_args__ = (
@@ -182,12 +183,12 @@ class ArContent(Base):
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     expires_at: Mapped[datetime | None]
     deactivated_at: Mapped[datetime | None]
-    """When this application switched it off: at its own end, or with its project."""
+    """When this application deactivated the AR content: at its own end, or with its project."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Notification(Base):
-    """One thing to be said to one company, once. `dedupe_key` is the guard against saying it twice."""
+    """One thing to tell one company once. `dedupe_key` prevents telling it twice."""
 
     __tablename__ = "notifications"
     __table_args__ = (
@@ -233,17 +234,17 @@ class Notification(Base):
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     status: Mapped[str] = mapped_column(server_default=NotificationStatus.OPEN)
     item_ends_at: Mapped[datetime | None]
-    """The end this notice speaks of; another one on the item means it was renewed."""
+    """The end that the notification is about. If the item has another end, it was renewed."""
     threshold_days: Mapped[int | None]
     days_left: Mapped[int | None]
     scan_at: Mapped[datetime | None]
-    """Nominal time of the scan that opened it."""
+    """The nominal time of the scan that opened the notification."""
     give_up_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
-    """When a workflow was started for it."""
+    """When its workflow was started."""
     recovered_at: Mapped[datetime | None]
-    """When it was to be started again, since nothing was left of its workflow. That happens once."""
+    """When it was recovered because its workflow was lost. That happens only once."""
     finished_at: Mapped[datetime | None]
     workflow_id: Mapped[str]
 
@@ -284,12 +285,12 @@ class Delivery(Base):
     claimed_at: Mapped[datetime | None]
     sending_at: Mapped[datetime | None]
     reopened_at: Mapped[datetime | None]
-    """An operator wants it sent again, and no attempt has claimed it since."""
+    """When an operator reopened the delivery; null once an attempt has claimed it."""
     finished_at: Mapped[datetime | None]
 
 
 class Suppression(Base):
-    """An address or chat that is used no more: its provider said that it is gone, or somebody unsubscribed there."""
+    """A suppressed address: its provider reported it gone, or its recipient unsubscribed."""
 
     __tablename__ = "suppressions"
 
@@ -300,12 +301,12 @@ class Suppression(Base):
     """The stable code of the provider's answer, or `unsubscribed`."""
     provider_reply: Mapped[str | None]
     notification_id: Mapped[int | None] = mapped_column(ForeignKey("notifications.id", ondelete="SET NULL"))
-    """The notice that was refused, or whose link was used."""
+    """The notification that was refused, or whose unsubscribe link was used."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Intervention(Base):
-    """What an operator did to the record by hand, who, when and why."""
+    """What an operator did by hand: who, when and why."""
 
     __tablename__ = "interventions"
 
@@ -318,12 +319,12 @@ class Intervention(Base):
     channel: Mapped[str | None]
     address: Mapped[str | None]
     before: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    """What stood there before."""
+    """The values before the change."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Pause(Base):
-    """From `paused_at` to `resumed_at` companies are sent nothing. At most one holds at a time."""
+    """A pause of sending, from `paused_at` to `resumed_at`. At most one is in force at a time."""
 
     __tablename__ = "pauses"
     __table_args__ = (
@@ -341,13 +342,13 @@ class Pause(Base):
 
 
 class Problem(Base):
-    """Something that is wrong now and that the operators have been alerted of. Its row goes when it is over."""
+    """A problem that the operators were alerted of. The row is deleted when the problem is over."""
 
     __tablename__ = "problems"
 
     code: Mapped[str] = mapped_column(primary_key=True)
     channel: Mapped[str | None]
-    """The channel whose provider or settings it is about."""
+    """The channel that the problem is about."""
     subject: Mapped[str]
     since: Mapped[datetime] = mapped_column(server_default=func.now())
     alerted_at: Mapped[datetime] = mapped_column(server_default=func.now())

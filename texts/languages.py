@@ -1,4 +1,4 @@
-"""Languages: which there are, which one a company's locale means, and how each counts and writes a date."""
+"""Finds the language for a company's locale; each language counts and writes dates by its own rules."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from babel.core import get_global, get_locale_identifier, parse_locale
 from babel.dates import format_date, format_time, get_datetime_format, get_timezone_gmt
 
 _COUNTED = range(1000)
-"""Whole numbers that together need every plural form that a text can need."""
+"""Whole numbers that together use every plural form that a text can need."""
 
 
 class LanguageError(Exception):
-    """The templates of a language are not complete. The message says which one, and what it lacks."""
+    """The templates of a language are not complete. The message names the language and what is missing."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Moment:
     """A moment on a clock, in the words of a language."""
 
     date: str
-    """Such as "Friday, November 27, 2026"; at midnight the day that is over."""
+    """Such as "Friday, November 27, 2026"; for midnight, the day that is over."""
     time: str | None
-    """Such as "11:28 PM"; None: the date is over at this moment."""
+    """Such as "11:28 PM". None: the date is over at this moment."""
     zone: str
     """Such as "Central European Time (UTC+01:00)"."""
     together: str
@@ -46,11 +46,11 @@ class Language:
     """One language, by its BCP 47 tag; its rules are those of the CLDR."""
 
     def __init__(self, tag: str) -> None:
-        """Raises `LanguageError` for a tag that the CLDR does not know, or spells in another way."""
+        """Raises `LanguageError` for a tag that the CLDR does not know or spells differently."""
         try:
             self.locale = Locale.parse(tag, sep="-")
         except (ValueError, UnknownLocaleError):
-            raise LanguageError(f"{tag!r} is no locale that Babel knows, such as en or pt-BR") from None
+            raise LanguageError(f"{tag!r} is not a locale that Babel knows, such as en or pt-BR") from None
         if (spelt := get_locale_identifier(parse_locale(tag, sep="-"), sep="-")) != tag:
             raise LanguageError(f"{tag!r} must be spelt {spelt!r}")
         self.tag = tag
@@ -60,25 +60,25 @@ class Language:
 
     @property
     def direction(self) -> str:
-        """Of writing: `ltr` or `rtl`."""
+        """The direction of writing: `ltr` or `rtl`."""
         return str(self.locale.text_direction)
 
     @cached_property
     def plural_forms(self) -> frozenset[str]:
-        """The plural forms that whole numbers take: of zero, one, two, few, many, other."""
+        """The plural forms of whole numbers, from zero, one, two, few, many and other."""
         return frozenset(map(self._plural_form, _COUNTED))
 
     def plural(self, count: int, /, **forms: str) -> str:
-        """The form that goes with the count. Raises `LanguageError` unless all that the language needs are given,
-        whichever this count needs: so one rendering is enough to notice."""
+        """Returns the form for the count. Raises `LanguageError` unless all forms of the language are given, whatever
+        the count, so that a single rendering finds a missing form."""
         if missing := self.plural_forms - forms.keys():
             needed = ", ".join(sorted(self.plural_forms))
             raise LanguageError(f"{self.tag}: plural() needs {needed}; {', '.join(sorted(missing))} is missing")
         return forms.get(self._plural_form(count)) or forms["other"]  # French has one more from a million on
 
     def moment(self, moment: datetime, timezone: str) -> Moment:
-        """Day, time and zone on the clock of `timezone`. The first moment of a day is told as the end of the day
-        before: people read "Friday, 12:00 AM" as the night after Friday."""
+        """Returns day, time and zone on the clock of `timezone`. The first moment of a day is shown as the end of the
+        day before, because people read "Friday, 12:00 AM" as the night after Friday."""
         zone = ZoneInfo(timezone)
         local = moment.astimezone(zone)
         before = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone)
@@ -89,8 +89,8 @@ class Language:
         return Moment(date, time, self.zone(local), self._moment.format(time, date))
 
     def zone(self, local: datetime) -> str:
-        """The zone of `local`, a time in a `ZoneInfo`, as people say it, with its offset then: "Central
-        European Time (UTC+01:00)". A zone for which the language has no name is called by its city."""
+        """Returns the zone of `local`, a time with a `ZoneInfo`, as people say it, with its offset at that time:
+        "Central European Time (UTC+01:00)". A zone without a name in this language is named after its city."""
         key = str(local.tzinfo)
         canonical = get_global("zone_aliases").get(key, key)
         if canonical == "Etc/UTC":
@@ -100,8 +100,9 @@ class Language:
         return f"{name} ({offset})" if name else offset
 
     def _zone_name(self, canonical: str, *, is_dst: bool) -> str | None:
-        """The name for the whole year, such as Pacific Time; else, as for London, the one for this part of it.
-        Babel's `get_timezone_name` finds none for Asia/Kolkata and all zones that the CLDR knows by an older name."""
+        """Returns the zone's name for the whole year, such as Pacific Time; else, as for London, for this part of it.
+        Babel's `get_timezone_name` finds no name for zones that the CLDR knows by an older name, such as
+        Asia/Kolkata."""
         zones, groups, group_of = self.locale.time_zones, self.locale.meta_zones, get_global("meta_zones")
         for variant in ("generic", "daylight" if is_dst else "standard"):
             for key in _spellings(canonical):
@@ -121,7 +122,7 @@ class Language:
 
 
 def _is_dst(local: datetime) -> bool:
-    """Whether the clock is ahead of the year's other half. `dst()` is no answer: in Dublin it is 0 in summer."""
+    """Whether the clock is ahead of the year's other half. `dst()` does not say: in Dublin it is 0 in summer."""
     naive = local.replace(tzinfo=None)
     halves = [naive.replace(month=month, day=1, fold=0).replace(tzinfo=local.tzinfo).utcoffset() for month in (1, 7)]
     offset = local.utcoffset()
@@ -129,18 +130,19 @@ def _is_dst(local: datetime) -> bool:
 
 
 def _spellings(canonical: str) -> list[str]:
-    """The names that a zone has had, the newest first."""
+    """Returns all names that a zone has had, newest first."""
     return [canonical, *(alias for alias, zone in get_global("zone_aliases").items() if zone == canonical)]
 
 
 def find_languages(templates: Path) -> Mapping[str, Language]:
-    """A language for every folder, by its tag. Raises `LanguageError`."""
+    """Returns a language for each folder, by its tag. Raises `LanguageError`."""
     tags = sorted(folder.name for folder in templates.iterdir() if folder.is_dir())
     return {tag: Language(tag) for tag in tags}
 
 
 def match(locale: str, tags: Mapping[str, Language]) -> Language | None:
-    """The language for a company's locale, however it is spelt: the most exact of zh-Hant-TW, zh-Hant, zh-TW, zh."""
+    """Returns the closest language for a company's locale: the first of zh-Hant-TW, zh-Hant, zh-TW, zh. None: there is
+    none."""
     try:
         language, territory, script, *_ = parse_locale(locale.replace("_", "-"), sep="-")
     except ValueError:

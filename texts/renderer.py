@@ -1,4 +1,4 @@
-"""From a claim to the text: one folder of templates a language and type, one file a part."""
+"""Renders the text of a claim. Templates are in one folder for each language and type, with one file for each part."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from texts.languages import Language, LanguageError, find_languages, match
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_LOCALE = "en"
 PARTS = ("subject.txt", "text.txt", "html.html")
-"""Of every notification, whatever the channel. A channel may bring one of its own."""
+"""The parts of every notification, on any channel. A channel may add parts of its own."""
 PHRASES = "phrases.txt"
-"""Of a language: what its templates have in common."""
+"""The texts that a language's templates share."""
 
 CONTENTS_SHOWN = 20
-"""Titles that a text lists; the others are counted."""
+"""Most titles that a text lists; the others are counted."""
 
 
 class Renderer:
-    """Renders what a claim is about. A locale without templates is told in English."""
+    """Renders the parts of a notification. A locale without templates gets English."""
 
     def __init__(
         self,
@@ -33,13 +33,13 @@ class Renderer:
         channel_parts: Mapping[str, Path | None] | None = None,
         templates: Path = TEMPLATES,
     ) -> None:
-        """Compiles all templates. `channel_parts` are those that a channel brings: by file name the folder with its
-        languages; None: they stand beside the others. Raises `LanguageError` for a language that lacks one."""
+        """Compiles all templates. `channel_parts` are the channels' own parts: by file name, the folder with its
+        languages; None means `templates`. Raises `LanguageError` if a language lacks a template."""
         self._renew_url_template = renew_url_template
         self._support_email = support_email
         self.languages = find_languages(templates)
         if DEFAULT_LOCALE not in self.languages:
-            raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is what an unknown locale is told in")
+            raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is the language for unknown locales")
         parts = channel_parts or {}
         folders = [templates, *(folder for folder in dict.fromkeys(parts.values()) if folder is not None)]
         self._environments = {
@@ -47,19 +47,19 @@ class Renderer:
         }
 
     def subject(self, claim: Claim) -> str:
-        """One line: a header never has CR or LF."""
+        """Renders the subject as one line, since a header must not have CR or LF."""
         return " ".join((claim.subject or self.part(claim, "subject.txt")).split())
 
     def text(self, claim: Claim, **more: str | None) -> str:
-        """Plain text."""
+        """Renders the plain text."""
         return self._render(claim, "text.txt", CONTENTS_SHOWN, more)
 
     def html(self, claim: Claim, **more: str | None) -> str:
-        """A complete HTML document."""
+        """Renders a complete HTML document."""
         return self._render(claim, "html.html", CONTENTS_SHOWN, more)
 
     def part(self, claim: Claim, name: str, contents_shown: int = CONTENTS_SHOWN) -> str:
-        """A part that a channel brings, by its file name."""
+        """Renders a channel's own part, by its file name."""
         return self._render(claim, name, contents_shown, {})
 
     def _render(self, claim: Claim, name: str, contents_shown: int, more: Mapping[str, str | None]) -> str:
@@ -68,7 +68,7 @@ class Renderer:
         return template.render(self._context(claim, language, contents_shown), **more)
 
     def _context(self, claim: Claim, language: Language, contents_shown: int) -> dict[str, Any]:
-        """What docs/operations.md tells translators of."""
+        """Returns the variables that docs/operations.md lists for translators."""
         ends_at = language.moment(claim.ends_at, claim.timezone) if claim.ends_at else None
         ends_the_day = ends_at is not None and ends_at.ends_the_day
         return {
@@ -88,7 +88,7 @@ class Renderer:
 
 
 def _environment(language: Language, folders: Sequence[Path], parts: Sequence[str]) -> Environment:
-    """Templates of one language, which name one another without its tag; all are compiled already."""
+    """Compiles the templates of one language. They refer to one another without its tag."""
     environment = Environment(
         loader=FileSystemLoader([*(folder / language.tag for folder in folders), *folders]),
         undefined=StrictUndefined,

@@ -113,7 +113,7 @@ class HealthActivities:
     async def _newest_pause(self) -> Pause | None:
         try:
             async with self._engine.connect() as connection:
-                return await pauses.newest(connection)
+                return await pauses.find_newest(connection)
         except (SQLAlchemyError, OSError, ValueError):
             return None  # the probe of the record reports that the database is away
 
@@ -126,7 +126,7 @@ class HealthActivities:
 
     async def _alert_of_changes(self, problems: dict[str, Problem], examined: frozenset[str]) -> HealthReport:
         async with self._engine.connect() as connection:
-            lasting = {row["code"]: row["channel"] for row in await alert_queries.lasting(connection)}
+            lasting = {row["code"]: row["channel"] for row in await alert_queries.find_lasting(connection)}
         raised = [
             code
             for code, problem in problems.items()

@@ -37,7 +37,7 @@ async def look_at_ledger(connection: AsyncConnection, settings: Settings) -> Fin
 
 async def _find_refusals(connection: AsyncConnection, settings: Settings) -> Findings:
     """Finds refusals that attempts have raised. A refusal lasts while a delivery waits because of it."""
-    refusals = await problems.refusals(connection, [channel.away_code for channel in channels()])
+    refusals = await problems.find_refusals(connection, [channel.away_code for channel in channels()])
     waiting = [
         Problem(refusal.code, *operator_fault_text(settings, channel, refusal.code), channel.name)
         for refusal in refusals
@@ -47,7 +47,7 @@ async def _find_refusals(connection: AsyncConnection, settings: Settings) -> Fin
 
 
 async def _find_pause(connection: AsyncConnection) -> Problem | None:
-    pause = await pauses.newest(connection)
+    pause = await pauses.find_newest(connection)
     if pause is None or not pause.holds:
         return None
     return Problem(
@@ -60,7 +60,7 @@ async def _find_pause(connection: AsyncConnection) -> Problem | None:
 
 async def _find_untold(connection: AsyncConnection, settings: Settings) -> Problem | None:
     now = datetime.now(UTC)
-    items, count = await untold.untold_problems(
+    items, count = await untold.find_untold_problems(
         connection,
         timedelta(seconds=settings.untold_within),
         due_rules(settings, now, now).last_chance_before,

@@ -1,6 +1,6 @@
-"""Reading what a mail server reports when it could not deliver after all: RFC 3464, and RFC 6533 for other letters.
+"""Reads a mail server's report that a mail could not be delivered: RFC 3464, and RFC 6533 for international addresses.
 
-Anybody can write to the mailbox that bounces go to, so that nothing here trusts what it reads.
+Anyone can write to the mailbox that receives bounces, so nothing here trusts what it reads.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from channels.email.smtp_replies import Stage, outcome
 from db.record.bounced import Bounce, FailedRecipient
 
 READ_BYTES = 256 * 1024
-"""Of a message: the report and the headers of what it returns come first."""
+"""Bytes to read of a message: the report and the returned headers come first."""
 LONGEST_FIELD = 4000
-"""Characters of a header, and of each run of lines that may be one. The parser takes minutes for a crafted one."""
+"""Characters of a header, or of lines that may be one. The parser needs minutes for a crafted one."""
 MOST_BOUNDARIES = 32
-"""Times that the word may stand in a report. Each part in a part makes the parser slower on every line."""
+"""How often the word "boundary" may occur in a report. Each nested part makes the parser slower on every line."""
 LONGEST_REPLY = 1000
 """Characters."""
 
@@ -38,33 +38,33 @@ _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 class Unreadable(Exception):
-    """It says that it is a report, and cannot be read. The message names nobody."""
+    """The message is marked as a report but cannot be read. The error's text contains no address."""
 
 
 def read_bounce(raw: bytes) -> Bounce | None:
-    """None: it is no report, or one that tells of no failure. Raises `Unreadable`."""
+    """Reads a bounce. None: the message is not a report, or it reports no failure. Raises `Unreadable`."""
     try:
         return _read(raw[:READ_BYTES].decode("utf-8", "replace"))  # headers may have any letters: RFC 6532
     except Unreadable:
         raise
-    except Exception as error:  # the standard library's parser raises about anything on what was crafted for it
+    except Exception as error:  # the standard library's parser may raise anything on a crafted message
         raise Unreadable(f"the report cannot be parsed: {type(error).__name__}") from error
 
 
 def _read(text: str) -> Bounce | None:
-    if not _is_report(_parsed(text, headersonly=True)):
+    if not _is_report(_parse(text, headersonly=True)):
         return None
     if text.lower().count("boundary") > MOST_BOUNDARIES:
         raise Unreadable("the report has too many parts")
-    report = _parsed(text)
+    report = _parse(text)
     parts = list(report.iter_parts()) if report.is_multipart() else []
     blocks = [block for part in parts if part.get_content_type() in STATUS_TYPES for block in _blocks(part)]
     if not any("Action" in block for block in blocks):
-        raise Unreadable("the report says of no recipient what became of the mail")
+        raise Unreadable("the report has no outcome for any recipient")
     failed = tuple(_failure(block) for block in blocks if _action(block) == "failed")
     if not failed:
         return None
-    returned = next((headers for part in parts if (headers := _returned(part)) is not None), EmailMessage())
+    returned = next((headers for part in parts if (headers := _returned_headers(part)) is not None), EmailMessage())
     message_id = _MESSAGE_ID.search(_field(returned, "Message-ID"))
     notification_id = _NUMBER.fullmatch(_field(returned, "X-Notification-Id"))
     return Bounce(
@@ -75,8 +75,8 @@ def _read(text: str) -> Bounce | None:
     )
 
 
-def _parsed(text: str, *, headersonly: bool = False) -> EmailMessage:
-    """A message of which headers are cut where they are too long. That may cut a text too: nobody looks at it."""
+def _parse(text: str, *, headersonly: bool = False) -> EmailMessage:
+    """Parses a message and cuts headers that are too long. That may also cut its text, which is not used."""
     lines: list[str] = []
     room = LONGEST_FIELD
     for line in re.split(r"\r\n|\r|\n", text):
@@ -96,13 +96,13 @@ def _is_report(message: EmailMessage) -> bool:
 
 
 def _blocks(status: Any) -> list[Any]:
-    """The groups of fields: one about the report, then one a recipient."""
+    """Returns the groups of fields: one about the report, then one for each recipient."""
     blocks = status.get_payload() if status.is_multipart() else []
     if status.get_content_type() == "message/delivery-status":
         return list(blocks)
-    # RFC 6533's is taken for a message by the parser, with all groups but the first for its text.
+    # The parser takes a report of RFC 6533 for a message, and all groups but the first for its text.
     rest = "".join(str(block.get_payload()) for block in blocks)
-    return [*blocks, *(_parsed(text, headersonly=True) for text in re.split(r"\r?\n\s*\n", rest))]
+    return [*blocks, *(_parse(text, headersonly=True) for text in re.split(r"\r?\n\s*\n", rest))]
 
 
 def _failure(block: Any) -> FailedRecipient:
@@ -126,7 +126,8 @@ def _address(field: str) -> str:
 
 
 def _is_gone(status: str, diagnostic: str) -> bool:
-    """By the table for a server's direct answers. The remote server's own code says it more precisely than Status."""
+    """Whether the address is gone, by the table for a server's direct answers. The remote server's own code is more
+    precise than Status."""
     _, _, said = diagnostic.partition(";")
     reply = _REPLY.match(said.strip())
     code, words = (int(reply[1]), reply[2]) if reply else (550, said.strip())
@@ -135,13 +136,13 @@ def _is_gone(status: str, diagnostic: str) -> bool:
     return isinstance(outcome(Stage.RCPT, code, words), RecipientGone)
 
 
-def _returned(part: Any) -> Any:
-    """The headers of the mail that came back, if they are in this part."""
+def _returned_headers(part: Any) -> Any:
+    """Returns the headers of the mail that came back, if this part has them."""
     kind = part.get_content_type()
     if kind in RETURNED_TYPES and part.is_multipart():
         return next(iter(part.get_payload()), None)
     if kind == RETURNED_HEADERS:
-        return _parsed(bytes(part.get_payload(decode=True)).decode("utf-8", "replace"), headersonly=True)
+        return _parse(bytes(part.get_payload(decode=True)).decode("utf-8", "replace"), headersonly=True)
     return None
 
 
@@ -154,6 +155,6 @@ def _date(message: Any) -> datetime | None:
 
 
 def _field(message: Any, name: str) -> str:
-    """One line of printable characters; empty: there is no such field."""
+    """Returns the field as one line of printable characters; empty if there is none."""
     value = str(message.get(name, ""))
     return " ".join("".join(character if character.isprintable() else " " for character in value).split())

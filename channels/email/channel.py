@@ -1,4 +1,4 @@
-"""E-mail, as one of the channels."""
+"""The channel e-mail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLE_UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
 
 
 class EmailChannel(Channel):
-    """One message a recipient, by the settings' mail provider. A second copy is recognised by its Message-ID."""
+    """Sends one message to each recipient by the configured mail provider. A copy has the same Message-ID."""
 
     plan = EMAIL
     words = Words(heading="E-mail", provider="The mail server", messages="E-mails")

@@ -1,4 +1,4 @@
-"""A mail as RFC 5322 wants it, from the texts that were rendered."""
+"""Composes an e-mail (RFC 5322) from rendered texts."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from settings import Settings
 
 
 class _EncodedHeader(UnstructuredHeader, BaseHeader):
-    """Text in any language. Python's own folding loses the space between two words where it begins a new encoded word
-    (seen on 3.11); its older `Header` does not."""
+    """A header with text in any language. Python's own folding loses a space where it begins a new encoded word (3.11);
+    its older `Header` does not."""
 
     def fold(self, *, policy: Policy) -> str:
         if self.isascii():
             return str(super().fold(policy=policy))
-        return f"{self.name}: {_encoded(self.name, self)}\n".replace("\n", policy.linesep)
+        return f"{self.name}: {_encode(self.name, self)}\n".replace("\n", policy.linesep)
 
 
 class _SenderHeader(_EncodedHeader):
-    """A name in any language and an address."""
+    """A header with a name in any language and an address."""
 
     def fold(self, *, policy: Policy) -> str:
         if self.isascii():
             return super().fold(policy=policy)
         name, _, address = self.rpartition(" <")
-        return f"{self.name}: {_encoded(self.name, name)}\n <{address}\n".replace("\n", policy.linesep)
+        return f"{self.name}: {_encode(self.name, name)}\n <{address}\n".replace("\n", policy.linesep)
 
 
-def _encoded(header: str, text: str) -> str:
-    """As RFC 2047 wants it, in lines of at most 76 characters."""
+def _encode(header: str, text: str) -> str:
+    """Encodes a text as in RFC 2047, in lines of at most 76 characters."""
     return Header(text, "utf-8", header_name=header).encode(linesep="\n")
 
 
 class _VerbatimHeader(UnstructuredHeader, BaseHeader):
-    """One that is written as it is. A link is one long word: Python would encode what exceeds a line's length, and no
-    mail program looks for a link in that."""
+    """A header that is written unchanged. A link is one long word. Python would encode it if it exceeds a line's
+    length, and mail programs do not find a link in encoded text."""
 
     def fold(self, *, policy: Policy) -> str:
         return f"{self.name}: {self}{policy.linesep}"
@@ -61,9 +61,9 @@ def compose(
     rendered: Mail,
     unsubscribe_url: str | None = None,
 ) -> EmailMessage:
-    """The message as RFC 5322 wants it. Its Message-ID depends on the notification alone, so that a second copy
-    is recognised as one; Auto-Submitted (RFC 3834) keeps autoresponders quiet. Without a notification it is not in the
-    record; `dedupe_key` makes its Message-ID all the same."""
+    """Composes the message. Its Message-ID depends only on `dedupe_key`, so that a copy is recognised.
+    Auto-Submitted (RFC 3834) keeps autoresponders quiet. `notification_id` is None for an alert that is not in the
+    record."""
     domain = settings.sender.rpartition("@")[2]
     message = EmailMessage(_POLICY)
     name = settings.smtp_from_name

@@ -12,6 +12,6 @@ EMAIL = Plan(
     message="E-mail",
     implementation="channels.email.channel:CHANNEL",
     options=ChannelOptions(retry_initial=30, attempt_timeout=660),
-    # Greylisting wants minutes, a mail server under repair wants patience.
+    # Greylisting takes minutes, repairing a mail server takes longer.
     longest_retry=timedelta(minutes=30),
 )

@@ -1,4 +1,4 @@
-"""What e-mail needs of whoever takes its messages: SMTP is one, an HTTP service would be one more file."""
+"""The interface of mail providers. SMTP is one implementation; an HTTP service would be one more file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class MailProvider(Protocol):
     async def send(
         self, message: EmailMessage, sender: str, recipient: str, before_handover: Callable[[], Awaitable[None]]
     ) -> Receipt:
-        """`before_handover` is awaited just before the irrevocable step. Raises `NotHandedOver` and `InDoubt`. May run
-        twice, with the same Message-ID in `message`."""
+        """Hands over one message. Calls `before_handover` just before the irrevocable step. Raises `NotHandedOver` and
+        `InDoubt`. May run twice, with the same Message-ID in `message`."""
 
     async def probe(self) -> None:
-        """Logs in as for a message, and leaves without one. Raises as `send` does."""
+        """Logs in, but sends no message. Raises as `send` does."""
 
 
 OpenProvider = Callable[[Settings, int], AbstractAsyncContextManager[MailProvider]]
-"""Opens the way to the provider, with at most so many connections at a time."""
+"""Opens a provider with at most this many connections at a time."""

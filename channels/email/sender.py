@@ -1,4 +1,4 @@
-"""From a claimed delivery to a mail in the provider's hands."""
+"""Sends a claimed delivery as an e-mail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from texts.renderer import Renderer
 
 
 class EmailSender:
-    """Renders, composes and hands over."""
+    """Renders, composes and hands over an e-mail."""
 
     def __init__(self, settings: Settings, renderer: Renderer, provider: MailProvider) -> None:
         self._settings = settings
@@ -26,7 +26,7 @@ class EmailSender:
         self._provider = provider
 
     async def hand_over(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
-        """A copy that may be a second one has the same Message-ID."""
+        """Hands over the delivery. A copy has the same Message-ID."""
         unsubscribe_url = self._unsubscribe_url(claim, recipient)
         mail = render_mail(self._renderer, claim, unsubscribe_url)
         message = compose(self._settings, claim.notification_id, claim.dedupe_key, recipient, mail, unsubscribe_url)
@@ -35,13 +35,13 @@ class EmailSender:
 
     async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
         mail = compose(self._settings, None, key, recipient, Mail(subject, message, None))
-        await self._provider.send(mail, self._settings.sender, recipient, _unrecorded)
+        await self._provider.send(mail, self._settings.sender, recipient, _mark_nothing)
 
     async def probe(self) -> None:
         await self._provider.probe()
 
     def _unsubscribe_url(self, claim: Claim, recipient: str) -> str | None:
-        """The link for this mail, signed with the secret as it is now. None: it bears none."""
+        """Returns the unsubscribe link, signed with the current secret. None: this e-mail has no link."""
         settings = self._settings
         if not settings.unsubscribe_configured or not _may_be_unsubscribed_from(claim.notification_type):
             return None
@@ -53,11 +53,11 @@ def _may_be_unsubscribed_from(notification_type: NotificationType) -> bool:
     match notification_type:
         case NotificationType.EXPIRING | NotificationType.EXPIRED | NotificationType.TEST:
             return True
-        case NotificationType.ALERT:  # operators get those, whatever they have unsubscribed from
+        case NotificationType.ALERT:  # operators get alerts even if they have unsubscribed
             return False
         case _:
             assert_never(notification_type)
 
 
-async def _unrecorded() -> None:
-    """An alert without a record has no row to mark."""
+async def _mark_nothing() -> None:
+    """Does nothing: an alert without a record has no row to mark."""

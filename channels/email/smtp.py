@@ -1,4 +1,4 @@
-"""Sending one message by SMTP over pooled connections."""
+"""Sends one message by SMTP over a pooled connection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from contracts.sending import Reason
 
 COMMAND_TIMEOUT = 300.0
 """Seconds for the greeting and for the answer to each command (RFC 5321 4.5.3.2). The answer to the text may take
-longer: the caller bounds it, and all of it."""
+longer; the caller limits the whole."""
 
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 _START_INPUT = 354
@@ -40,9 +40,9 @@ async def send(
     recipient: str,
     before_handover: Callable[[], Awaitable[None]],
 ) -> Receipt:
-    """Hands over one message to one recipient; `before_handover` is awaited just before the text is written.
+    """Hands over one message to one recipient. Calls `before_handover` just before the text is written.
 
-    Raises what `channels.smtp_replies` says of the server's answer. May run twice, with the same Message-ID in
+    Raises the outcome of the server's answer, as in `smtp_replies`. May run twice, with the same Message-ID in
     `message`.
     """
     try:
@@ -56,9 +56,9 @@ async def send(
 
 
 async def _begin(connection: PooledConnection, sender: str, recipient: str, smtputf8: bool) -> None:
-    """MAIL and RCPT. A pooled connection that the server has closed meanwhile is replaced by a fresh one, once."""
+    """Sends MAIL and RCPT. Replaces a pooled connection, once, if the server has closed it meanwhile."""
     if smtputf8 and not connection.smtp.supports_extension("smtputf8"):
-        raise Rejected(Reason.INVALID_ADDRESS, "The mail server takes no address with other letters than ASCII's")
+        raise Rejected(Reason.INVALID_ADDRESS, "The mail server does not accept addresses with non-ASCII letters")
     options = ["SMTPUTF8", "BODY=8BITMIME"] if smtputf8 else []
     encoding = "utf-8" if smtputf8 else "ascii"
     with _answers(connection, Stage.MAIL):
@@ -77,8 +77,8 @@ async def _begin(connection: PooledConnection, sender: str, recipient: str, smtp
 async def _data(
     connection: PooledConnection, content: bytes, before_handover: Callable[[], Awaitable[None]]
 ) -> Receipt:
-    """DATA in its two steps, which aiosmtplib's own `data` does not part: a connection that breaks before the text
-    leaves no doubt, and one that breaks after it does."""
+    """Sends DATA, then the text. aiosmtplib's own `data` does not separate the two: only a connection that breaks
+    after the text leaves the delivery in doubt."""
     with _answers(connection, Stage.DATA):
         response = await connection.smtp.execute_command(b"DATA")
         if response.code != _START_INPUT:
@@ -98,7 +98,7 @@ async def _data(
 
 @contextmanager
 def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
-    """Raises what the table says of what the server answers inside; a connection of no more use is not kept."""
+    """Turns errors in the block into the outcomes of the table, and discards a connection that is no longer usable."""
     try:
         yield
     except (SMTPException, OSError) as error:
@@ -112,7 +112,7 @@ def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
 def _meaning(
     stage: Stage, error: SMTPException | OSError, otherwise: NotHandedOver | InDoubt
 ) -> NotHandedOver | InDoubt:
-    """What the table says of an error of aiosmtplib or the network; `otherwise` where it tells no more."""
+    """Returns the table's outcome for an error of aiosmtplib or the network; `otherwise` if the error says no more."""
     causes = (error, error.__cause__, error.__context__)
     refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if refused is not None:
@@ -121,7 +121,7 @@ def _meaning(
         if error.code == _INVALID_RESPONSE:
             return without_reply(stage, NoReply.MALFORMED, error.message)
         result = outcome(stage, error.code, error.message)
-        # A success where none was possible is no acceptance.
+        # A success reply at this stage is not an acceptance.
         return without_reply(Stage.DATA, NoReply.MALFORMED, result.reply) if isinstance(result, Receipt) else result
     if isinstance(error, (SMTPTimeoutError, TimeoutError)):
         return without_reply(stage, NoReply.TIMEOUT)
@@ -132,7 +132,7 @@ def _meaning(
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """The mail server and how to log in to it. Without `starttls` and `implicit_tls` all goes in the clear."""
+    """The mail server and how to log in to it. Without `starttls` or `implicit_tls` nothing is encrypted."""
 
     host: str
     port: int
@@ -145,7 +145,7 @@ class SmtpServer:
 
 
 async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
-    """Connects, greets, secures and authenticates. Raises what `channels.smtp_replies` says of each stage."""
+    """Connects, greets, starts TLS and authenticates. Raises the outcome of each stage, as in `smtp_replies`."""
     smtp = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
@@ -181,7 +181,7 @@ async def connect(server: SmtpServer) -> aiosmtplib.SMTP:
 
 
 async def probe(server: SmtpServer) -> None:
-    """Connects and logs in as for a message, and leaves without one. Raises as `connect` does."""
+    """Connects and logs in, but sends no message. Raises as `connect` does."""
     smtp = await connect(server)
     try:
         await smtp.noop()

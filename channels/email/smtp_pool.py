@@ -1,4 +1,4 @@
-"""SMTP connections kept open between messages, within limits that mail servers commonly set."""
+"""Keeps SMTP connections open between messages, within limits that mail servers commonly set."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from aiosmtplib import SMTPException
 from channels.base import NotHandedOver
 
 RSET_TIMEOUT = 5.0
-"""Seconds. The refusal that came before it is known, and not to be lost for the sake of a connection."""
+"""Seconds. Short, so that saving a connection does not delay the refusal that came before."""
 
 Connect = Callable[[], Awaitable[aiosmtplib.SMTP]]
 
 
 @dataclass(frozen=True)
 class PoolLimits:
-    """Mail servers count a client's connections and the messages over each, and close what idles."""
+    """Limits of the pool. Mail servers limit a client's connections and the messages on each, and close idle ones."""
 
     connections: int
-    """At a time. Postfix allows a client 50 by default."""
+    """Connections at a time. Postfix allows a client 50 by default."""
     messages: int
-    """Over one connection."""
+    """Messages over one connection."""
     idle: float
-    """Seconds that a connection waits for the next message."""
+    """Seconds after which an idle connection is closed."""
 
 
 @dataclass
 class PooledConnection:
-    """One connection in the hands of one message."""
+    """A connection in use by one message."""
 
     smtp: aiosmtplib.SMTP
     connect: Connect
@@ -41,10 +41,10 @@ class PooledConnection:
     reused: bool = False
     usable: bool = field(default=True, init=False)
     transaction_open: bool = field(default=False, init=False)
-    """A refusal has ended the message in the middle: RSET comes before the next one."""
+    """A refusal ended the message early: RSET must come before the next one."""
 
     async def reconnect(self) -> None:
-        """Replaces a connection that the server has closed. Raises as connecting does."""
+        """Replaces a connection that the server has closed. Raises as `connect` does."""
         self.smtp.close()
         self.usable = False
         self.smtp = await self.connect()
@@ -63,7 +63,7 @@ class PooledConnection:
 
 
 class SmtpPool:
-    """Hands out connections, the newest idle one first. Who finds all in use waits for one."""
+    """Hands out connections, the most recently used first. If all are in use, the caller waits."""
 
     def __init__(self, connect: Connect, limits: PoolLimits) -> None:
         self._connect = connect
@@ -74,7 +74,7 @@ class SmtpPool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PooledConnection]:
-        """A connection for one message. Kept afterwards, unless it broke, or left in the middle of a command."""
+        """Lends a connection for one message. It is kept afterwards, unless it broke or was left within a command."""
         async with self._room:
             pooled = await self._take()
             try:
@@ -82,7 +82,7 @@ class SmtpPool:
             except NotHandedOver:
                 await pooled.end_transaction()
                 raise
-            except BaseException:  # left in the middle of a command: nobody knows what the next reply answers
+            except BaseException:  # left within a command: the next reply could answer either one
                 pooled.discard()
                 raise
             finally:
@@ -108,7 +108,7 @@ class SmtpPool:
             self._eviction = loop.call_later(self._limits.idle, self._evict_later)
 
     def _evict(self) -> None:
-        """Closes what has idled for too long, or was closed by the server."""
+        """Closes connections that have been idle too long or that the server has closed."""
         oldest = asyncio.get_running_loop().time() - self._limits.idle
         kept = [pooled for pooled in self._idle if pooled.idle_since > oldest and pooled.smtp.is_connected]
         for pooled in self._idle:
@@ -125,7 +125,7 @@ class SmtpPool:
             self._eviction = loop.call_later(max(due, 0.01), self._evict_later)
 
     async def close(self) -> None:
-        """Says goodbye on every idle connection."""
+        """Sends QUIT on every idle connection and closes it."""
         if self._eviction is not None:
             self._eviction.cancel()
         while self._idle:

@@ -1,4 +1,4 @@
-"""The mail provider that speaks SMTP: the settings' server, over pooled connections."""
+"""The mail provider for SMTP: the configured server, over pooled connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from settings import Settings, SmtpTls
 
 
 class SmtpProvider:
-    """Sends over the settings' mail server, with the password as it is at each new connection."""
+    """Sends by the configured mail server. Each new connection uses the current password."""
 
     def __init__(self, settings: Settings, connections: int) -> None:
         self._settings = settings
@@ -40,7 +40,7 @@ class SmtpProvider:
         await self._pool.close()
 
     def _server(self) -> SmtpServer:
-        """Raises `OperatorFault` if the password is needed and there is none."""
+        """Returns the server to connect to. Raises `OperatorFault` if the password is required and missing."""
         settings = self._settings
         starttls, implicit_tls = _tls_at(settings.smtp_tls)
         return SmtpServer(
@@ -56,7 +56,7 @@ class SmtpProvider:
 
 
 def _tls_at(security: SmtpTls) -> tuple[bool, bool]:
-    """Whether TLS begins with STARTTLS, and whether it begins with the connection."""
+    """Returns whether TLS begins with STARTTLS, and whether it begins with the connection."""
     match security:
         case SmtpTls.STARTTLS:
             return True, False

@@ -1,7 +1,7 @@
 """What each answer of a mail server means for the message: one table, read from the top.
 
-RFC 5321 4.2.1: 4yz is transient, 5yz permanent. RFC 3463: an enhanced status code says it more precisely, and its
-class counts where both are given. Which stage answered decides whose fault a permanent reply is.
+RFC 5321 4.2.1: 4yz is transient, 5yz permanent. RFC 3463: an enhanced status code is more precise, and its class takes
+precedence. The stage decides whose fault a permanent reply is.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class Stage(StrEnum):
     """The step of the SMTP conversation that was answered."""
 
     CONNECT = "connect"
-    """TCP, TLS on a port of its own, and the server's greeting."""
+    """TCP, implicit TLS and the server's greeting."""
     EHLO = "ehlo"
     STARTTLS = "starttls"
     AUTH = "auth"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
-    """The command: no byte of the text has been written."""
+    """The command. No byte of the text was written yet."""
     DATA_END = "data_end"
     """The text and its final dot."""
 
@@ -42,23 +42,23 @@ def hands_over(stage: Stage) -> bool:
 
 
 class NoReply(StrEnum):
-    """What came instead of a reply."""
+    """Why there was no reply."""
 
     FAILED = "failed"
-    """No connection."""
+    """There is no connection."""
     DISCONNECTED = "disconnected"
     TIMEOUT = "timeout"
     MALFORMED = "malformed"
-    """No SMTP, or a reply without an end."""
+    """The answer was not SMTP, or a reply without an end."""
     NOT_OFFERED = "not_offered"
-    """The server does not know the extension."""
+    """The server does not offer the extension."""
     CERTIFICATE_REFUSED = "certificate_refused"
-    """By us: it is not for this server, or no authority that we trust has signed it."""
+    """We refuse the certificate: it is not for this server, or no authority that we trust has signed it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """`outcome` for the first row that fits. None fits every stage, any answer, any enhanced code."""
+    """One row of the table; the first row that fits gives the `outcome`. None fits everything."""
 
     stages: frozenset[Stage] | None
     answer: range | NoReply | None
@@ -67,7 +67,7 @@ class Row:
     enhanced: frozenset[str] | None = None
     """Subject and detail of RFC 3463, such as `1.1`."""
     text: re.Pattern[str] | None = None
-    """In the reply, where the codes do not tell whose fault it is."""
+    """A text in the reply, for when the codes do not say whose fault it is."""
 
     def fits(self, stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -> bool:
         if self.stages is not None and stage not in self.stages:
@@ -93,40 +93,41 @@ NO_RELAY = re.compile(
     r"relay(ing)? (access )?(denied|not permitted)|unable to relay|client host rejected",
     re.IGNORECASE,
 )
-"""What a submission service says at RCPT to who has not logged in, as 554 5.7.1 like a recipient's own policy."""
+"""What a submission service answers at RCPT to a client that has not logged in. It uses 554 5.7.1, as recipients'
+policies do."""
 OUR_SENDER = re.compile(
     r"sender address rejected|sendasdenied|not allowed to send as|not owned by user|(sending|message) (limit|quota)",
     re.IGNORECASE,
 )
-"""Postfix tells of a sender's restrictions at RCPT (smtpd_delay_reject); others of a quota that is used up."""
+"""Postfix reports restrictions on the sender at RCPT (smtpd_delay_reject); other servers report a used-up quota."""
 OUR_SENDER_CODES = frozenset({"1.7", "1.8"})
 
 TABLE: tuple[Row, ...] = (
     Row(HANDOVER, SUCCESS, Receipt, "The server has taken responsibility (RFC 5321 4.2.5)"),
-    Row(None, range(421, 422), TryAgain, "The server closes the connection (RFC 5321 4.2.3); another one is opened"),
+    Row(None, range(421, 422), TryAgain, "The server closes the connection (RFC 5321 4.2.3); we open a new one"),
     Row(None, range(530, 531), OperatorFault, "Authentication is required (RFC 4954)"),
     Row(_at(Stage.AUTH), TRANSIENT, TryAgain, "454: a temporary failure of the authentication (RFC 4954)"),
-    Row(_at(Stage.AUTH), PERMANENT, OperatorFault, "535: wrong credentials; 534, 538: the mechanism is not enough"),
-    Row(_at(Stage.AUTH), NoReply.NOT_OFFERED, OperatorFault, "The server offers no AUTH, or none that we know"),
-    Row(_at(Stage.STARTTLS), TRANSIENT, TryAgain, "454: TLS is not available for now (RFC 3207)"),
-    Row(_at(Stage.STARTTLS), PERMANENT, OperatorFault, "STARTTLS is refused: nothing is sent in the clear"),
-    Row(_at(Stage.STARTTLS), NoReply.NOT_OFFERED, OperatorFault, "STARTTLS is not offered, or was stripped"),
+    Row(_at(Stage.AUTH), PERMANENT, OperatorFault, "535: wrong credentials; 534, 538: the mechanism is too weak"),
+    Row(_at(Stage.AUTH), NoReply.NOT_OFFERED, OperatorFault, "The server offers no AUTH, or none that we support"),
+    Row(_at(Stage.STARTTLS), TRANSIENT, TryAgain, "454: TLS is temporarily not available (RFC 3207)"),
+    Row(_at(Stage.STARTTLS), PERMANENT, OperatorFault, "STARTTLS is refused: nothing is sent unencrypted"),
+    Row(_at(Stage.STARTTLS), NoReply.NOT_OFFERED, OperatorFault, "STARTTLS is not offered, or an attacker removed it"),
     Row(None, NoReply.CERTIFICATE_REFUSED, OperatorFault, "The certificate is not trusted, or not this server's"),
-    Row(None, TRANSIENT, TryAgain, "450 and 451: greylisting among others"),
-    Row(_at(Stage.CONNECT, Stage.EHLO), PERMANENT, OperatorFault, "554: this server does not want us"),
-    Row(_at(Stage.MAIL), PERMANENT, OperatorFault, "Our sender address is refused, whoever the recipient is"),
+    Row(None, TRANSIENT, TryAgain, "A temporary failure, such as greylisting (450, 451)"),
+    Row(_at(Stage.CONNECT, Stage.EHLO), PERMANENT, OperatorFault, "554: the server refuses us"),
+    Row(_at(Stage.MAIL), PERMANENT, OperatorFault, "Our sender address is refused for every recipient"),
     Row(
         _at(Stage.RCPT),
         PERMANENT,
         OperatorFault,
-        "`Relay access denied` and the like: the server relays nothing for us, a login is missing",
+        "`Relay access denied` or similar: the server does not relay for us without a login",
         text=NO_RELAY,
     ),
     Row(
         _at(Stage.RCPT, Stage.DATA, Stage.DATA_END),
         PERMANENT,
         OperatorFault,
-        "`Sender address rejected`, `SendAsDenied`, a sending limit: it is about us, whoever the recipient is",
+        "`Sender address rejected`, `SendAsDenied` or a sending limit: we are refused, not the recipient",
         text=OUR_SENDER,
     ),
     Row(
@@ -146,31 +147,31 @@ TABLE: tuple[Row, ...] = (
     Row(
         _at(Stage.RCPT, Stage.DATA, Stage.DATA_END), PERMANENT, Rejected, "Refused for good: this message or recipient"
     ),
-    Row(HANDOVER, NoReply.DISCONNECTED, InDoubt, "The text may have been taken before the connection broke"),
-    Row(HANDOVER, NoReply.TIMEOUT, InDoubt, "The text may have been taken (RFC 5321 4.5.3.2: 10 minutes)"),
-    Row(HANDOVER, None, InDoubt, "Something answered that is no SMTP: nobody can tell"),
+    Row(HANDOVER, NoReply.DISCONNECTED, InDoubt, "It may have been taken before the connection broke"),
+    Row(HANDOVER, NoReply.TIMEOUT, InDoubt, "It may have been taken (RFC 5321 4.5.3.2: 10 minutes)"),
+    Row(HANDOVER, None, InDoubt, "The answer is not SMTP: the outcome is unknown"),
     Row(None, NoReply.FAILED, TryAgain, "No connection: refused, no route, no such host"),
-    Row(None, NoReply.DISCONNECTED, TryAgain, "Lost before the text; counts as 451 (RFC 5321 3.8)"),
+    Row(None, NoReply.DISCONNECTED, TryAgain, "Disconnected before the text; counts as 451 (RFC 5321 3.8)"),
     Row(None, NoReply.TIMEOUT, TryAgain, "No answer in time, before the text"),
-    Row(None, None, TryAgain, "A reply that no RFC knows: surely not an acceptance"),
+    Row(None, None, TryAgain, "A reply that no RFC defines: certainly not an acceptance"),
 )
 
 _ENHANCED = re.compile(r"^([245])\.(\d{1,3}\.\d{1,3})\b")
 
 
 def outcome(stage: Stage, code: int, message: str) -> Receipt | NotHandedOver | InDoubt:
-    """What a reply stands for, with reason `smtp_<stage>_<code>`."""
+    """Returns the outcome of a reply, with the reason `smtp_<stage>_<code>`."""
     enhanced = _ENHANCED.match(message)
     answer = code
     if enhanced and code // 100 in (4, 5) and enhanced[1] != "2":
         answer = int(enhanced[1]) * 100 + code % 100
     row = _row(stage, answer if code not in (421, 530) else code, enhanced[2] if enhanced else None, message)
-    return _made(row, f"smtp_{stage}_{code}", f"{code} {message}")
+    return _make(row, f"smtp_{stage}_{code}", f"{code} {message}")
 
 
 def without_reply(stage: Stage, what: NoReply, detail: str | None = None) -> NotHandedOver | InDoubt:
-    """What a missing reply stands for, with reason `smtp_<stage>_<what>`. `detail` goes to the database."""
-    made = _made(_row(stage, what, None, ""), _reason(stage, what), detail)
+    """Returns the outcome of a missing reply, with the reason `smtp_<stage>_<what>`. `detail` goes to the database."""
+    made = _make(_row(stage, what, None, ""), _reason(stage, what), detail)
     assert not isinstance(made, Receipt)  # noqa: S101 - the table has no such row
     return made
 
@@ -189,7 +190,7 @@ def _row(stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -
     return next(row for row in TABLE if row.fits(stage, answer, enhanced, text))
 
 
-def _made(row: Row, reason: str, reply: str | None) -> Receipt | NotHandedOver | InDoubt:
+def _make(row: Row, reason: str, reply: str | None) -> Receipt | NotHandedOver | InDoubt:
     if issubclass(row.outcome, Receipt):
         return Receipt(provider_id=None, reply=reply or "")
     if issubclass(row.outcome, InDoubt):

@@ -1,4 +1,4 @@
-"""A mail's three parts."""
+"""Renders the three parts of an e-mail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from texts.renderer import Renderer
 
 @dataclass(frozen=True)
 class Mail:
-    """`subject` is one line; `html` is None where there is only plain text."""
+    """A rendered e-mail. `subject` is one line; `html` is None if there is only plain text."""
 
     subject: str
     text: str
@@ -20,7 +20,7 @@ class Mail:
 
 
 def render_mail(renderer: Renderer, claim: Claim, unsubscribe_url: str | None = None) -> Mail:
-    """A test notification may bring its own subject, text and HTML."""
+    """Renders the e-mail of a claim. A test notification may have its own subject, text and HTML."""
     subject = renderer.subject(claim)
     own_text = _own_text(claim)
     more = {"title": subject, "unsubscribe_url": unsubscribe_url}
@@ -32,7 +32,7 @@ def render_mail(renderer: Renderer, claim: Claim, unsubscribe_url: str | None = 
 
 
 def _own_text(claim: Claim) -> str | None:
-    """What stands instead of a template: an alert's message is framed by one."""
+    """Returns the text that replaces the template. An alert's message is not one: a template frames it."""
     match claim.notification_type:
         case NotificationType.TEST:
             return claim.message

@@ -1,7 +1,7 @@
-"""Links to unsubscribe: who holds one needs no login, and whoever reads it in a log learns nobody's address.
+"""Makes and reads unsubscribe links. They need no login, and do not reveal the address.
 
-The token names the delivery and is signed. It also bears a keyed hash of the address that the mail went to: a delivery
-may be sent again to a corrected address, and an older link must not unsubscribe that one.
+The token contains the delivery's id and is signed. It also contains a keyed hash of the recipient's address: a delivery
+may be resent to a corrected address, and an older link must not unsubscribe that one.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ _TAG_BYTES = 9
 
 
 class InvalidLink(Exception):
-    """The token was not made with this secret, or not in full."""
+    """The token was made with another secret, or is not complete."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What a token says."""
+    """The contents of a token."""
 
     delivery_id: int
     tag: str
-    """Of the address that the mail with this link went to."""
+    """The keyed hash of the address that got the e-mail with this link."""
 
 
 class UnsubscribeLinks:
-    """Makes and reads them with the secret as it is now; with another one, older links are invalid."""
+    """Makes and reads links with one secret. Links that were made with another secret are invalid."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
         self._serializer = URLSafeSerializer(self._secret, salt=_SALT, signer_kwargs={"digest_method": hashlib.sha256})
 
     def url(self, public_url: str, delivery_id: int, recipient: str) -> str:
-        """The link in the mail of this delivery. It does not expire."""
+        """Returns the link for this delivery's e-mail. It does not expire."""
         token = self._serializer.dumps([delivery_id, self._tag(recipient)])
         return f"{public_url.rstrip('/')}{PATH}{token}"
 
     def open(self, token: str) -> Opened:
-        """Raises `InvalidLink`."""
+        """Reads a token. Raises `InvalidLink`."""
         try:
             delivery_id, tag = self._serializer.loads(token)
         except (BadData, ValueError, TypeError):
@@ -52,7 +52,7 @@ class UnsubscribeLinks:
         return Opened(delivery_id, tag)
 
     def is_for(self, opened: Opened, recipient: str) -> bool:
-        """Whether the link went to this address."""
+        """Whether the link was sent to this address."""
         return hmac.compare_digest(opened.tag, self._tag(recipient))
 
     def _tag(self, recipient: str) -> str:

@@ -1,7 +1,7 @@
-"""Sending one message through Telegram's Bot API (https://core.telegram.org/bots/api#sendmessage).
+"""Sends one message by Telegram's Bot API (https://core.telegram.org/bots/api#sendmessage).
 
-The bot's token is part of the URL. So no exception of httpx leaves this module: its text would carry the token
-into logs and histories.
+The bot's token is part of the URL. So no exception of httpx leaves this module: its text would reveal the token in logs
+and histories.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from channels.base import InDoubt, OperatorFault, Receipt, TryAgain
 from channels.telegram.replies import NoAnswer, Parameters, outcome, without_answer
 
 WRITING = "http11.send_request_headers.started"
-"""httpx's trace event before the first byte of a request, on a connection that stands
+"""httpx's trace event before the first byte of a request, once the connection is open
 (https://www.python-httpx.org/advanced/extensions/#trace)."""
 
 
 def new_client(connections: int) -> httpx.AsyncClient:
-    """The client for all messages of a worker, with a bound for each phase. The attempt bounds the whole: an answer
-    that drips in never hits a bound on a single read."""
+    """Creates the client for all messages of a worker, with a timeout for each phase. The attempt limits the whole,
+    because an answer that arrives byte by byte never exceeds the timeout of a single read."""
     return httpx.AsyncClient(
         timeout=httpx.Timeout(connect=10, write=10, read=30, pool=10),
         limits=httpx.Limits(max_connections=connections),
@@ -55,10 +55,10 @@ async def send(
     text: str,
     before_handover: Callable[[], Awaitable[None]],
 ) -> Receipt:
-    """Hands over one HTML message; `before_handover` is awaited just before the request is written.
+    """Hands over one HTML message. Calls `before_handover` just before the request is written.
 
-    Raises what `channels.telegram_replies` says of the answer. Telegram knows no idempotency key: a second call is
-    a second message.
+    Raises the outcome of the answer, as in `replies`. Telegram has no idempotency key: a second call sends a second
+    message.
     """
 
     written = False
@@ -88,9 +88,9 @@ async def send(
 
 
 async def get_me(client: httpx.AsyncClient, api_url: str, token: str) -> None:
-    """Asks whose the token is (https://core.telegram.org/bots/api#getme). Sends nothing to anybody.
+    """Asks which bot the token belongs to (https://core.telegram.org/bots/api#getme). Sends no message.
 
-    Raises what `channels.telegram_replies` says of the answer; `TryAgain` if it is none, or none of Telegram's.
+    Raises the outcome of the answer, as in `replies`; `TryAgain` if there is no answer, or one that is not Telegram's.
     """
     try:
         response = await client.get(f"{api_url.rstrip('/')}/bot{token}/getMe")
@@ -114,7 +114,7 @@ def _receipt(response: httpx.Response) -> Receipt:
 
 
 def _result(response: httpx.Response) -> _Message | _Bot | None:
-    """What a method has returned. Raises what its refusal means."""
+    """Returns the result of a method. Raises the outcome of a refusal."""
     try:
         answer = _Answer.model_validate_json(response.content)
     except ValidationError:
@@ -127,6 +127,6 @@ def _result(response: httpx.Response) -> _Message | _Bot | None:
 
 
 def _snake(error: Exception) -> str:
-    """`ReadTimeout` as `read_timeout`."""
+    """Returns `ReadTimeout` as `read_timeout`."""
     name = type(error).__name__
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -1,4 +1,4 @@
-"""Telegram, as one of the channels."""
+"""The channel Telegram."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDS = range(-(2**63), 2**63)
 
 
 class TelegramChannel(Channel):
-    """Messages of a bot, through the Bot API. Nothing tells a recipient that a message is a second copy."""
+    """Sends a bot's messages by the Bot API. A recipient cannot recognise a copy."""
 
     plan = TELEGRAM
     words = Words(heading="Telegram", provider="Telegram", messages="Messages")
@@ -42,10 +42,10 @@ class TelegramChannel(Channel):
         return Limits(settings.telegram_rate, settings.telegram_chat_rate)
 
     def fairness(self, settings: Settings) -> Callable[[int | None, str | None], Fairness]:
-        """By chat. A group takes less: its messages weigh a part of the limit."""
+        """Shares the rate by chat. A group has a smaller share, because Telegram allows it fewer messages."""
         try:
             token = settings.secret("telegram_bot_token")
-        except ValueError:  # the attempt reports it; here it must stop no scan
+        except ValueError:  # the attempt reports it; it must not stop a scan
             token = None
         of_a_group = min(1.0, settings.telegram_group_rate_per_minute / 60 / settings.telegram_chat_rate)
 
@@ -60,7 +60,7 @@ class TelegramChannel(Channel):
 
     def address_key(self, address: str) -> str:
         if not re.fullmatch(r"-?[0-9]{1,19}", address) or int(address) == 0 or int(address) not in IDS:
-            raise ValueError(f"{address!r} is not a Telegram chat id: a whole number of at most 64 bits, not 0")
+            raise ValueError(f"{address!r} is not a Telegram chat id: write a whole number of at most 64 bits, not 0")
         return str(int(address))
 
     def mask(self, address: str) -> str:

@@ -1,7 +1,7 @@
-"""Telegram's limit of a message's length, and how a text in its HTML is cut to it.
+"""Cuts a text in Telegram's HTML to the longest that Telegram takes.
 
-https://core.telegram.org/bots/api#sendmessage: 4,096 characters after entity parsing. Which characters it does not
-say; offsets there count UTF-16 code units, of which a text never has fewer than any other way of counting finds.
+https://core.telegram.org/bots/api#sendmessage: 4,096 characters after entity parsing. It does not say how characters
+are counted. We count UTF-16 code units, as its offsets do: no other way of counting gives more.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _BREAKS = ("\n\n", "\n", " ")
-"""Where a text is cut: between paragraphs, else lines, else words, if that leaves half of what fits."""
+"""Where a text is cut: between paragraphs, else lines, else words, if more than half of what fits remains."""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Behind a character: the source up to there can be cut off, with these tags open."""
+    """A place after a character where the message can be cut, with the tags that are open there."""
 
     source: int
     text: int
-    """Characters up to there."""
+    """Characters before the place."""
     units: int
     open_tags: tuple[str, ...]
 
 
 def fits(message: str, limit: int = LIMIT) -> bool:
-    """Whether Telegram takes it."""
+    """Whether Telegram takes the message."""
     return _units(message) <= limit or length(message) <= limit
 
 
 def length(message: str) -> int:
-    """What counts against the limit: UTF-16 code units without tags, entities decoded."""
+    """Returns the length that Telegram limits: UTF-16 code units, without tags and with entities decoded."""
     return sum(_units(text) for _, text in _tokens(message))
 
 
 def cut(message: str, limit: int = LIMIT) -> str:
-    """The message, or as much of its beginning as fits, with an ellipsis and every open tag closed."""
+    """Returns the message, or as much of its beginning as fits, with an ellipsis and every open tag closed."""
     if fits(message, limit):
         return message
     room = limit - _units(ELLIPSIS)
@@ -60,7 +60,7 @@ def cut(message: str, limit: int = LIMIT) -> str:
 
 
 def _beginning(message: str, room: int) -> tuple[str, list[_Place]]:
-    """The text that fits into `room`, and the places behind each of its characters."""
+    """Returns the text that fits into `room`, and the place after each of its characters."""
     characters: list[str] = []
     places = [_Place(0, 0, 0, ())]
     open_tags: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def _best(text: str, places: list[_Place], room: int) -> _Place:
 
 
 def _tokens(message: str) -> Iterator[tuple[re.Match[str], str]]:
-    """Each tag, entity or character with the text that it stands for."""
+    """Yields each tag, entity or character with the text that it stands for."""
     for token in _TOKEN.finditer(message):
         yield token, "" if token["tag"] else html.unescape(token[0]) if len(token[0]) > 1 else token[0]
 

@@ -12,6 +12,6 @@ TELEGRAM = Plan(
     message="Telegram message",
     implementation="channels.telegram.channel:CHANNEL",
     options=ChannelOptions(retry_initial=5, attempt_timeout=60),
-    # Telegram says itself how long to wait on 429; the rest is short outages.
+    # On 429 Telegram says how long to wait; everything else is short outages.
     longest_retry=timedelta(minutes=10),
 )

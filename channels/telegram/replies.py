@@ -25,7 +25,7 @@ from channels.base import (
 )
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
-"""A longer retry_after is taken for a mistake of the provider's: the policy's own backoff counts then."""
+"""A longer retry_after is taken for the provider's mistake: then the retry policy's backoff is used."""
 
 
 class Parameters(BaseModel):
@@ -36,19 +36,19 @@ class Parameters(BaseModel):
 
 
 class NoAnswer(StrEnum):
-    """What came instead of an answer."""
+    """Why there was no answer."""
 
     NOT_CONNECTED = "not_connected"
-    """No connection, or none free: nothing was written."""
+    """There was no connection, or no free one: nothing was written."""
     LOST = "lost"
-    """The connection broke or fell silent once the request may have been written."""
+    """The connection broke or timed out after the request may have been written."""
     UNREADABLE = "unreadable"
-    """Status 200 and no message in it."""
+    """Status 200 without a message."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """`outcome` for the first row that fits. None fits any answer."""
+    """One row of the table; the first row that fits gives the `outcome`. None fits any answer."""
 
     answer: range | NoAnswer | None
     outcome: type[Receipt | NotHandedOver | InDoubt]
@@ -75,9 +75,9 @@ def _row_without_answer(what: NoAnswer) -> Row:
         case NoAnswer.NOT_CONNECTED:
             return Row(what, TryAgain, "No connection: nothing was written")
         case NoAnswer.LOST:
-            return Row(what, InDoubt, "The request may have been written, and no answer came")
+            return Row(what, InDoubt, "The request may have been written, but no answer came")
         case NoAnswer.UNREADABLE:
-            return Row(what, InDoubt, "Status 200 without a readable message: it may be there")
+            return Row(what, InDoubt, "Status 200 without a readable message: Telegram may have it")
         case _:
             assert_never(what)
 
@@ -85,10 +85,10 @@ def _row_without_answer(what: NoAnswer) -> Row:
 CLIENT_ERROR = range(400, 500)
 
 TABLE: tuple[Row, ...] = (
-    Row(range(200, 300), Receipt, "Telegram has the message, and says its message_id"),
-    Row(range(400, 401), RecipientMoved, "The group has become a supergroup: its new id is saved", migrates=True),
-    Row(range(429, 430), TryAgain, "Too many: again after retry_after, if it is an hour at most"),
-    Row(range(300, 400), OperatorFault, "TELEGRAM_API_URL points elsewhere"),
+    Row(range(200, 300), Receipt, "Telegram has the message and returns its message_id"),
+    Row(range(400, 401), RecipientMoved, "The group became a supergroup: its new id is saved", migrates=True),
+    Row(range(429, 430), TryAgain, "Too many requests: tried again after retry_after, if that is an hour at most"),
+    Row(range(300, 400), OperatorFault, "TELEGRAM_API_URL redirects to another address"),
     Row(range(401, 402), OperatorFault, "The token is wrong or revoked"),
     Row(range(404, 405), OperatorFault, "The token is malformed, or TELEGRAM_API_URL is wrong"),
     Row(
@@ -105,7 +105,7 @@ TABLE: tuple[Row, ...] = (
         "user is deactivated",
         reason="telegram_deactivated",
     ),
-    Row(range(403, 404), RecipientGone, "The bot was put out of the group", "bot was kicked", reason="telegram_kicked"),
+    Row(range(403, 404), RecipientGone, "The group removed the bot", "bot was kicked", reason="telegram_kicked"),
     Row(
         CLIENT_ERROR,
         RecipientGone,
@@ -116,18 +116,18 @@ TABLE: tuple[Row, ...] = (
     Row(
         range(400, 401),
         RecipientGone,
-        "No such chat, or the bot has never met it",
+        "There is no such chat, or it has never contacted the bot",
         "chat not found",
         reason="telegram_chat_not_found",
     ),
-    Row(CLIENT_ERROR, Rejected, "Refused for a reason that the table does not know"),
+    Row(CLIENT_ERROR, Rejected, "Refused for a reason that this table does not list"),
     *map(_row_without_answer, NoAnswer),
-    Row(None, TryAgain, "500, 502 and their like: the message is not there"),
+    Row(None, TryAgain, "500, 502 and similar: Telegram does not have the message"),
 )
 
 
 def outcome(status: int, description: str, parameters: Parameters) -> NotHandedOver:
-    """What an answer other than success stands for. Its reason is the row's, else `telegram_<status>`."""
+    """Returns the outcome of an answer other than success. Its reason is the row's, else `telegram_<status>`."""
     row = _row(status, description, parameters.migrate_to_chat_id is not None)
     reason, reply = row.reason or f"telegram_{status}", f"{status} {description}".strip()
     if issubclass(row.outcome, RecipientMoved) and parameters.migrate_to_chat_id is not None:
@@ -136,11 +136,11 @@ def outcome(status: int, description: str, parameters: Parameters) -> NotHandedO
         return TryAgain(reason, reply, _wait(parameters.retry_after))
     if issubclass(row.outcome, NotHandedOver):
         return row.outcome(reason, reply)
-    return TryAgain(reason, reply)  # a status of success on what says that it is none
+    return TryAgain(reason, reply)  # the status says success, the answer does not
 
 
 def without_answer(what: NoAnswer, detail: str) -> NotHandedOver | InDoubt:
-    """What a missing answer stands for, with reason `telegram_<detail>`."""
+    """Returns the outcome of a missing answer, with the reason `telegram_<detail>`."""
     row = _row(what, "", False)
     reason = f"telegram_{detail}"
     return InDoubt(reason) if issubclass(row.outcome, InDoubt) else TryAgain(reason)

@@ -1,4 +1,4 @@
-"""From a claimed delivery to a message in Telegram's hands."""
+"""Sends a claimed delivery as a Telegram message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOO_MANY_REQUESTS = "telegram_429"
 
 
 class TelegramSender:
-    """Renders and hands over, with the bot's token as it is now."""
+    """Renders and hands over a message, with the bot's current token."""
 
     def __init__(self, settings: Settings, renderer: Renderer, client: httpx.AsyncClient) -> None:
         self._settings = settings
@@ -28,7 +28,7 @@ class TelegramSender:
         self._client = client
 
     async def hand_over(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
-        """Telegram knows no idempotency key: a second call is a second message."""
+        """Hands over the delivery. Telegram has no idempotency key: a second call sends a second message."""
         token = self._token()
         chat_id = _chat_id(recipient)
         text = render_message(self._renderer, claim)
@@ -48,11 +48,11 @@ class TelegramSender:
             self._token(),
             _chat_id(recipient),
             f"<b>{html.escape(subject)}</b>\n\n{html.escape(message)}",
-            _unrecorded,
+            _mark_nothing,
         )
 
     async def probe(self) -> None:
-        """Asks whose the token is. "Too many requests" is an answer."""
+        """Asks which bot the token belongs to. "Too many requests" counts as an answer."""
         try:
             await bot_api.get_me(self._client, str(self._settings.telegram_api_url), self._token())
         except TryAgain as trouble:
@@ -70,5 +70,5 @@ def _chat_id(recipient: str) -> int:
         raise Rejected(Reason.INVALID_ADDRESS) from None
 
 
-async def _unrecorded() -> None:
-    """An alert without a record has no row to mark."""
+async def _mark_nothing() -> None:
+    """Does nothing: an alert without a record has no row to mark."""

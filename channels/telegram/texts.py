@@ -1,4 +1,4 @@
-"""A notification as one message in Telegram's HTML."""
+"""Renders a notification as one message in Telegram's HTML."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from texts.renderer import CONTENTS_SHOWN, Renderer
 PART = "telegram.html"
 
 _CONTENTS_TRIED = (CONTENTS_SHOWN, 10, 5, 1)
-"""What is tried before a message is cut: its end says how to renew."""
+"""How many titles are tried before a message is cut. Its end says how to renew, so it should stay."""
 
 
 def render_message(renderer: Renderer, claim: Claim) -> str:
-    """Within Telegram's limit."""
+    """Renders the claim within Telegram's limit."""
     for shown in _CONTENTS_TRIED:
         message = renderer.part(claim, PART, shown).strip()
         if fitting.fits(message):

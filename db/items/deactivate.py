@@ -1,4 +1,4 @@
-"""Deactivating what has ended."""
+"""Deactivates what has ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from db.models import TIMESTAMPTZ
 
 @dataclass(frozen=True)
 class DeactivatedItem:
-    """An item that was deactivated, and whose company is told so by a notification of its own."""
+    """An item that was deactivated and gets a notification of its own."""
 
     project_id: int
     ar_content_id: int | None
@@ -27,15 +27,16 @@ class DeactivatedItem:
 
 @dataclass(frozen=True)
 class DeactivatedPage:
-    """What a page came to."""
+    """What one page deactivated."""
 
     projects: int
     contents: int
-    """Those deactivated with their projects included."""
+    """Including AR content that was deactivated with its project."""
     to_be_told: list[DeactivatedItem]
 
 
-# The lock re-evaluates the conditions on the row as it is then: what was renewed after the page was read stays active.
+# The lock evaluates the conditions again on the current row: an item that was renewed after the page was read stays
+# active.
 _DEACTIVATE_PROJECTS = text("""
 WITH locked AS (
     SELECT p.id
@@ -56,7 +57,8 @@ RETURNING p.id AS project_id, CAST(NULL AS bigint) AS ar_content_id, p.company_i
     bindparam("now", type_=TIMESTAMPTZ),
 )
 
-# All of the projects' content goes with them, whatever its own end. `told_by_itself`: no project's notice lists it.
+# A project's content is deactivated with it, whatever its own end. `told_by_itself`: no project's notification lists
+# it.
 _DEACTIVATE_CONTENTS_STATEMENT = """
 WITH locked AS (
     SELECT a.id
@@ -94,9 +96,9 @@ _DEACTIVATE_CONTENTS = text(
 async def deactivate_page(
     connection: AsyncConnection, rules: DeactivationRules, page: Sequence[EndedItem]
 ) -> DeactivatedPage:
-    """Deactivates those of the page that are still active and have still ended, each under its row's lock.
+    """Deactivates the items of the page that are still active and have still ended, each under its row's lock.
 
-    Needs a transaction. It waits for a running import, which may lock many rows, and in another order.
+    Needs a transaction. Waits for a running import, which may lock many rows in another order.
     """
     await locks.lock(connection)
     ended_projects = [item for item in page if item.ar_content_id is None]

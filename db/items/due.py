@@ -1,4 +1,4 @@
-"""What is due."""
+"""Finds items that are due."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from db.models import TIMESTAMPTZ
 from db.record.rules import always_delivered
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
-"""Before every item."""
+"""The cursor before every item."""
 
 
 @dataclass(frozen=True)
 class DueRules:
-    """What decides whether an item is due, beside its own row."""
+    """What decides whether an item is due, apart from its own row."""
 
     now: datetime
     last_chance_before: datetime
-    """Items that end before this have no later scan to wait for: the cooldown yields."""
+    """Items that end before this cannot wait for a later scan, so they have no cooldown."""
     default_thresholds: Sequence[int]
     cooling_since: datetime
-    """Nominal time: an item with a notice accepted of a later scan than this is left alone for now."""
+    """A nominal time: an item is in its cooldown if a notification of a later scan than this was accepted."""
 
 
 @dataclass(frozen=True)
 class DueItem:
-    """A project, or AR content with an end of its own, of which its company is to be told now."""
+    """A due item: a project, or AR content with an end of its own."""
 
     project_id: int
     ar_content_id: int | None
@@ -47,20 +47,20 @@ class DueItem:
     days_left: int
     threshold_days: int
     channels: list[str]
-    """Those on which the company can be reached."""
+    """The channels on which the company can be reached."""
 
     @property
     def cursor(self) -> PageCursor:
-        """Where the page after this item begins."""
+        """The cursor of the page after this item."""
         return PageCursor(self.ends_at, self.project_id, self.ar_content_id or 0)
 
 
-# Days are counted on the company's calendar. The partial indexes on the ends carry the range and the order; 367 days is
-# the longest threshold there may be, and a day for any zone.
+# Days are counted on the company's calendar. The partial indexes on the ends serve the range and the order; 367 days
+# are the longest threshold, and a day for any time zone.
 #
-# A threshold whose day is not after the day on which the project starts is no warning but a greeting: left out. If none
-# remains, the notice goes at half the item's life, unless this end was told before. An empty list of the project's own
-# means never.
+# A threshold whose day is not after the project's first day is left out: it would notify of the end at the start. If no
+# threshold remains, the notification is due at half the item's life, unless this end was notified before. A project's
+# own empty list means never.
 _DUE_OF_A_KIND = """
 SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, p.company_id, c.slug AS company_slug,
        c.timezone, p.slug AS project_slug, {ar_content_slug} AS ar_content_slug, {ends_at} AS ends_at,
@@ -168,11 +168,11 @@ def _parameters(rules: DueRules, limit: int, after: PageCursor) -> dict[str, obj
 async def find_due(
     connection: AsyncConnection, rules: DueRules, page_size: int, after: PageCursor = FIRST_PAGE
 ) -> list[DueItem]:
-    """The next due items in the order of their end. Reads only."""
+    """Returns the next due items in the order of their ends. Reads only."""
     rows = await connection.execute(_FIND_DUE, _parameters(rules, page_size, after))
     return [DueItem(**row) for row in rows.mappings()]
 
 
 async def count_due(connection: AsyncConnection, rules: DueRules, limit: int) -> int:
-    """How many items are due, counted up to `limit`. Reads only."""
+    """Counts the due items, up to `limit`. Reads only."""
     return int(await connection.scalar(_COUNT_DUE, _parameters(rules, limit, FIRST_PAGE)) or 0)

@@ -1,4 +1,4 @@
-"""What has ended and is still active."""
+"""Finds items that have ended and are still active."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from db.models import TIMESTAMPTZ
 
 @dataclass(frozen=True)
 class DeactivationRules:
-    """What decides whether an item is deactivated, beside its own row."""
+    """What decides whether an item is deactivated, apart from its own row."""
 
     now: datetime
     ended_before: datetime
-    """Or at this very moment: `now` less the grace."""
-    held_after: datetime
-    """An item that ended after this is held while no channel has accepted a warning of its end."""
+    """Items that ended until this moment are deactivated: `now` minus the grace period."""
+    postponed_after: datetime
+    """The deactivation of an item that ended after this is postponed until a channel has accepted a notification."""
 
-    def hold(self, item: EndedItem) -> bool:
+    def postpones(self, item: EndedItem) -> bool:
         """Whether the item stays active for now."""
-        return not item.told and item.ends_at > self.held_after
+        return not item.told and item.ends_at > self.postponed_after
 
 
 @dataclass(frozen=True)
 class EndedItem:
-    """A project, or AR content past an end of its own, that is active and is to be deactivated."""
+    """An active project or AR content past its own end, to be deactivated."""
 
     project_id: int
     ar_content_id: int | None
@@ -41,8 +41,8 @@ class EndedItem:
     ar_content_slug: str | None
     ends_at: datetime
     told: bool
-    """A channel has accepted a warning of this end, or none is wanted: its project is not active, or its list of
-    thresholds is empty."""
+    """A channel has accepted a notification of this end, or none is needed because the project is not active or its
+    list of thresholds is empty."""
 
     @property
     def slug(self) -> str:
@@ -57,7 +57,7 @@ JOIN companies c ON c.id = p.company_id
 CROSS JOIN LATERAL (
     SELECT p.status <> 'active' OR cardinality(p.notify_before_expiry_days) = 0 OR {is_warned} AS told
 ) warned
-WHERE {is_on} AND {ends_at} <= :ended_before AND (warned.told OR {ends_at} <= :held_after)
+WHERE {is_on} AND {ends_at} <= :ended_before AND (warned.told OR {ends_at} <= :postponed_after)
 ORDER BY {order}
 LIMIT :limit
 """
@@ -87,7 +87,7 @@ _ENDED = page_of(
 def _with_types(statement: str) -> TextClause:
     return text(statement).bindparams(
         bindparam("ended_before", type_=TIMESTAMPTZ),
-        bindparam("held_after", type_=TIMESTAMPTZ),
+        bindparam("postponed_after", type_=TIMESTAMPTZ),
         bindparam("limit", type_=BigInteger),
     )
 
@@ -97,21 +97,21 @@ _COUNT_ENDED = _with_types(count_of(_ENDED))
 
 
 async def find_ended(connection: AsyncConnection, rules: DeactivationRules, limit: int | None) -> list[EndedItem]:
-    """The first `limit` items that are to be deactivated, in the order of their ends. Reads only.
+    """Returns the first `limit` items to deactivate, in the order of their ends. Reads only.
 
-    There is no cursor: what was deactivated is not found again, and what is held is never found.
+    It needs no cursor: deactivated items are not found again, and postponed items are never found.
     """
     rows = await connection.execute(_FIND_ENDED, _parameters(rules, limit))
     return [EndedItem(**row) for row in rows.mappings()]
 
 
 async def count_ended(connection: AsyncConnection, rules: DeactivationRules) -> int:
-    """How many items are to be deactivated. Reads only."""
+    """Counts the items to deactivate. Reads only."""
     return int(await connection.scalar(_COUNT_ENDED, _parameters(rules, None)) or 0)
 
 
 def _parameters(rules: DeactivationRules, limit: int | None) -> dict[str, object]:
-    return {"ended_before": rules.ended_before, "held_after": rules.held_after, "limit": limit}
+    return {"ended_before": rules.ended_before, "postponed_after": rules.postponed_after, "limit": limit}
 
 
 _AUTO_RENEWING = text("""
@@ -120,5 +120,5 @@ SELECT slug FROM projects WHERE status = 'active' AND auto_renew AND expires_at 
 
 
 async def find_auto_renewing(connection: AsyncConnection, rules: DeactivationRules) -> list[str]:
-    """Slugs of the projects that should renew themselves but are past their end. Reads only."""
+    """Returns the slugs of projects that should renew themselves but are past their end. Reads only."""
     return list(await connection.scalars(_AUTO_RENEWING, {"ended_before": rules.ended_before}))

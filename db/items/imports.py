@@ -1,6 +1,6 @@
-"""Bulk upserts by slug: companies, projects, AR content, each a batch in one statement.
+"""Upserts companies, projects and AR content in bulk by slug, one statement for each batch.
 
-A row that would stay as it is is not touched at all: an import of what is there already writes and locks nothing.
+A row that would not change is not touched: importing unchanged data writes and locks nothing.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from db.models import TIMESTAMPTZ
 from db.record.rules import always_delivered
 
 Lines = Sequence[Mapping[str, Any]]
-"""JSON objects with a column's value each, slugs not twice. Of a relative time there is `expires_in`, in seconds,
-and `expires_at` is None; the same with `starts_in`. A company's quiet hours count with `sets_quiet_hours` only."""
+"""JSON objects with the value of each column; every slug occurs once. For a relative time `expires_at` is None and
+`expires_in` has the seconds; `starts_in` is alike. A company's quiet hours are changed only with `sets_quiet_hours`."""
 
 
 @dataclass(frozen=True)
 class Upserted:
-    """What became of a batch; the lines that are in none of these were there already, unchanged."""
+    """The result of a batch. Lines that are counted nowhere were unchanged."""
 
     new: int
     changed: int
     unresolved: list[str] = field(default_factory=list)
-    """Slugs of the lines that refer to a row that does not exist; nothing was written for them."""
+    """Slugs of lines that refer to a missing row. Nothing was written for them."""
 
 
 _TIME_ZONES = text("SELECT name FROM pg_timezone_names")
 
 
-async def time_zones(connection: AsyncConnection) -> set[str]:
-    """The time zones that this PostgreSQL knows. Another one in a row would make it refuse the whole batch."""
+async def find_time_zones(connection: AsyncConnection) -> set[str]:
+    """Returns the time zones that this PostgreSQL knows. It would refuse a whole batch for an unknown one."""
     return set(await connection.scalars(_TIME_ZONES))
 
 
@@ -44,8 +44,8 @@ def _lines() -> BindParameter[Any]:
     return bindparam("lines", type_=JSON)
 
 
-# The line speaks of one contact a channel: the import's own, which keeps what was said though there is no address, and
-# is changed in place. An address that the company has there from somebody else stays theirs: the own one goes without.
+# A line describes one contact on each channel: the import's own. It is changed in place, and exists even without an
+# address. If the company has the same address from another source, that contact keeps it and the import's has none.
 _COMPANIES = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
@@ -114,13 +114,13 @@ FROM touched LEFT JOIN companies old USING (slug)
 
 
 async def upsert_companies(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
-    """Creates or updates the companies, each with one contact of its own for each channel. May run twice."""
+    """Creates or updates companies, each with one contact on each channel. May run twice."""
     return await _upsert(connection, _COMPANIES, {"lines": lines})
 
 
-# A relative time counts once, for a row that has no such time yet. 'expired' is what the application made of an
-# 'active' project whose end has passed: the line still says 'active', and does not bring it back. A new end does, and
-# the AR content that was switched off comes back with the project.
+# A relative time counts only for a row that has no such time yet. When a project has ended, the application makes it
+# 'expired', while its line still says 'active': that line does not reactivate it. A new end reactivates it, together
+# with the AR content that was deactivated.
 _PROJECTS = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
@@ -185,17 +185,17 @@ FROM written LEFT JOIN projects old USING (slug)
 
 
 async def upsert_projects(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
-    """Creates or updates the projects; `now` is what relative times of new rows count from. May run twice.
+    """Creates or updates projects. Relative times of new rows count from `now`. May run twice.
 
-    A project that goes to another company takes its AR content with it, and one that was switched off at its end and
-    gets a new one brings back the AR content that was switched off.
+    If a project moves to another company, its AR content moves too. If a deactivated project gets a new end, it and its
+    deactivated AR content are reactivated.
     """
     return await _upsert(connection, _PROJECTS, {"lines": lines, "now": now})
 
 
-# As with projects: what was switched off because it, or its project, had ended is not switched on by a line that says
-# nothing new. New AR content of such a project waits for the renewal as the rest does. A line that says 'off' is the
-# platform's own decision, which a renewal does not take back.
+# As with projects, a line that says nothing new does not reactivate AR content that was deactivated because it or its
+# project had ended. New AR content of such a project stays inactive until the renewal, like the rest. If a line says
+# inactive, that is the platform's own decision, which a renewal does not undo.
 _AR_CONTENTS = text("""
 WITH line AS (
     SELECT * FROM json_to_recordset(:lines) AS line (
@@ -243,7 +243,7 @@ FROM written LEFT JOIN ar_contents old USING (slug)
 
 
 async def upsert_ar_contents(connection: AsyncConnection, lines: Lines, now: datetime) -> Upserted:
-    """Creates or updates the AR content; `now` is what relative times of new rows count from. May run twice."""
+    """Creates or updates AR content. Relative times of new rows count from `now`. May run twice."""
     return await _upsert(connection, _AR_CONTENTS, {"lines": lines, "now": now})
 
 

@@ -1,4 +1,4 @@
-"""Projects, and AR content with an end of its own: what queries about either share."""
+"""The SQL that differs between the two kinds of item: projects, and AR content with an end of its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class ItemKind:
     """SQL of one kind of item."""
 
     items: str
-    """For FROM. The project is `p`, the AR content `a`."""
+    """For FROM: the project is `p`, the AR content `a`."""
     ar_content_id: str
     ar_content_slug: str
     slug: str
     ends_at: str
     notices: str
-    """Of notifications `n`: which are about this item."""
+    """A condition: notification `n` is about this item."""
     order: str
 
 
@@ -43,13 +43,13 @@ CONTENTS = ItemKind(
 
 
 def of_kind(template: str, kind: ItemKind, **more: str) -> str:
-    """The statement for one kind: the template with the kind's fields, and `more`."""
+    """Returns the statement for one kind: the template with the kind's fields and `more`."""
     return template.format(**vars(kind), **more)
 
 
 def page_of(projects: str, contents: str, limit: str) -> str:
-    """The first `limit`, a parameter's name, of both kinds in the order of their ends. Each of the two has that order
-    and limit as well, so that it reads no more."""
+    """Returns a statement for the first items of both kinds, in the order of their ends. `limit` is a parameter's name.
+    Each kind has the same order and limit, so that it does not read more."""
     return f"""
 ({projects}) UNION ALL ({contents})
 ORDER BY ends_at, project_id, ar_content_id NULLS FIRST
@@ -58,5 +58,5 @@ LIMIT :{limit}
 
 
 def count_of(page: str) -> str:
-    """How many there are on the page."""
+    """Returns a statement that counts the page's items."""
     return f"SELECT count(*) FROM ({page}) AS counted"  # noqa: S608 - made of constants

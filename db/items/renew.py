@@ -1,4 +1,4 @@
-"""Renewing a project: its new end, what comes back with it, and the notices of the old end that are pointless now."""
+"""Renews a project: sets its new end, reactivates what was deactivated, and skips notifications of the old end."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from db.record.rules import STATUS_OF_ENDS
 
 
 class NotRenewable(Exception):
-    """The project cannot be renewed so. The message says why, and what to do instead."""
+    """The project cannot be renewed like this. The message says why, and what to do instead."""
 
 
 class NoSuchProject(NotRenewable):
-    """There is no project of that slug."""
+    """There is no project with this slug."""
 
 
 @dataclass(frozen=True)
 class Reactivated:
-    """What this application had deactivated, and is active again."""
+    """What this application had deactivated and is active again."""
 
     project: bool
     contents: int
@@ -34,24 +34,24 @@ class Reactivated:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What became of the project."""
+    """The result of a renewal."""
 
     slug: str
     status: ProjectStatus
-    """`expired` still, where this application had not made it so."""
+    """Stays `expired` if this application did not deactivate the project."""
     expires_at: datetime
     previous_expires_at: datetime
     reactivated: Reactivated
     skipped_deliveries: int
-    """Of notices of the old end: those that had not ended and were not in flight."""
+    """Deliveries about the old end that had not ended and were not in flight."""
 
     @property
     def changed(self) -> bool:
-        """False: it had this end already, and was active."""
+        """False: the project already had this end and was active."""
         return self.reactivated.project or self.expires_at != self.previous_expires_at
 
 
-# First the deliveries and then the project, as a notice's record does.
+# The deliveries first and then the project: the record of a notification locks them in the same order.
 _LOCK_DELIVERIES = text("""
 SELECT d.notification_id
 FROM deliveries d
@@ -88,8 +88,8 @@ SELECT renewed.status, (SELECT count(*) FROM contents) AS contents FROM renewed
     bindparam("until", type_=TIMESTAMPTZ),
 )
 
-# Who holds a claim can no longer mark it as in flight: it is not pending any more. What may have been handed over
-# before ends as unknown, as it would at the next claim.
+# An attempt that has claimed a delivery can no longer mark it as in flight, since it is not pending any more. A
+# delivery that may have been handed over before ends as unknown, as it would at the next claim.
 _SKIP = text("""
 UPDATE deliveries
 SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'skipped' END, reason = :reason,
@@ -97,7 +97,7 @@ SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'skipped' END, rea
 WHERE notification_id = ANY(:notification_ids) AND status = 'pending'
 """).bindparams(bindparam("notification_ids", type_=ARRAY(BigInteger)), bindparam("reason", type_=Text))
 
-# What has a workflow is settled by it.
+# A notification with a workflow is settled by the workflow.
 _SETTLE = text(f"""
 WITH ended AS (
     SELECT notification_id, {STATUS_OF_ENDS} AS status
@@ -128,7 +128,7 @@ async def renew_project(
 ) -> Renewal:
     """Sets the new end, which is after `now`, and reactivates exactly what this application had deactivated.
 
-    Needs a transaction. May run twice: the second time changes nothing. Raises `NotRenewable`.
+    Needs a transaction. May run twice: the second run changes nothing. Raises `NotRenewable`.
     """
     await locks.lock(connection)
     of_the_old_end = list(await connection.scalars(_LOCK_DELIVERIES, {"slug": slug, "until": until}))
@@ -138,15 +138,15 @@ async def renew_project(
     status = ProjectStatus(project.status)
     match status:
         case ProjectStatus.ARCHIVED:
-            raise NotRenewable(f"The project {slug!r} is archived: an import can make it active again.")
+            raise NotRenewable(f"The project {slug!r} is archived. To renew it, import it as active.")
         case ProjectStatus.ACTIVE | ProjectStatus.EXPIRED:
             pass
         case _:
             assert_never(status)
     if until < project.expires_at:
         raise NotRenewable(
-            f"The project {slug!r} ends later already, at {project.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
-            "To correct its end, import it."
+            f"The project {slug!r} already ends later, at {project.expires_at:%Y-%m-%d %H:%M:%S} UTC. "
+            "To set an earlier end, import it."
         )
     if until == project.expires_at and not project.was_deactivated:
         return Renewal(slug, status, until, until, Reactivated(False, 0), 0)

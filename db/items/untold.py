@@ -1,4 +1,4 @@
-"""Items that end, or have ended, and of whose end nobody was told."""
+"""Finds items that end or have ended, but whose company was not notified."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class NoNotice(StrEnum):
 
     NEVER = "never to be told"
     """Its list of thresholds is empty."""
-    NONE_YET = "no notice"
+    NONE_YET = "no notification"
 
 
 @dataclass(frozen=True)
 class UntoldItem:
-    """A project, or AR content that has a warning of its own, with no `expiring` notice of its end accepted."""
+    """A project, or AR content with notifications of its own, without an accepted `expiring` notification."""
 
     project_id: int
     ar_content_id: int | None
@@ -37,20 +37,20 @@ class UntoldItem:
     """Its slug."""
     ends_at: datetime
     why: NotificationStatus | NoNotice
-    """How its newest notice stands, if there is one and it is to be told at all."""
+    """The status of its newest notification, if it has one and is ever to be told."""
     channels: dict[str, str]
-    """Of the newest notice's deliveries, by their channels: the reason, else the status. Empty where there is none."""
+    """The reason, else the status, of the newest notification's deliveries, by channel. Empty without one."""
 
 
-# The indexes on the ends carry the range; all else is looked up for the few items in it. OFFSET keeps the planner from
-# reading all notifications to the items' own.
+# The indexes on the ends serve the range; everything else is looked up for the few items in it. OFFSET keeps the
+# planner from reading all notifications.
 _UNTOLD_OF_A_KIND = """
 SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, c.slug AS company, c.timezone, {slug} AS item,
        {ends_at} AS ends_at, newest.status IN ('undelivered', 'in_doubt') AS tried, newest.id IS NULL AS never_tried,
        CASE
            WHEN cardinality(p.notify_before_expiry_days) = 0 THEN 'never to be told'
            WHEN newest.id IS NOT NULL THEN newest.status
-           WHEN newest.id IS NULL THEN 'no notice'
+           WHEN newest.id IS NULL THEN 'no notification'
        END AS why,
        (SELECT coalesce(json_object_agg(first.channel, first.said), '{{}}')
         FROM (
@@ -96,18 +96,18 @@ LIMIT :limit
 
 
 async def list_untold(connection: AsyncConnection, within: timedelta) -> list[UntoldItem]:
-    """All that end `within` this time or have ended and are still on, the first to end first. Reads only."""
+    """Returns active items that end `within` this time or have ended, earliest end first. Reads only."""
     return (await _find(connection, within, only_problems=False))[0]
 
 
-async def untold_problems(
+async def find_untold_problems(
     connection: AsyncConnection,
     within: timedelta,
     last_chance_before: datetime,
     limit: int,
 ) -> tuple[list[UntoldItem], int]:
-    """Of these, what an operator has to see to: a notice was tried in vain, or there is none and the item ends
-    `last_chance_before`. The first `limit`, and how many there are."""
+    """Returns those of them that need an operator: a notification failed, or there is none and the item ends
+    `last_chance_before`. Returns the first `limit`, and how many there are."""
     return await _find(
         connection,
         within,

@@ -1,4 +1,4 @@
-"""What operators did by hand: who, what and why."""
+"""Records what operators do by hand: who, what and why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES (:action, :operator, :why, :delivery_id, :before)
 
 
 async def note(connection: AsyncConnection, subject: Subject, action: str, operator: str, why: str) -> None:
-    """Writes down who does what to the delivery, and why. Belongs into the transaction of the deed."""
+    """Records who does what to the delivery, and why. Call it in the same transaction as the change."""
     before: dict[str, Any] = {"status": subject.status, "reason": subject.reason}
     await connection.execute(
         _NOTE,

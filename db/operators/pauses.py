@@ -1,4 +1,4 @@
-"""When the sending to companies was stopped, by whom and why, and when it went on."""
+"""Pauses and resumes sending to companies, and records who did it, when and why."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Pause:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is sent to companies."""
+        """Whether the pause is in force."""
         return self.resumed_at is None
 
     @property
     def note(self) -> str:
-        """What a Schedule says that was paused with it; by this it is recognised."""
+        """The note of the Schedules that were paused with it, by which they are recognised."""
         return f"paused by {self.operator}: {self.why}"
 
 
@@ -40,16 +40,16 @@ UPDATE pauses SET resumed_at = now(), resumed_by = :operator WHERE resumed_at IS
 
 
 async def pause(connection: AsyncConnection, operator: str, why: str) -> bool:
-    """Stops the sending. False: it is stopped already, and stays so for the reason given then."""
+    """Pauses sending. Returns False if it is already paused; the earlier pause stays."""
     return (await connection.execute(_PAUSE, {"operator": operator, "why": why})).rowcount == 1
 
 
-async def newest(connection: AsyncConnection) -> Pause | None:
-    """The pause that holds, else the last one. None: there has been none."""
+async def find_newest(connection: AsyncConnection) -> Pause | None:
+    """Returns the pause in force, else the last one. None: there was no pause yet."""
     row = (await connection.execute(_NEWEST)).mappings().one_or_none()
     return None if row is None else Pause(**row)
 
 
 async def resume(connection: AsyncConnection, operator: str) -> bool:
-    """Lets the sending go on. False: it was not stopped."""
+    """Resumes sending. Returns False if it was not paused."""
     return (await connection.execute(_RESUME, {"operator": operator})).rowcount == 1

@@ -1,4 +1,4 @@
-"""Problems that last, and the alerts of them: one for each problem, however many processes meet it."""
+"""Records the current problems, so that each is alerted once, however many processes find it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAS_ALERTED = text(
 
 
 async def was_alerted(connection: AsyncConnection, code: str, cooldown: timedelta) -> bool:
-    """Whether an alert of the problem was opened within `cooldown`. Reads only, so that many may ask."""
+    """Whether an alert of the problem was opened within `cooldown`. Reads only, so it takes no lock."""
     return bool(await connection.scalar(_WAS_ALERTED, {"code": code, "cooldown": cooldown}))
 
 
@@ -37,18 +37,18 @@ RETURNING since, since < alerted_at AS again
 
 @dataclass(frozen=True)
 class Raised:
-    """The operators are to be alerted of a problem now."""
+    """A problem that must be alerted now."""
 
     since: datetime
     again: bool
-    """They have been before, and it lasts."""
+    """It was alerted before and still lasts."""
 
 
 async def raise_problem(
     connection: AsyncConnection, code: str, subject: str, cooldown: timedelta, channel: str | None = None
 ) -> Raised | None:
-    """Writes the problem down; `channel` is the one that it is about. None: it was alerted within `cooldown`. Of many
-    that call it at once one is told to."""
+    """Records the problem; `channel` is the one that it is about. None: it was alerted within `cooldown`. Of several
+    simultaneous calls only one returns a value."""
     parameters = {"code": code, "channel": channel, "subject": subject, "cooldown": cooldown}
     row = (await connection.execute(_RAISE, parameters)).one_or_none()
     return None if row is None else Raised(row.since, row.again)
@@ -68,7 +68,7 @@ class Ended:
 
 
 async def end_problem(connection: AsyncConnection, code: str) -> Ended | None:
-    """Takes the problem off the list. None: it is not on it. Of many that call it at once one gets it."""
+    """Deletes the problem. None: it was not recorded. Of several simultaneous calls only one returns a value."""
     row = (await connection.execute(_END, {"code": code})).one_or_none()
     return None if row is None else Ended(row.subject, row.since)
 
@@ -76,8 +76,8 @@ async def end_problem(connection: AsyncConnection, code: str) -> Ended | None:
 _LASTING = text("SELECT code, channel, subject, since, alerted_at FROM problems ORDER BY since, code")
 
 
-async def lasting(connection: AsyncConnection) -> Sequence[RowMapping]:
-    """What lasts now, the oldest first: `code`, `channel` (or None), `subject`, `since`, `alerted_at`."""
+async def find_lasting(connection: AsyncConnection) -> Sequence[RowMapping]:
+    """Returns the current problems, oldest first: `code`, `channel` (or None), `subject`, `since`, `alerted_at`."""
     return (await connection.execute(_LASTING)).mappings().all()
 
 
@@ -87,12 +87,12 @@ _FORGET = text("DELETE FROM problems WHERE alerted_at < now() - :unheard_for").b
 
 
 async def forget(connection: AsyncConnection, unheard_for: timedelta) -> None:
-    """Drops what was not raised again for so long: of a host that is gone, or raised once by what looks no more."""
+    """Deletes problems that were not raised for this long, such as those of a host that is gone."""
     await connection.execute(_FORGET, {"unheard_for": unheard_for})
 
 
-# A delivery's reason is that of its last attempt. MATERIALIZED, OFFSET and LIMIT keep the planner from walking through
-# all of the record: what is open comes from its index, and only its deliveries are looked up, until one is found.
+# A delivery's reason is that of its last attempt. MATERIALIZED, OFFSET and LIMIT keep the planner from reading the
+# whole record: it reads the open notifications by their index and looks up their deliveries until it finds one.
 _REFUSALS = text("""
 WITH open AS MATERIALIZED (SELECT id FROM notifications WHERE status = 'open' AND started_at IS NOT NULL)
 SELECT known.code, known.channel, waiting.id IS NOT NULL AS waits
@@ -110,16 +110,16 @@ ORDER BY known.code
 
 @dataclass(frozen=True)
 class Refusal:
-    """A problem that attempts have met, whatever the recipient."""
+    """A problem that attempts have found: the provider refuses us, whatever the recipient."""
 
     code: str
     channel: str
     waits: bool
-    """A message still waits because of it."""
+    """A delivery still waits because of it."""
 
 
-async def refusals(connection: AsyncConnection, away_codes: Collection[str]) -> list[Refusal]:
-    """All problems that are about a channel, except `away_codes`, which probes find."""
+async def find_refusals(connection: AsyncConnection, away_codes: Collection[str]) -> list[Refusal]:
+    """Returns all problems about a channel, except `away_codes`, which probes find."""
     rows = await connection.execute(_REFUSALS, {"away_codes": list(away_codes)})
     return [Refusal(row.code, row.channel, row.waits) for row in rows]
 
@@ -132,7 +132,7 @@ class UnstartedAlert:
     workflow_id: str
     give_up_at: datetime
     deliveries: list[OpenedDelivery]
-    """All of them: what has ended is found so by its claim."""
+    """All of its deliveries, ended ones too: their claim says that they have ended."""
 
 
 _UNSTARTED = text(f"""
@@ -146,7 +146,7 @@ LIMIT 100
 
 
 async def find_unstarted(connection: AsyncConnection) -> list[UnstartedAlert]:
-    """Alerts that stand open and have had no workflow for a minute."""
+    """Returns open alerts that have had no workflow for a minute."""
     return [
         UnstartedAlert(
             notification_id=row.notification_id,

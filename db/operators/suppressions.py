@@ -1,5 +1,4 @@
-"""Addresses and chats that are used no more: put there by a provider's answer or by who unsubscribed, taken off by an
-operator."""
+"""Suppresses addresses after a provider's answer or when a recipient unsubscribes; an operator lifts a suppression."""
 
 from __future__ import annotations
 
@@ -28,8 +27,8 @@ ON CONFLICT (channel, address) DO NOTHING
 async def suppress(
     connection: AsyncConnection, delivery_id: int, address_key: str | None, reason: str, reply: str | None
 ) -> None:
-    """Suppresses the address that the delivery went to, by its key; without one there is nothing to suppress. May run
-    twice: the first reason stays."""
+    """Suppresses the delivery's address by its key. Does nothing without a key. May run twice: the first reason
+    stays."""
     await connection.execute(
         _SUPPRESS, {"address_key": address_key, "reason": reason, "reply": reply, "delivery_id": delivery_id}
     )
@@ -47,23 +46,23 @@ WHERE d.id = :delivery_id AND d.channel = :channel AND d.recipient IS NOT NULL
 
 @dataclass(frozen=True)
 class Addressee:
-    """Whom a delivery went to."""
+    """The recipient of a delivery."""
 
     recipient: str
     company: str | None
     locale: str
     suppressed: str | None
-    """Why the address is used no more."""
+    """Why the address is suppressed; None: it is not."""
 
 
 async def read_addressee(connection: AsyncConnection, delivery_id: int, channel: str) -> Addressee | None:
-    """None: there is no such delivery on the channel, or it never had a recipient."""
+    """Returns the delivery's recipient. None: the channel has no such delivery, or it never had a recipient."""
     parameters = {"delivery_id": delivery_id, "channel": channel}
     row = (await connection.execute(_ADDRESSEE, parameters)).mappings().one_or_none()
     return None if row is None else Addressee(**row)
 
 
-# What people want goes before what a provider said: an operator may take the latter off without asking them.
+# Unsubscribing replaces a provider's reason: an operator may lift the latter without asking the recipient.
 _UNSUBSCRIBE = text("""
 INSERT INTO suppressions AS s (channel, address, reason, notification_id)
 SELECT d.channel, lower(:recipient), :reason, d.notification_id FROM deliveries d WHERE d.id = :delivery_id
@@ -76,7 +75,7 @@ WHERE s.reason <> excluded.reason
 
 
 async def unsubscribe(connection: AsyncConnection, delivery_id: int, recipient: str) -> None:
-    """Uses the address no more, since the recipient of this delivery wants no more mails. May run twice."""
+    """Suppresses the recipient of this delivery because they unsubscribed. May run twice."""
     await connection.execute(
         _UNSUBSCRIBE,
         {"delivery_id": delivery_id, "recipient": recipient, "reason": Reason.UNSUBSCRIBED.value},
@@ -100,7 +99,7 @@ LIMIT :limit
 async def list_suppressions(
     connection: AsyncConnection, limit: int, channel: str | None = None
 ) -> Sequence[RowMapping]:
-    """The newest first, each with the slugs of the companies it concerns today."""
+    """Returns suppressions, newest first, each with the slugs of the companies that have the address now."""
     return (await connection.execute(_LIST, {"channel": channel, "limit": limit})).mappings().all()
 
 
@@ -122,7 +121,7 @@ FROM lifted
 
 
 async def lift(connection: AsyncConnection, channel: str, address_key: str, operator: str, why: str) -> bool:
-    """Uses the address of this key again, and records who wanted it and why. False: it was not suppressed."""
+    """Lifts the suppression of this key, and records who did it and why. Returns False if it was not suppressed."""
     lifted = await connection.execute(
         _LIFT, {"channel": channel, "address_key": address_key, "operator": operator, "why": why}
     )

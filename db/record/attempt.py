@@ -1,4 +1,4 @@
-"""The life of a claimed delivery: mark in flight, release, reject or accept."""
+"""What an attempt does to the delivery that it has claimed: marks it in flight, releases, rejects or accepts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from db.items.rules import ENDS_AT_OF_ITS_ITEM
 from db.record.claim import Claim
 from db.record.open import own_recipient
 
-# The item is looked at once more: a claim that had to wait for its row may have read it before.
+# This reads the item again: a claim that had to wait for its row's lock may have read an old version.
 _MARK_SENDING = text(f"""
 UPDATE deliveries
 SET status = 'sending', sending_at = now(), subject = :subject, body = :body, body_html = :body_html,
@@ -35,7 +35,7 @@ WHERE id = :delivery_id AND claim_seq = :claim_seq AND status = 'pending'
 
 @dataclass(frozen=True)
 class SentText:
-    """The text as it is about to be sent; `provider_id` where the sender chooses it (Message-ID)."""
+    """The text that is about to be sent. `provider_id` is set if the sender chooses it (Message-ID)."""
 
     subject: str | None
     body: str
@@ -44,8 +44,8 @@ class SentText:
 
 
 async def mark_sending(connection: AsyncConnection, claim: Claim, sent: SentText) -> bool:
-    """To be called just before the irrevocable step. False: a newer claim exists, or the item has another end by now:
-    nothing may be sent."""
+    """Marks the delivery in flight. Call it just before the irrevocable step. Returns False if nothing may be sent,
+    because there is a newer claim or the item has another end by now."""
     result = await connection.execute(
         _MARK_SENDING,
         {
@@ -67,14 +67,14 @@ WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'se
 
 
 async def release(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
-    """After a known non-delivery that is worth another attempt: nothing was handed over by this claim."""
+    """Makes the delivery pending again. Call it if this claim handed nothing over and another attempt is worthwhile."""
     await connection.execute(
         _RELEASE,
         {"delivery_id": claim.delivery_id, "claim_seq": claim.claim_seq, "reason": reason, "reply": reply},
     )
 
 
-# A refusal cannot take back what an earlier attempt may have handed over: then the end is unknown.
+# If an earlier attempt may have handed the message over, a refusal leaves the outcome unknown.
 _REJECT = text("""
 UPDATE deliveries
 SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'rejected' END, reason = :reason,
@@ -84,7 +84,7 @@ WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'se
 
 
 async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
-    """Ends the delivery as refused for good, or in doubt if it was before. A superseded claim changes nothing."""
+    """Ends the delivery as refused for good, or as in doubt if it was so before. A superseded claim changes nothing."""
     await connection.execute(
         _REJECT,
         {"delivery_id": claim.delivery_id, "claim_seq": claim.claim_seq, "reason": reason, "reply": reply},
@@ -105,7 +105,7 @@ WHERE d.id = before.id
 RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq <> :claim_seq AS late
 """).bindparams(bindparam("provider_id", type_=Text), bindparam("reply", type_=Text))
 
-# A statement of its own: only a new snapshot sees a record that was written while _ACCEPT waited for the row.
+# A separate statement, because only a new snapshot sees an outcome that was recorded while _ACCEPT waited for the row.
 _DELIVER_AFTER_ALL = text("""
 WITH delivered AS (
     UPDATE notifications SET status = 'delivered'
@@ -117,7 +117,8 @@ UPDATE projects p SET last_notification_sent_at = now() FROM delivered WHERE p.i
 
 
 async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | None, reply: str) -> None:
-    """Writes that the provider took it. Not fenced: a late answer overrides what was settled in its absence."""
+    """Records that the provider took the message. Works for a superseded claim too: a late acceptance overrides what
+    was settled meanwhile."""
     accepted = (
         await connection.execute(
             _ACCEPT,
@@ -133,8 +134,8 @@ async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | N
         await connection.execute(_DELIVER_AFTER_ALL, {"notification_id": accepted.notification_id})
 
 
-# The address may be several companies', or stand in the notification itself. A contact whose company has the new one
-# already is disabled: its deliveries would be moved for ever, and the company be told twice.
+# Several companies may have the address, or the notification itself. A contact whose company already has the new
+# address is disabled: otherwise its deliveries would move for ever, and the company would be told twice.
 _MOVE = text("""
 WITH contacts_moved AS (
     UPDATE contacts contact
@@ -168,8 +169,7 @@ WHERE id = (SELECT notification_id FROM deliveries WHERE id = :delivery_id)
 
 
 async def move_recipient(connection: AsyncConnection, claim: Claim, new_address: str, new_key: str) -> None:
-    """Saves the address that took the place of the claim's recipient, unless somebody has changed the old one
-    meanwhile."""
+    """Saves the address that replaces the claim's recipient, unless the old one was changed meanwhile."""
     await connection.execute(
         _MOVE,
         {

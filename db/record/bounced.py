@@ -1,4 +1,4 @@
-"""What a bounce changes: a mail that the server had taken did not arrive."""
+"""Applies a bounce to the record: an e-mail that the server had taken did not arrive."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from db.record.rules import STATUS_OF_ENDS
 
 @dataclass(frozen=True)
 class FailedRecipient:
-    """Somebody whom the mail did not reach."""
+    """A recipient that the e-mail did not reach."""
 
     addresses: frozenset[str]
-    """As the report knows them, in lower case: where it was sent to, and where that led."""
+    """The addresses in the report, in lower case: the original one, and the one it was forwarded to."""
     reply: str
     """Status and diagnostic code, such as `5.1.1 smtp; 550 5.1.1 no such user`."""
     gone: bool
-    """There is no such mailbox: whatever else goes there will come back too."""
+    """There is no such mailbox: other e-mails to it will bounce too."""
 
 
 @dataclass(frozen=True)
 class Bounce:
-    """A report of at least one failure, with what it tells of the mail that is meant."""
+    """A report of at least one failure, with what it says about the e-mail."""
 
     failed: tuple[FailedRecipient, ...]
     message_id: str | None
     notification_id: int | None
     written_at: datetime | None
-    """The mail's date."""
+    """The e-mail's date."""
 
 
 class Result(StrEnum):
-    """What came of a bounce."""
+    """The result of applying a bounce."""
 
     BOUNCED = "bounced"
     UNCHANGED = "unchanged"
-    """The record does not need it: it knows already, or is about a later copy."""
+    """The bounce changes nothing: the record already knows it, or is about a later copy."""
     UNDER_WAY = "under_way"
-    """The answer that the server took the mail is not in the record yet: to be done again later."""
+    """The record does not know yet that the server took the e-mail: apply the bounce again later."""
     UNMATCHED = "unmatched"
-    """No mail of ours is meant, as far as the record knows."""
+    """The record has no such e-mail."""
 
 
-# The key is unique and indexed; the Message-ID that begins with it is not.
+# The key is unique and indexed. The Message-ID, which begins with it, is not.
 _FIND = text("""
 SELECT d.notification_id, d.id AS delivery_id
 FROM notifications n JOIN deliveries d ON d.notification_id = n.id AND d.channel = :channel
@@ -68,8 +68,9 @@ LIMIT 1
     bindparam("addresses", type_=ARRAY(Text)),
 )
 
-# All deliveries, since their ends make the notification's; in one order, as the record takes them. A copy is written
-# after its claim: one that is older than the last claim is not the last copy. Clocks may differ by minutes.
+# This locks all deliveries, because the notification's status depends on all of them, and in the same order as the
+# record. A copy is written after its claim, so one older than the last claim is not the last copy. Clocks may differ by
+# minutes.
 _LOCK = text("""
 SELECT id, status, reason, lower(recipient) AS recipient,
        coalesce(:written_at < claimed_at - interval '5 minutes', false) AS earlier_copy
@@ -78,7 +79,7 @@ ORDER BY id
 FOR UPDATE
 """).bindparams(bindparam("notification_id", type_=BigInteger), bindparam("written_at", type_=TIMESTAMPTZ))
 
-# Of a mail that may have gone out twice, one copy may have arrived, unless there is nobody there at all.
+# If the e-mail may have gone out twice, one copy may have arrived, unless there is no such mailbox.
 _MARK = text(f"""
 WITH bounced AS (
     UPDATE deliveries
@@ -102,8 +103,8 @@ FROM bounced WHERE n.id = bounced.notification_id AND n.status <> 'open'
 
 
 async def apply_bounce(connection: AsyncConnection, bounce: Bounce, channel: str) -> Result:
-    """Marks the delivery, on the `channel` of mails, and its notification, and suppresses an address that is gone. One
-    transaction; may run twice."""
+    """Updates the delivery and its notification, and suppresses an address that is gone. `channel` is e-mail's name.
+    Needs a transaction. May run twice."""
     found = await _find(connection, bounce, channel)
     if found is None:
         return Result.UNMATCHED
@@ -124,7 +125,8 @@ async def apply_bounce(connection: AsyncConnection, bounce: Bounce, channel: str
 
 
 async def _find(connection: AsyncConnection, bounce: Bounce, channel: str) -> Row[Any] | None:
-    """By the Message-ID; by our own header only if the recipient agrees, since its number is easy to guess."""
+    """Finds the delivery by the Message-ID. Uses our own header only if the recipient matches, because its number is
+    easy to guess."""
     key = bounce.message_id.removeprefix("<").rpartition("@")[0] if bounce.message_id else None
     parameters = {
         "channel": channel,
@@ -154,5 +156,5 @@ def _without_effect(email: RowMapping) -> Result | None:
 
 
 def _failure_of(bounce: Bounce, recipient: str | None) -> FailedRecipient:
-    """The one about the recipient; a server behind theirs may know them by another name."""
+    """Returns the failure of the recipient, else the first: a server behind theirs may use another address."""
     return next((failure for failure in bounce.failed if recipient in failure.addresses), bounce.failed[0])

@@ -1,7 +1,7 @@
-"""The life of a delivery under its attempts: claim, mark in flight, release, reject or accept.
+"""Claims a delivery for one attempt.
 
-An attempt holds its delivery by `claim_seq`. Only the newest claim may send or write a refusal; evidence that
-the provider accepted counts whoever brings it.
+`claim_seq` identifies a claim. Only the newest claim may send or record a refusal. Evidence that the provider accepted
+the message counts from any claim.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from db.record.rules import RECIPIENT, SUPPRESSED
 
 @dataclass(frozen=True)
 class Claim:
-    """A delivery as one attempt found it, with all that the text needs.
+    """A delivery as one attempt found it, with everything that the text needs.
 
-    `obstacle` is None when the attempt may send. Otherwise nothing is to be sent: `status` and `reason` say how
-    the delivery stands, which may be the end that an earlier attempt reached.
+    If `obstacle` is None, the attempt may send. Otherwise it must not: `status` and `reason` are those of the delivery,
+    which an earlier attempt may have ended.
     """
 
     delivery_id: int
@@ -36,7 +36,7 @@ class Claim:
     reason: str | None
     obstacle: str | None
     in_doubt: bool
-    """An earlier attempt was in flight and left no result: a copy may have been handed over."""
+    """An earlier attempt was in flight and left no result: it may have handed over a copy."""
     notification_type: NotificationType
     dedupe_key: str
     subject: str | None
@@ -44,10 +44,10 @@ class Claim:
     metadata: dict[str, Any]
     recipient: str | None
     recipient_key: str | None
-    """As the channel normalises it; None without a recipient."""
+    """The recipient as the channel normalises it; None without a recipient."""
     ends_at: datetime | None
     days_left: int | None
-    """On the company's calendar, at the moment of the claim."""
+    """Days to the end at the moment of the claim, on the company's calendar."""
     company_id: int | None
     company_name: str | None
     locale: str
@@ -57,15 +57,15 @@ class Claim:
     contents: list[str]
     """Titles of the AR content that ends, or has ended, with the project."""
     content: str | None = None
-    """The title of the AR content that the notice is about; None: it is about the project."""
+    """The title of the AR content that the notification is about; None: it is about the project."""
     hold: Reason | None = None
-    """Why it must not be sent now, though it is to be sent: `paused` or `quiet_hours`. Then nothing was claimed."""
+    """Why the notification is held: `paused` or `quiet_hours`. Then nothing was claimed."""
     held_until: datetime | None = None
-    """When the quiet time is over; None with `paused`: nobody knows."""
+    """When the quiet hours are over. None while sending is paused: its end is not known."""
 
 
-# One statement: it locks the delivery, re-reads the item, decides and writes. A delivery found in flight
-# (status 'sending') may have been handed over, so that an obstacle ends it as unknown, never as skipped.
+# One statement: it locks the delivery, reads the item again, decides and writes. A delivery found in flight (status
+# 'sending') may have been handed over, so an obstacle ends it as unknown, never as skipped.
 _CLAIM = text(f"""
 WITH locked AS (
     SELECT d.id, d.notification_id, d.channel, d.contact_id, d.status, d.reason,
@@ -191,11 +191,11 @@ async def claim_delivery(
     resend_in_doubt: bool,
     refused_claim: int | None = None,
 ) -> Claim | None:
-    """Takes the delivery for one attempt. None: there is no such delivery (the notification was withdrawn).
+    """Claims the delivery for one attempt. None: there is no such delivery (the notification was withdrawn).
 
-    Without `delivery_id` it is the notification's only delivery on the channel, or the first of several.
-    `refused_claim` is an earlier claim of which the caller knows that the provider took nothing from it, though the
-    row does not say so. May run twice: a second claim supersedes the first, which then can no longer send.
+    Without `delivery_id` it claims the notification's first delivery on the channel. `refused_claim` is an earlier
+    claim that certainly handed nothing over, although the row does not say so. May run twice: a second claim supersedes
+    the first, which can then no longer send.
     """
     row = (
         (

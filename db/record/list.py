@@ -1,4 +1,4 @@
-"""Notifications and deliveries as they are shown: one by one and by the page."""
+"""Lists notifications and deliveries, and reads one notification."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from contracts.sending import NotificationStatus
 from db.models import Company, Delivery, Notification, Project
 from db.record.rules import always_delivered
 
-# The columns are the view's: whoever shows them chooses.
+# All columns of the view: the caller chooses which ones to show.
 _FLAT = table("notifications_flat", column("id", BigInteger))
 _ALL_COLUMNS = text("notifications_flat.*")
 
 
 @dataclass(frozen=True)
 class NotificationFilter:
-    """Which notifications; None: all. `company` and `project` are slugs."""
+    """Which notifications to list; None means all. `company` and `project` are slugs."""
 
     notification_type: NotificationType | None = None
     status: NotificationStatus | None = None
@@ -33,8 +33,8 @@ class NotificationFilter:
 async def list_flat(
     connection: AsyncConnection, wanted: NotificationFilter, limit: int, before_id: int | None = None
 ) -> Sequence[RowMapping]:
-    """The newest `limit` notifications, those older than `before_id` where it is given. One statement."""
-    # The page is chosen in the table: behind the view's joins the planner would walk through all that is newer.
+    """Returns the newest `limit` notifications, older than `before_id` if that is given. One statement."""
+    # The page is chosen in the table: behind the view's joins the planner would read all newer rows.
     page = select(Notification.id).order_by(Notification.id.desc()).limit(limit)
     if before_id is not None:
         page = page.where(Notification.id < before_id)
@@ -54,7 +54,7 @@ async def list_flat(
 
 
 async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMapping | None:
-    """One notification with its `deliveries`, a list of JSON objects. None if there is none. One statement."""
+    """Returns a notification with its `deliveries`, a list of JSON objects. None if there is none. One statement."""
     shown = (
         select(
             Delivery.channel,
@@ -109,6 +109,6 @@ async def list_deliveries(
     channel: str | None = None,
     notification_id: int | None = None,
 ) -> Sequence[RowMapping]:
-    """The newest deliveries for which all that is given holds."""
+    """Returns the newest deliveries that match all given filters."""
     parameters = {"status": status, "channel": channel, "notification_id": notification_id, "limit": limit}
     return (await connection.execute(_DELIVERIES, parameters)).mappings().all()

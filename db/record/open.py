@@ -1,4 +1,4 @@
-"""Opening notifications of items in bulk: what a scan warns of, and what was switched off."""
+"""Opens notifications: in bulk for items, and singly for tests and alerts. Withdraws one that was not started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from db.record.rules import WANTED, OpenedDelivery, always_delivered
 
 @dataclass(frozen=True)
 class NewNotification:
-    """A notification about to be opened. `threshold_days` and `days_left` are a warning's."""
+    """A notification to open. Only an `expiring` one has `threshold_days` and `days_left`."""
 
     company_id: int
     project_id: int
@@ -31,10 +31,9 @@ class NewNotification:
     days_left: int | None = None
 
 
-# A notification that was left unsaid has used its key, which is fixed: it is opened again, as an operator would have
-# it, to the company that the item belongs to today. Its deliveries are taken over: those to contacts that the company
-# still has as they are, the others in their order by contacts of their channel that have none. What is missing is
-# opened.
+# A notification that was skipped because of its item's state has used its key, which is fixed. So it is reopened, for
+# the company that owns the item today. Its deliveries are reused: those to contacts that the company still has stay as
+# they are, the others go in order to contacts of their channel without a delivery. Missing deliveries are opened.
 _OPEN_STATEMENT = """
 WITH new AS (
     SELECT *
@@ -119,10 +118,10 @@ async def open_notifications(
     new: Sequence[NewNotification],
     scan_at: datetime | None = None,
 ) -> int:
-    """Opens them with the company's deliveries, all pending; what is open already stays. Returns how many it opened,
-    those included that had been left unsaid and are opened again.
+    """Opens notifications with the company's deliveries, all pending. Keeps those that are already open. Returns how
+    many it opened or reopened.
 
-    `scan_at` is the nominal time of the scan that warns. One statement, however many.
+    `scan_at` is the nominal time of the scan. One statement. May run twice.
     """
     columns = {column: [getattr(each, column) for each in new] for column in _COLUMNS}
     opened = await connection.scalar(
@@ -139,9 +138,9 @@ class AddressedNotification:
     dedupe_key: str
     give_up_at: datetime
     recipients: Mapping[str, str]
-    """An address for each channel that is asked for."""
+    """An address for each requested channel."""
     recipient_keys: Mapping[str, str] = field(default_factory=dict)
-    """Of these addresses, as their channels normalise them; without one it is the address in lower case."""
+    """The normalised addresses, by channel; without one it is the address in lower case."""
     subject: str | None = None
     message: str | None = None
     html: str | None = None
@@ -150,7 +149,7 @@ class AddressedNotification:
 
 @dataclass(frozen=True)
 class OpenedNotification:
-    """A notification that was opened, and its deliveries that are to be sent."""
+    """A notification that was opened, and its deliveries to send."""
 
     notification_id: int
     deliveries: list[OpenedDelivery]
@@ -184,9 +183,9 @@ RETURNING notification_id, id AS delivery_id, channel
 
 
 def own_recipient(channel: str, address: str, key: str | None) -> dict[str, str]:
-    """What the metadata of a notification says of a recipient of its own.
+    """Returns the part of a notification's metadata for a recipient of its own.
 
-    The key is left out where SQL finds it again by `lower`, which may know no other letters than those of ASCII.
+    The key is left out if SQL can derive it by `lower`, which may know only ASCII letters.
     """
     said = {f"{channel}_recipient": address}
     if key is not None and (key != address.lower() or not address.isascii()):
@@ -195,8 +194,8 @@ def own_recipient(channel: str, address: str, key: str | None) -> dict[str, str]
 
 
 async def open_addressed(connection: AsyncConnection, new: AddressedNotification) -> OpenedNotification:
-    """Opens it with a delivery for each channel of which every notification has one, and for each other that is asked
-    for. One statement; the key refuses a second run."""
+    """Opens a notification with a delivery on each channel of ALWAYS_DELIVERED and on each other requested channel. One
+    statement. Raises `IntegrityError` if it runs twice."""
     channels = [*ALWAYS_DELIVERED, *(channel for channel in new.recipients if channel not in ALWAYS_DELIVERED)]
     metadata = dict(new.metadata)
     for channel, address in new.recipients.items():
@@ -227,8 +226,8 @@ async def open_addressed(connection: AsyncConnection, new: AddressedNotification
     return OpenedNotification(opened[0].notification_id, to_be_sent)
 
 
-# The locks come first: a claim that is being made is waited for, and none can be made between the look and the
-# deletion. Without them a notification could be sent whose row is gone.
+# The locks come first: they wait for a running claim and prevent another one before the deletion. Without them a
+# notification could be sent after its row was deleted.
 _WITHDRAW = text("""
 WITH locked AS (
     SELECT claim_seq FROM deliveries WHERE notification_id = :notification_id ORDER BY id FOR UPDATE
@@ -239,6 +238,7 @@ WHERE id = :notification_id AND status = 'open' AND NOT EXISTS (SELECT FROM lock
 
 
 async def withdraw(connection: AsyncConnection, notification_id: int) -> bool:
-    """Deletes it, unless a workflow has begun with it: then False. Whatever starts later finds nothing to send."""
+    """Deletes a notification. Returns False if an attempt has already claimed one of its deliveries. A workflow that
+    starts later finds nothing to send."""
     result = await connection.execute(_WITHDRAW, {"notification_id": notification_id})
     return result.rowcount == 1

@@ -1,4 +1,4 @@
-"""Open notifications whose workflow may be gone: find them, start them again once, or settle them."""
+"""Finds open notifications whose workflow may be lost, and lets the next fan-out start them again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StartedNotification:
     notification_id: int
     workflow_id: str
     recovered: bool
-    """Its workflow was lost before, and it was started again."""
+    """Its workflow was lost before, and was started again."""
 
 
 _STARTED = text("""
@@ -38,7 +38,7 @@ LIMIT :limit
 async def find_started(
     connection: AsyncConnection, running: Sequence[str], after: int, limit: int
 ) -> list[StartedNotification]:
-    """The next open notifications that were started, less those whose workflows are known to run. Reads only."""
+    """Returns the next open notifications that were started but whose workflow is not known to run. Reads only."""
     rows = await connection.execute(_STARTED, {"running": list(running), "after": after, "limit": limit})
     return [StartedNotification(**row) for row in rows.mappings()]
 
@@ -50,7 +50,7 @@ WHERE id = :notification_id AND status = 'open' AND recovered_at IS NULL
 
 
 async def start_again(connection: AsyncConnection, notification_id: int) -> bool:
-    """Hands it to the next fan-out. False: that was done before, or it has ended meanwhile."""
+    """Lets the next fan-out start the notification again. Returns False if that was done before or it has ended."""
     result = await connection.execute(_START_AGAIN, {"notification_id": notification_id})
     return result.rowcount == 1
 
@@ -64,6 +64,7 @@ WHERE n.id = :notification_id AND n.status = 'open' AND EXISTS (
 
 
 async def hand_back_reopened(connection: AsyncConnection, notification_id: int, since: datetime) -> bool:
-    """Hands it to the next fan-out if one of its deliveries was reopened `since` then and not claimed yet."""
+    """Lets the next fan-out start the notification again, if one of its deliveries was reopened after `since` and not
+    claimed yet. Returns whether it was."""
     result = await connection.execute(_HAND_BACK, {"notification_id": notification_id, "since": since})
     return result.rowcount == 1

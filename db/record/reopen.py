@@ -1,4 +1,4 @@
-"""What operators do to a delivery by hand: decide a doubt, send again. Each with who and why."""
+"""Changes a delivery for an operator: confirms one in doubt, or reopens one to send it again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from db.record.rules import DELIVERIES, RECIPIENT, SUPPRESSED, OpenedDelivery, a
 
 @dataclass(frozen=True)
 class Subject:
-    """The delivery that an operator means, with what decides about it. Its rows are locked."""
+    """The delivery that an operator named, with everything that decides what may be done. Its rows are locked."""
 
     delivery_id: int
     notification_id: int
@@ -31,11 +31,11 @@ class Subject:
     days_left: int | None
     item_ends_at: datetime | None
     recipient: str | None
-    """The address as it is today."""
+    """The current address."""
     suppressed: str | None
-    """Why that address is used no more."""
+    """Why that address is suppressed; None: it is not."""
     deliveries: list[OpenedDelivery]
-    """All of its notification."""
+    """All deliveries of its notification."""
 
 
 _READ = text(f"""
@@ -53,7 +53,7 @@ FOR UPDATE OF d, n
 
 
 async def read(connection: AsyncConnection, delivery_id: int) -> Subject | None:
-    """The delivery, locked until the transaction ends. None: there is no such delivery."""
+    """Reads the delivery and locks it until the transaction ends. None: there is no such delivery."""
     row = (await connection.execute(_READ, {"delivery_id": delivery_id})).mappings().one_or_none()
     if row is None:
         return None
@@ -76,11 +76,11 @@ FROM confirmed WHERE n.id = confirmed.notification_id AND n.status <> 'open'
 
 
 async def confirm(connection: AsyncConnection, subject: Subject) -> None:
-    """Takes a delivery in doubt for accepted: somebody has seen the message."""
+    """Settles a delivery in doubt as accepted, because an operator knows that the message arrived."""
     await connection.execute(_CONFIRM, {"delivery_id": subject.delivery_id, "reason": Reason.CONFIRMED})
 
 
-# Without `started_at` the next scan starts the workflow, should the caller not come to it.
+# `started_at` is cleared, so that the next scan starts the workflow if the caller does not.
 _REOPEN = text("""
 WITH reopened AS (
     UPDATE deliveries
@@ -99,7 +99,7 @@ FROM reopened WHERE n.id = reopened.notification_id
 
 
 async def reopen(connection: AsyncConnection, subject: Subject, give_up_at: datetime) -> None:
-    """Lets the delivery be sent again; after a doubt the copy is marked as a possible duplicate."""
+    """Reopens the delivery. If it was in doubt, the copy is marked as a possible duplicate."""
     await connection.execute(
         _REOPEN,
         {

@@ -1,4 +1,4 @@
-"""What several queries about the record must agree on. SQL, of a delivery `d` and its notification `n`."""
+"""SQL that several queries about the record share, about a delivery `d` and its notification `n`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from contracts.sending import ALWAYS_DELIVERED
 
 @dataclass(frozen=True)
 class OpenedDelivery:
-    """A delivery, and where it goes as the database has it today."""
+    """A delivery with its current address."""
 
     delivery_id: int
     channel: str
     address: str | None
-    """None: there is none."""
 
 
 def always_delivered() -> BindParameter[Any]:
-    """The parameter of a statement that uses `IN_ORDER` or `WANTED`; its value comes with it."""
+    """Returns the parameter, with its value, of a statement that uses `IN_ORDER` or `WANTED`."""
     return bindparam("always_delivered", list(ALWAYS_DELIVERED), type_=ARRAY(Text))
 
 
 IN_ORDER = "array_position(:always_delivered, d.channel), d.id"
-"""For ORDER BY: the channels of which every notification has a delivery come first, then all others as they were
-opened."""
+"""For ORDER BY: the channels of ALWAYS_DELIVERED first, then the others in the order in which they were opened."""
 
 RECIPIENT = """\
 LEFT JOIN contacts contact ON contact.id = d.contact_id
@@ -38,13 +36,13 @@ LEFT JOIN contacts contact ON contact.id = d.contact_id
                         lower(n.metadata ->> (d.channel || '_recipient')), contact.address_key) AS key,
                coalesce(contact.enabled, true) AS enabled
     ) recipient"""
-"""A join: where the delivery goes. The notification's own recipient goes before the contact, whose address is as it is
-today, so that an open delivery follows a correction. With neither there is no address: opening finds every contact that
-the company has, and an import keeps one for each of its channels, with or without an address."""
+"""A join: where the delivery goes. The notification's own recipient takes precedence over the contact. The contact's
+address is the current one, so an open delivery follows a correction. With neither there is no address: opening uses
+every contact of the company, and an import keeps one for each of its channels, with or without an address."""
 
 SUPPRESSED = """\
 LEFT JOIN suppressions suppressed ON suppressed.channel = d.channel AND suppressed.address = recipient.key"""
-"""A join, after RECIPIENT: why that address is used no more."""
+"""A join, after RECIPIENT: the suppression of that address."""
 
 DELIVERIES = f"""\
 (
@@ -70,8 +68,8 @@ STATUS_OF_ENDS = """\
 CASE WHEN bool_or(ends.status = 'accepted') THEN 'delivered'
      WHEN bool_or(ends.status = 'unknown') THEN 'in_doubt'
      WHEN coalesce(bool_and(ends.status IN ('rejected', 'failed', 'skipped')), true) THEN 'undelivered' END"""
-"""How the ends of all deliveries, rows `ends`, make the notification's status. An aggregate; null, which the table
-refuses, where one of them is no end."""
+"""An aggregate: the notification's status from the ends of all its deliveries, the rows `ends`. Null, which the table
+refuses, if one of them has not ended."""
 
 WANTED = """\
 (
@@ -86,6 +84,6 @@ WANTED = """\
         SELECT FROM contacts contact WHERE contact.company_id = n.company_id AND contact.channel = always.channel
     )
 )"""
-"""The deliveries that a company's notification is opened with: one for each contact, and one for each channel of which
-every notification has one. A contact that is disabled or without an address has one on these channels only, which says
-why nobody was told there."""
+"""The deliveries that a company's notification is opened with: one for each contact, and at least one on each channel
+of ALWAYS_DELIVERED. A contact that is disabled or has no address gets one only on these channels; it records why
+nothing was sent."""

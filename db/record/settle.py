@@ -1,4 +1,4 @@
-"""How a notification ended: the record, written from what the workflow and the rows know."""
+"""Settles a notification from what its workflow and the database know."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
 
 NO_RESULT = SendResult(DeliveryStatus.FAILED, Reason.NO_RESULT)
 
-# A payload of 0.3.0 names no delivery, and a restored database may know one by another id: then it is the channel's
-# first.
+# A payload of 0.3.0 names no delivery, and a restored database may have another id for it: then the channel's first
+# delivery is meant.
 _RECORD = text(f"""
 WITH before AS (
     SELECT d.id, d.channel, d.status, d.reason,
@@ -104,12 +104,12 @@ async def record(
     at: datetime | None = None,
     others: SendResult = NO_RESULT,
 ) -> SendNotificationResult | None:
-    """Settles what attempts left without a result, and the notification. None: it was withdrawn.
+    """Settles the notification and its deliveries that have not ended. None: it was withdrawn.
 
-    `known` is what the workflow knows; the rows go before, except that a known acceptance always counts, unless the
-    mail came back after it. Deliveries that it does not name end as `others` says, if they have not ended. What an
-    operator has reopened is left and the notification stays open, if it is not pointless `at` that time; without it
-    nothing is left. May run twice.
+    `known` is what the workflow knows. The rows take precedence, but a known acceptance always counts, unless the
+    e-mail bounced after it. Deliveries that `known` does not name end as `others`. With `at`, deliveries that an
+    operator has reopened stay open, and so does the notification, unless its deadline has passed at that time. May run
+    twice.
     """
     parameters = {
         "notification_id": notification_id,

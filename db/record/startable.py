@@ -1,4 +1,4 @@
-"""What stands open and has no workflow yet: hand it over in turns, as far as there is room, and write it down."""
+"""Finds open notifications without a workflow, in turns and as many as there is room for, and marks them started."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MARK_STARTED = text(
 
 
 async def mark_started(connection: AsyncConnection, notification_ids: Sequence[int]) -> None:
-    """Writes down that these have a workflow. May run twice."""
+    """Records that these notifications have a workflow. May run twice."""
     await connection.execute(_MARK_STARTED, {"ids": list(notification_ids)})
 
 
-# Interleaves the companies: first everybody's most urgent, then everybody's second. A row counts as in flight
-# until one of its channels has been attempted; what waits for a retry holds nobody back. What is held, by a quiet time
-# or a pause, is as if it were not there, also if its workflow was started before.
+# Interleaves the companies: first each company's most urgent notification, then each one's second. A notification
+# counts as in flight until one of its deliveries was attempted, so one that waits for a retry blocks no other. Held
+# notifications do not count, even if their workflow was started before.
 _STARTABLE = text(f"""
 WITH in_flight AS (
     SELECT coalesce(n.company_id, 0) AS company, count(*) AS rows
@@ -81,16 +81,16 @@ FROM (
 
 
 ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
-"""Tells the shares of the limits, from the company's id and the deliveries of one of its notifications."""
+"""From a company's id and the deliveries of its notification to what its workflow sends."""
 
 
 async def find_startable(
     connection: AsyncConnection, limit: int, in_all: int, per_company: int, to_send: ToSend
 ) -> TakeStartableResult:
-    """Open notifications without a workflow, as many as there is room for, and how many more stand behind them.
+    """Returns open notifications without a workflow, as many as there is room for, and how many more are waiting.
 
-    They list all their deliveries: what has ended is found so by its claim. `next_start_at` is told with the last of
-    them, an empty list.
+    They list all their deliveries, ended ones too: a claim says that a delivery has ended. `next_start_at` is set only
+    if the list is empty.
     """
     rows = (
         (await connection.execute(_STARTABLE, {"limit": limit, "in_all": in_all, "per_company": per_company}))
@@ -125,6 +125,6 @@ def _startable(row: RowMapping, to_send: ToSend) -> StartableNotification:
 
 
 def _fairness_of_telegram(deliveries: Sequence[DeliveryToSend]) -> Fairness:
-    """As payloads of 0.3.0 have it."""
+    """Returns Telegram's fairness, for payloads of 0.3.0."""
     _, telegram = ALWAYS_DELIVERED
     return next((each.fairness for each in deliveries if each.channel == telegram), Fairness())

@@ -1,4 +1,4 @@
-"""What of the record asks for an operator: deliveries in doubt, and what does not move."""
+"""Counts what needs an operator: deliveries in doubt, and what is stuck."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ _IN_DOUBT = text("SELECT count(*) FROM deliveries WHERE status = 'unknown'")
 
 
 async def count_in_doubt(connection: AsyncConnection) -> int:
-    """Deliveries of which nobody has decided whether they arrived."""
+    """Counts the deliveries in doubt."""
     return int(await connection.scalar(_IN_DOUBT) or 0)
 
 
 @dataclass(frozen=True)
 class Stuck:
-    """How many do not move, though nothing holds them."""
+    """Counts of what is stuck, although it is not held."""
 
     sending: int
     """Deliveries in flight for longer than an attempt and the wait for the next one may take."""
     past_end: int
-    """Notifications open though they were to be given up."""
+    """Notifications that are open past their deadline."""
     not_started: int
     """Notifications without a workflow."""
 
 
-# What was held until a moment ago may still be on its way back. Tests and alerts are never held.
+# A notification that was held until a moment ago may not have been started yet. Tests and alerts are never held.
 _MOVES = """(
     n.notification_type IN ('test', 'alert')
     OR (held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) IS NULL
         AND quiet_until(now() - interval '15 minutes', c.timezone, c.quiet_from, c.quiet_until) IS NULL
         AND NOT EXISTS (SELECT FROM pauses WHERE resumed_at > now() - interval '15 minutes'))
 )"""
-# What is open is counted apart by whether it was started: so there is an index for each half.
-# Materialized, or the planner was seen to walk through all notifications to the few deliveries.
+# Open notifications are counted in two halves, started or not, because there is an index for each.
+# MATERIALIZED keeps the planner from reading all notifications for a few deliveries.
 _STUCK = text(f"""
 WITH overdue AS MATERIALIZED (
     SELECT notification_id
@@ -71,7 +71,7 @@ SELECT (
 
 
 async def count_stuck(connection: AsyncConnection, longest: Mapping[str, timedelta], default: timedelta) -> Stuck:
-    """`longest` is how long a delivery may be in flight, by its channel's name; `default` holds for all others."""
+    """Counts what is stuck. `longest` is how long a delivery may be in flight, by channel; `default` is for others."""
     parameters = {"channels": list(longest), "longest": list(longest.values()), "default": default}
     row = (await connection.execute(_STUCK, parameters)).mappings().one()
     return Stuck(**row)

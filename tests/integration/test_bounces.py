@@ -234,7 +234,7 @@ async def test_each_message_is_marked_by_what_it_was(told: Told, mailbox: Mailbo
     assert found == {"bounced": 1, "unchanged": 1, "ignored": 2, "unmatched": 2}
     assert mailbox.flags() == ["S", "S", "S", "RS", "F", "F", "S"]
     [unknown, unreadable] = told_of.splitlines()
-    assert unknown.startswith(f"{strange}: no notice of ours is known")
+    assert unknown.startswith(f"{strange}: matches no notification in the database")
     assert unreadable.startswith(f"{torn}: the report says of no recipient")
     assert ANNA not in told_of.lower()
     assert await counts(mailbox, database_url) == ({}, "")

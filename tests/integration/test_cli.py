@@ -85,8 +85,8 @@ async def test_a_wrong_argument_exits_2_with_nothing_on_stdout(arguments: list[s
 @pytest.mark.parametrize(
     ("arguments", "environment", "line"),
     [
-        (["migrate"], {}, "cli: DATABASE_URL: needed, as postgresql://user:password@host:5432/name"),
-        (["notifications"], {"DATABASE_URL": "mysql://x"}, "cli: DATABASE_URL: PostgreSQL is needed, not mysql"),
+        (["migrate"], {}, "cli: DATABASE_URL: required, as postgresql://user:password@host:5432/name"),
+        (["notifications"], {"DATABASE_URL": "mysql://x"}, "cli: DATABASE_URL: must be a PostgreSQL URL, not mysql"),
         (["import", "."], {"SMTP_PORT": "zero"}, "cli: SMTP_PORT: "),
         (["scan"], {}, "cli: set SMTP_HOST or TELEGRAM_BOT_TOKEN: no channel"),
         (["scan", "--wait"], {}, "cli: set SMTP_HOST or TELEGRAM_BOT_TOKEN: no channel"),

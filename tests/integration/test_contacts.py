@@ -364,11 +364,11 @@ async def test_problems_are_about_a_channel_and_not_known_by_their_codes(
     async with engine.begin() as connection:
         for code, channel in (("gateway_401", "sms"), ("smtp_535", "email"), ("gateway_away", "sms"), ("disk", None)):
             assert await problems.raise_problem(connection, code, "x", timedelta(hours=1), channel)
-        assert await problems.refusals(connection, {"gateway_away"}) == [
+        assert await problems.find_refusals(connection, {"gateway_away"}) == [
             problems.Refusal("gateway_401", "sms", waits=True),
             problems.Refusal("smtp_535", "email", waits=False),
         ]
-        assert {row["code"]: row["channel"] for row in await problems.lasting(connection)} == {
+        assert {row["code"]: row["channel"] for row in await problems.find_lasting(connection)} == {
             "gateway_401": "sms",
             "smtp_535": "email",
             "gateway_away": "sms",

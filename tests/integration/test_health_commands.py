@@ -79,10 +79,10 @@ async def test_the_untold_are_listed_with_the_reasons_on_the_companys_clock(scen
     company = await platform.company(slug="museum", timezone="Asia/Tokyo")
     end = in_days(1.5).replace(microsecond=0)
     expected: dict[str, tuple[dict[str, Any], str]] = {
-        "due": ({}, "no notice opened"),
+        "due": ({}, "no notification opened"),
         "later": ({"notify_before_expiry_days": [0], "expires_at": in_days(2.5)}, "not due yet"),
         "never": ({"notify_before_expiry_days": []}, "never to be told"),
-        "over": ({"expires_at": in_days(-1)}, "no notice opened"),
+        "over": ({"expires_at": in_days(-1)}, "no notification opened"),
         "tried": ({}, "open"),
     }
     for slug, (values, _) in expected.items():
@@ -110,4 +110,4 @@ async def test_the_untold_are_listed_with_the_reasons_on_the_companys_clock(scen
 async def test_a_duration_that_is_none_is_named(duration: str) -> None:
     ended = await cli("untold", "--within", duration)
     assert ended.status == 2
-    assert "is no duration such as 3d, 12h or 30m" in ended.err
+    assert "is not a duration: write 3d, 12h or 30m" in ended.err

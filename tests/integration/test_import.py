@@ -228,7 +228,7 @@ async def test_a_line_that_refers_to_one_with_an_unknown_company_is_named(run_im
 async def test_a_line_that_refers_to_a_slug_given_twice_gets_the_first(run_import: Import) -> None:
     run_import.write(companies=[ACME, "acme,Second,,,,,,"], projects=SITE)
     report = await run_import()
-    assert messages(report) == ["companies.csv:3: slug: 'acme' stands in line 2 already"]
+    assert messages(report) == ["companies.csv:3: slug: 'acme' is already in line 2"]
     assert await run_import.rows("companies", "name") == [("Acme",)]
     assert report.files["projects.csv"] == FileReport(new=1)
 
@@ -331,7 +331,7 @@ async def test_a_time_zone_that_postgresql_does_not_know_is_named(
     monkeypatch.setattr(imports, "time_zones", older_server)
     run_import.write(companies=[ACME, "b,B,,,,,,"])
     report = await run_import()
-    assert messages(report) == ["companies.csv:2: timezone: 'Europe/Oslo' is no time zone that PostgreSQL knows"]
+    assert messages(report) == ["companies.csv:2: timezone: PostgreSQL does not know the time zone 'Europe/Oslo'"]
     assert report.files["companies.csv"] == FileReport(new=1, bad=1)
 
 

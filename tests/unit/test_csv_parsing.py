@@ -159,29 +159,29 @@ def test_these_mean_no(read: Reader, flag: str) -> None:
     ("fields", "fault"),
     [
         ({"slug": ""}, "slug: is empty"),
-        ({"slug": "a b"}, "slug: 'a b' is no slug; write letters, digits and - _ . ~ only"),
+        ({"slug": "a b"}, "slug: 'a b' is not a slug: write letters, digits and - _ . ~ only"),
         ({"name": "  "}, "name: is empty"),
-        ({"name": "two\nlines"}, "name: 'two\\nlines' holds a line break or another control character"),
-        ({"name": "nul\0"}, "name: 'nul\\x00' holds a line break or another control character"),
+        ({"name": "two\nlines"}, "name: 'two\\nlines' contains a line break or another control character"),
+        ({"name": "nul\0"}, "name: 'nul\\x00' contains a line break or another control character"),
         (
             {"telegram_chat_id": "4503599627370496"},
-            "telegram_chat_id: '4503599627370496' is no chat id; write a whole number of at most 52 bits, not 0",
+            "telegram_chat_id: '4503599627370496' is not a chat id: write a whole number of at most 52 bits, not 0",
         ),
         (
             {"telegram_chat_id": "1_000"},
-            "telegram_chat_id: '1_000' is no chat id; write a whole number of at most 52 bits, not 0",
+            "telegram_chat_id: '1_000' is not a chat id: write a whole number of at most 52 bits, not 0",
         ),
-        ({"locale": "../en"}, "locale: '../en' is no locale; write one such as en or pt-BR"),
+        ({"locale": "../en"}, "locale: '../en' is not a locale: write one such as en or pt-BR"),
         (
             {"timezone": "Mars/Olympus"},
-            "timezone: 'Mars/Olympus' is no IANA time zone; write one such as Europe/Berlin",
+            "timezone: 'Mars/Olympus' is not an IANA time zone: write one such as Europe/Berlin",
         ),
-        ({"timezone": "Europe"}, "timezone: 'Europe' is no IANA time zone; write one such as Europe/Berlin"),
+        ({"timezone": "Europe"}, "timezone: 'Europe' is not an IANA time zone: write one such as Europe/Berlin"),
         (
             {"timezone": "../etc/localtime"},
-            "timezone: '../etc/localtime' is no IANA time zone; write one such as Europe/Berlin",
+            "timezone: '../etc/localtime' is not an IANA time zone: write one such as Europe/Berlin",
         ),
-        ({"email_enabled": "on"}, "email_enabled: 'on' is no yes or no; write true, false, 1, 0, yes or no"),
+        ({"email_enabled": "on"}, "email_enabled: 'on' is not a boolean: write true or false"),
     ],
 )
 def test_a_bad_company_field_is_named(read: Reader, fields: dict[str, str], fault: str) -> None:
@@ -206,12 +206,12 @@ def test_quiet_hours_begin_and_end_or_there_are_none(read: Reader, text: str, ho
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("21-8", "'21-8' are no quiet hours; write such as 21:00-08:00, or nothing for none"),
-        ("21:00", "'21:00' are no quiet hours; write such as 21:00-08:00, or nothing for none"),
-        ("9pm-8am", "'9pm-8am' are no quiet hours; write such as 21:00-08:00, or nothing for none"),
-        ("21:00-24:00", "'21:00-24:00' holds no time of day; write 00:00 to 23:59"),
-        ("21:60-08:00", "'21:60-08:00' holds no time of day; write 00:00 to 23:59"),
-        ("08:00-08:00", "'08:00-08:00' end when they begin; write such as 21:00-08:00, or nothing for none"),
+        ("21-8", "'21-8' are not quiet hours: write 21:00-08:00, or leave the field empty"),
+        ("21:00", "'21:00' are not quiet hours: write 21:00-08:00, or leave the field empty"),
+        ("9pm-8am", "'9pm-8am' are not quiet hours: write 21:00-08:00, or leave the field empty"),
+        ("21:00-24:00", "'21:00-24:00' contains a time that does not exist: write 00:00 to 23:59"),
+        ("21:60-08:00", "'21:60-08:00' contains a time that does not exist: write 00:00 to 23:59"),
+        ("08:00-08:00", "'08:00-08:00' end when they begin: write 21:00-08:00, or leave the field empty"),
     ],
 )
 def test_bad_quiet_hours_are_named(read: Reader, text: str, fault: str) -> None:
@@ -233,32 +233,32 @@ def test_a_header_may_lack_the_optional_column_and_no_other(read: Reader) -> Non
     [
         ({"expires_at": ""}, "expires_at: is empty"),
         ({"expires_at": "tomorrow"}, "expires_at: 'tomorrow' is not a time: write ISO 8601 with offset or +7d"),
-        ({"status": "Active"}, "status: 'Active' is no status; write one of active, expired, archived"),
+        ({"status": "Active"}, "status: 'Active' is not a status: write one of active, expired, archived"),
         (
             {"notify_before_expiry_days": "30,366"},
-            "notify_before_expiry_days: '366' is no number of days from 0 to 365; write 30,7,1",
+            "notify_before_expiry_days: '366' is not a number of days from 0 to 365: write 30,7,1",
         ),
         (
             {"notify_before_expiry_days": ","},
-            "notify_before_expiry_days: ',' is no number of days from 0 to 365; write 30,7,1",
+            "notify_before_expiry_days: ',' is not a number of days from 0 to 365: write 30,7,1",
         ),
-        ({"metadata": "{"}, "metadata: '{' is no JSON: Expecting property name enclosed in double quotes"),
-        ({"metadata": "[1]"}, 'metadata: \'[1]\' is no JSON object; write {"key": "value"}'),
+        ({"metadata": "{"}, "metadata: '{' is not JSON: Expecting property name enclosed in double quotes"),
+        ({"metadata": "[1]"}, 'metadata: \'[1]\' is not a JSON object: write {"key": "value"}'),
         (
             {"metadata": '{"a": NaN}'},
-            "metadata: '{\"a\": NaN}' is no JSON: a value is too deep, too long or no JSON",
+            "metadata: '{\"a\": NaN}' is not JSON: a value is too deep, too long or not JSON",
         ),
         (
             {"metadata": '{"a": 1e999}'},
-            "metadata: '{\"a\": 1e999}' holds a number or a character that cannot be stored",
+            "metadata: '{\"a\": 1e999}' contains a number or a character that cannot be stored",
         ),
         (
             {"metadata": '{"a": "\\ud800"}'},
-            'metadata: \'{"a": "\\\\ud800"}\' holds a number or a character that cannot be stored',
+            'metadata: \'{"a": "\\\\ud800"}\' contains a number or a character that cannot be stored',
         ),
         (
             {"metadata": '{"a": "\\u0000"}'},
-            'metadata: \'{"a": "\\\\u0000"}\' holds the character NUL, which cannot be stored',
+            'metadata: \'{"a": "\\\\u0000"}\' contains the character NUL, which cannot be stored',
         ),
     ],
 )
@@ -269,12 +269,12 @@ def test_a_bad_project_field_is_named(read: Reader, fields: dict[str, str], faul
 @pytest.mark.parametrize("address", ["info@acme", "a@example.com, b@example.com", "Ann <ann@example.com>", "ann"])
 def test_what_is_no_single_address_is_named(read: Reader, address: str) -> None:
     [fault] = faults([read.company(contact_email=address)])
-    assert fault.startswith(f"companies.csv:2: contact_email: '{address}' is no e-mail address: ")
+    assert fault.startswith(f"companies.csv:2: contact_email: '{address}' is not an e-mail address: ")
 
 
 def test_metadata_nested_too_deep_is_named(read: Reader) -> None:
     [fault] = read.project(metadata='{"a":' * 20_000 + "1" + "}" * 20_000).faults
-    assert fault.reason.endswith("is no JSON: a value is too deep, too long or no JSON")
+    assert fault.reason.endswith("is not JSON: a value is too deep, too long or not JSON")
 
 
 def test_an_escaped_backslash_before_u0000_is_plain_text(read: Reader) -> None:
@@ -285,7 +285,7 @@ def test_every_bad_column_of_a_line_is_named(read: Reader) -> None:
     lines = read.lines("ar_contents.csv", "bow,,Bow,maybe,soon")
     assert faults(lines) == [
         "ar_contents.csv:2: project_slug: is empty",
-        "ar_contents.csv:2: is_active: 'maybe' is no yes or no; write true, false, 1, 0, yes or no",
+        "ar_contents.csv:2: is_active: 'maybe' is not a boolean: write true or false",
         "ar_contents.csv:2: expires_at: 'soon' is not a time: write ISO 8601 with offset or +7d",
     ]
 
@@ -298,14 +298,14 @@ def test_a_long_value_is_cut_in_the_message(read: Reader) -> None:
 def test_a_slug_that_stands_there_twice_is_bad_the_second_time(read: Reader) -> None:
     lines = read.lines("companies.csv", "acme,Acme,,,,,,", "acme,Acme again,,,,,,")
     assert [line.row is not None for line in lines] == [True, False]
-    assert faults(lines) == ["companies.csv:3: slug: 'acme' stands in line 2 already"]
+    assert faults(lines) == ["companies.csv:3: slug: 'acme' is already in line 2"]
 
 
 def test_too_few_and_too_many_fields_are_named(read: Reader) -> None:
     lines = read.lines("ar_contents.csv", "bow,ship", "oars,ship,Oars, a sail,true,")
     assert faults(lines) == [
-        "ar_contents.csv:2: has 2 fields and not 5; put a field with a comma in quotes",
-        "ar_contents.csv:3: has 6 fields and not 5; put a field with a comma in quotes",
+        "ar_contents.csv:2: has 2 fields instead of 5: put a field with a comma in quotes",
+        "ar_contents.csv:3: has 6 fields instead of 5: put a field with a comma in quotes",
     ]
     assert [line.slug for line in lines] == ["bow", "oars"]
 
@@ -340,7 +340,7 @@ def test_a_stray_quote_spoils_its_own_line_only(read: Reader) -> None:
     lines = read.lines("ar_contents.csv", 'bow,ship,"Bow,,', "oars,ship,Oars,,", 'sail,ship,"A ""sail""",,')
     assert [(line.slug, line.row is not None) for line in lines] == [("bow", False), ("oars", True), ("sail", True)]
     [fault] = faults(lines)
-    assert fault.startswith("ar_contents.csv:2: is no CSV (")
+    assert fault.startswith("ar_contents.csv:2: is not CSV (")
 
 
 def test_a_quote_that_is_never_closed_spoils_its_own_line_only(read: Reader) -> None:
@@ -367,7 +367,7 @@ def test_a_file_in_utf_16_is_named(read: Reader) -> None:
         ("", "missing column slug, project_slug, title, is_active, expires_at"),
         ("slug,title,is_active,expires_at", "missing column project_slug"),
         (f"{AR_CONTENTS},colour", "unknown column 'colour'"),
-        (f"{AR_CONTENTS},title", "column title stands there twice"),
+        (f"{AR_CONTENTS},title", "duplicate column title"),
         (AR_CONTENTS.replace(",", ";"), "missing column slug, project_slug, title, is_active, expires_at"),
     ],
 )

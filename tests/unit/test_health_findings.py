@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from activities.health.check import is_over
-from activities.health.findings import Findings, Problem, run_probe, found
+from activities.health.findings import Findings, Problem, found, run_probe
 
 
 async def test_a_probe_that_raises_is_a_problem_that_tells_its_error_and_no_more() -> None:

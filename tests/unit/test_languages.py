@@ -73,8 +73,8 @@ def test_a_moment_is_written_on_the_companys_clock_as_the_language_does(tag: str
 @pytest.mark.parametrize(
     ("tag", "said"),
     [
-        ("klingon", "'klingon' is no locale that Babel knows, such as en or pt-BR"),
-        ("pt_BR", "'pt_BR' is no locale that Babel knows, such as en or pt-BR"),
+        ("klingon", "'klingon' is not a locale that Babel knows, such as en or pt-BR"),
+        ("pt_BR", "'pt_BR' is not a locale that Babel knows, such as en or pt-BR"),
         ("pt-br", "'pt-br' must be spelt 'pt-BR'"),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_database_url_is_taken_in_its_usual_forms(scheme: str) -> None:
 
 
 def test_another_database_is_refused() -> None:
-    with pytest.raises(SettingsError, match="PostgreSQL is needed, not mysql"):
+    with pytest.raises(SettingsError, match="must be a PostgreSQL URL, not mysql"):
         database_url(Settings(database_url="mysql://db.example/x"))
 
 

@@ -178,13 +178,13 @@ def test_a_language_that_lacks_a_file_stops_the_start(templates: Path, name: str
         ('done = "Вы отписались"\n', "", ": done is missing"),
         ("done = ", "don = ", ": done is missing"),
         ('done = "', 'more = "x"\ndone = "', ": more is not the name of a text"),
-        ('"Вы отписались"', "1", ": done must be a text"),
+        ('"Вы отписались"', "1", ": done must be text and not empty"),
         (
             "{support}",
             "{suport}",  # codespell:ignore suport
-            ": again may name {address}, {company} and {support}, nothing else",
+            ": again: write {address}, {company} or {support}, no other placeholder",
         ),
-        ("{support}", "{support.x}", ": again may name {address}, {company} and {support}, nothing else"),
+        ("{support}", "{support.x}", ": again: write {address}, {company} or {support}, no other placeholder"),
         ('done = "', "done = ", " is not TOML: Invalid value (at line 6, column 8)"),
     ],
 )

@@ -246,7 +246,7 @@ async def test_a_notice_of_an_end_before_the_renewal_told_nothing_of_this_one(
 ) -> None:
     await ended(platform, await notice(platform, 2), "delivered", "accepted", "accepted")
     await platform.execute("UPDATE projects SET expires_at = expires_at + interval '1 hour'")
-    assert await why(engine) == [("no notice", None, None)]
+    assert await why(engine) == [("no notification", None, None)]
 
 
 @pytest.mark.parametrize(("hours", "found"), [(0.5, ["untold_items"]), (47, [])])
@@ -255,7 +255,7 @@ async def test_without_a_notice_it_is_a_problem_once_no_scan_comes_in_time(
 ) -> None:
     """A scan comes once a day, and takes its hour."""
     await platform.project(await platform.company(), expires_at=in_days(hours / 24))
-    assert await why(engine) == [("no notice", None, None)]
+    assert await why(engine) == [("no notification", None, None)]
     assert codes(await look(engine, settings)) == found
 
 
@@ -271,7 +271,7 @@ async def test_what_has_ended_and_is_still_on_is_listed(
     platform: Platform, engine: AsyncEngine, settings: Settings
 ) -> None:
     await platform.project(await platform.company(), expires_at=in_days(-5))
-    assert await why(engine) == [("no notice", None, None)]
+    assert await why(engine) == [("no notification", None, None)]
     assert codes(await look(engine, settings)) == ["untold_items"]
 
 
@@ -322,6 +322,6 @@ async def test_a_notice_about_the_content_tells_nothing_of_the_project_and_the_o
     content = await platform.content(company, project, expires_at=end - timedelta(days=1.5))
     of_content = await platform.notification(project, ar_content_id=content, item_ends_at=end - timedelta(days=1.5))
     await ended(platform, of_content, "delivered", "accepted", "accepted")
-    assert await why(engine) == [("no notice", None, None)]
+    assert await why(engine) == [("no notification", None, None)]
     await ended(platform, await platform.notification(project), "delivered", "accepted", "accepted")
     assert await why(engine) == []

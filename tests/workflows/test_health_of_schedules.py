@@ -137,7 +137,7 @@ async def test_a_run_that_a_pause_of_the_sending_has_skipped_is_not_late(health:
     made = (await the_schedule(health.scene).describe()).info.created_at
     hour = timedelta(hours=1)
     at = made + 2 * hour
-    look = partial(schedule_runs, health.scene.client, EVERY_SECOND, timedelta(0), at)
+    look = partial(look_at_schedule, health.scene.client, EVERY_SECOND, timedelta(0), at)
     over = Pause("anna", "x", made + hour, "anna", at + hour)
     assert codes(await look(over)) == []
     assert codes(await look(replace(over, resumed_at=at - hour))) == [f"schedule_late.{SCAN_EXPIRING}"]
