@@ -54,7 +54,7 @@ class SendNotificationWorkflow:
 
     @workflow.signal
     def reopened(self, channel: str) -> None:
-        """The same, as releases up to 0.3.0 say it."""
+        """The same of the only delivery on the channel, as releases up to 0.3.0 say it."""
         self._note_reopened(ReopenedDelivery(None, channel))
 
     def _note_reopened(self, reopened: ReopenedDelivery) -> None:
