@@ -70,16 +70,9 @@ Stand = dict[tuple[str, str], tuple[str, str | None]]
 
 async def import_companies(scene: Scene, release: Release, folder: Path, companies: tuple[Company, ...]) -> None:
     """Each with a project of its slug, due now."""
-    companies_file = folder / "companies.csv"
-    companies_file.write_text("\n".join([COMPANY_COLUMNS, *(each.line() for each in companies), ""]))
-    await import_projects(scene, release, folder, *((each.slug, each.slug) for each in companies))
-    companies_file.unlink()  # so that a later import of projects leaves them as they are
-
-
-async def import_projects(scene: Scene, release: Release, folder: Path, *slugs: tuple[str, str]) -> None:
-    """Due now; a slug each, and its company's."""
-    lines = [f"{slug},{company},{slug},active,,+3d,false,,,," for slug, company in slugs]
-    (folder / "projects.csv").write_text("\n".join([PROJECT_COLUMNS, *lines, ""]))
+    projects = [f"{each.slug},{each.slug},{each.slug},active,,+3d,false,,,," for each in companies]
+    (folder / "companies.csv").write_text("\n".join([COMPANY_COLUMNS, *(each.line() for each in companies), ""]))
+    (folder / "projects.csv").write_text("\n".join([PROJECT_COLUMNS, *projects, ""]))
     await release.well(scene, "import", str(folder))
 
 

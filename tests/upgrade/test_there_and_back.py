@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
+from db.migrate import upgrade
 from local.stand_ins.script import Proceed
 from tests.support.command_line import WHY
 from tests.support.release import TODAY, Release
@@ -71,7 +72,7 @@ async def begin(scene: Scene, release: Release, folder: Path) -> None:
     await resend(scene, release, "resent-last")
 
 
-async def end(scene: Scene, release: Release, folder: Path) -> None:
+async def end(scene: Scene, release: Release) -> None:
     """Its worker ends what was begun, and looks for more."""
     async with release.worker(scene) as worker:
         await resend(scene, release, "resent-later")
@@ -79,7 +80,9 @@ async def end(scene: Scene, release: Release, folder: Path) -> None:
         platform.answer_well(scene)
         await scene.platform.execute(NO_QUIET_HOURS)
         await release.well(scene, "resume", "--by", "anna")  # there is no pause; what is held is looked at
-        await platform.import_projects(scene, release, folder, ("gone-too", "gone"))
+        await scene.platform.project(
+            await scene.platform.scalar("SELECT id FROM companies WHERE slug = 'gone'"), slug="gone-too"
+        )
         await release.well(scene, "scan", "--wait")
         await platform.all_end(scene, held=True)
         worker.tell_to_stop()
@@ -117,7 +120,7 @@ async def test_what_the_last_release_began_this_one_ends(scene: Scene, last: Rel
     new = search_attributes.DELIVERY_OUTCOMES
     assert await registered(scene) == {key.name for key in search_attributes.ALL} - {new.name}
     assert "from revision 0003 to revision 0004" in await TODAY.well(scene, *UP)
-    await end(scene, TODAY, tmp_path)
+    await end(scene, TODAY)
 
     await assert_each_was_told_once(scene)
     assert await registered(scene) == {key.name for key in search_attributes.ALL}
@@ -137,7 +140,7 @@ async def test_what_the_last_release_began_this_one_ends(scene: Scene, last: Rel
 async def test_what_this_release_began_the_last_one_ends(scene: Scene, last: Release, tmp_path: Path) -> None:
     await begin(scene, TODAY, tmp_path)
     assert "from revision 0004 to revision 0003" in await TODAY.well(scene, *DOWN)
-    await end(scene, last, tmp_path)
+    await end(scene, last)
 
     await assert_each_was_told_once(scene)
 
@@ -178,11 +181,10 @@ OF_ANOTHER_CHANNEL = (
 )
 
 
-async def test_the_way_down_is_refused_while_there_is_something_of_another_channel(
-    scene: Scene, tmp_path: Path
-) -> None:
-    await TODAY.well(scene, *UP)
-    await platform.import_companies(scene, TODAY, tmp_path, (Company("one", 1), Company("two", 2)))
+async def test_the_way_down_is_refused_while_there_is_something_of_another_channel(scene: Scene) -> None:
+    await upgrade(scene.settings)
+    for _ in range(2):
+        await scene.platform.company()
     for statement in OF_ANOTHER_CHANNEL:
         await scene.platform.execute(statement)
 
