@@ -58,7 +58,8 @@ JOBS ?= 3
 
 .PHONY: test
 test: $(ENV) lint types ## Lint, check types, then run all tests but the browser's and Postfix's
-	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/faults tests/replay
+	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/upgrade tests/faults \
+		tests/replay
 
 .PHONY: test-faults
 test-faults: $(ENV) ## Run only the fault tests and print each result (part of `make test`)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 from contracts.keys import NotificationType, is_urgent
 from contracts.sending import (
@@ -56,6 +57,13 @@ class TakeStartableInput:
     limit: int
 
 
+class ReopenedSignal(NamedTuple):
+    """A signal of `SendNotificationWorkflow`."""
+
+    name: Literal["reopened", "delivery_reopened"]
+    argument: str | ReopenedDelivery
+
+
 @dataclass(frozen=True)
 class StartableNotification:
     """An open notification that has no running workflow yet."""
@@ -83,6 +91,15 @@ class StartableNotification:
             return [ReopenedDelivery(None, channel) for channel in self.reopened]
         channels = {each.delivery_id: each.channel for each in self.deliveries}
         return [ReopenedDelivery(each, channels.get(each, "")) for each in self.reopened_deliveries]
+
+    def signal_of(self, reopened: ReopenedDelivery) -> ReopenedSignal:
+        """How the running workflow is told. Where the channel alone says which delivery is meant, as 0.3.0 says it: a
+        worker of that release does not know the other signal, and cannot go on with a history in which one was obeyed.
+        """
+        on_channel = [each for each in self.deliveries if each.channel == reopened.channel]
+        if reopened.channel in ALWAYS_DELIVERED and len(on_channel) <= 1:
+            return ReopenedSignal("reopened", reopened.channel)
+        return ReopenedSignal("delivery_reopened", reopened)
 
     def send_input(self, options: SendOptions) -> SendNotificationInput:
         """Returns the input of the notification's workflow."""

@@ -1,4 +1,4 @@
-"""Programs of this checkout as child processes: start one, wait until it is ready, read its log, stop it."""
+"""Programs of a checkout as child processes: start one, wait until it is ready, read its log, stop it."""
 
 import asyncio
 import signal
@@ -22,7 +22,7 @@ class ProgramError(RuntimeError):
 
 
 class Program(ChildProcess):
-    """`python ARGUMENTS` in the checkout, running from its construction to `stop` or the end of `async with`.
+    """`python ARGUMENTS` in a checkout, running from its construction to `stop` or the end of `async with`.
 
     It dies with this process, however that ends (Linux).
     """
@@ -34,15 +34,17 @@ class Program(ChildProcess):
         log_file: Path,
         environment: Mapping[str, str],
         death_signal: signal.Signals = signal.SIGKILL,
+        checkout: Path = CHECKOUT,
     ) -> None:
-        """Start the program. Its output is appended to `log_file`; `environment` is all that it gets."""
+        """Start the program. Its output is appended to `log_file`; `environment` is all that it gets, and
+        `checkout` is the folder with the program."""
         self._name = f"python {' '.join(arguments[:2])}"
         super().__init__(
             [sys.executable, *arguments],
             log_file=log_file,
             death_signal=death_signal,
             environment=environment,
-            folder=CHECKOUT,
+            folder=checkout,
         )
 
     async def __aenter__(self) -> Self:
@@ -104,15 +106,17 @@ class Ended:
     err: str
 
 
-async def run_to_end(arguments: Sequence[str], *, environment: Mapping[str, str], within: float = 120.0) -> Ended:
-    """Run `python ARGUMENTS` in the checkout, with nothing on its stdin, to its end.
+async def run_to_end(
+    arguments: Sequence[str], *, environment: Mapping[str, str], within: float = 120.0, checkout: Path = CHECKOUT
+) -> Ended:
+    """Run `python ARGUMENTS` in a checkout (default: this one), with nothing on its stdin, to its end.
 
     Kills it after `within` seconds and raises TimeoutError.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        cwd=CHECKOUT,
+        cwd=checkout,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -59,6 +59,7 @@ async def _start(
     reopened: ReopenedDelivery | None,
     rpc_timeout: timedelta | None,
 ) -> None:
+    signal = notification.signal_of(reopened) if reopened else None
     conflict = WorkflowIDConflictPolicy.UNSPECIFIED if reopened is None else WorkflowIDConflictPolicy.USE_EXISTING
     await client.start_workflow(
         SendNotificationWorkflow.run,
@@ -69,8 +70,8 @@ async def _start(
         search_attributes=search_attributes.of_notification(notification),
         static_summary=notification_summary(notification),
         static_details=notification_details(options.api_url, notification.notification_id),
-        start_signal="delivery_reopened" if reopened else None,
-        start_signal_args=[reopened] if reopened else [],
+        start_signal=signal.name if signal else None,
+        start_signal_args=[signal.argument] if signal else [],
         rpc_timeout=rpc_timeout,
     )
 

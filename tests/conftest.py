@@ -117,14 +117,21 @@ def unused_namespaces(namespaces: list[str]) -> Iterator[str]:
 
 
 @pytest.fixture
-async def temporal(temporal_server: EmbeddedTemporal, unused_namespaces: Iterator[str]) -> AsyncIterator[Client]:
-    """A client in a namespace of this test's own. At the end every workflow that ran there is replayed."""
+async def new_namespace(temporal_server: EmbeddedTemporal, unused_namespaces: Iterator[str]) -> AsyncIterator[Client]:
+    """A client in a namespace of this test's own, which does not know our search attributes. At the end every workflow
+    that ran there is replayed."""
     namespace = next(unused_namespaces, None)
     assert namespace is not None, "this process got more tests than it has namespaces"
     client = await Client.connect(temporal_server.address, namespace=namespace, data_converter=DATA_CONVERTER)
-    await register_search_attributes(client)
     yield client
     await replay_namespace(client)
+
+
+@pytest.fixture
+async def temporal(new_namespace: Client) -> Client:
+    """A client in a namespace of this test's own, ready for workflows."""
+    await register_search_attributes(new_namespace)
+    return new_namespace
 
 
 _database_numbers = itertools.count(1)

@@ -118,5 +118,6 @@ class FanOut:
         starts it again."""
         running = workflow.get_external_workflow_handle_for(SendNotificationWorkflow.run, notification.workflow_id)
         for reopened in notification.to_reopen():
+            signal = notification.signal_of(reopened)
             with suppress(FailureError):
-                await running.signal(SendNotificationWorkflow.delivery_reopened, reopened)
+                await running.signal(signal.name, signal.argument)

@@ -55,7 +55,7 @@ class SendNotificationWorkflow:
 
     @workflow.signal
     def reopened(self, channel: str) -> None:
-        """The same signal, from releases up to 0.3.0."""
+        """The same signal for the only delivery on the channel, from releases up to 0.3.0."""
         self._note_reopened(ReopenedDelivery(None, channel))
 
     def _note_reopened(self, reopened: ReopenedDelivery) -> None:

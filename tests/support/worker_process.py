@@ -17,7 +17,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import UpdateActivityOptionsRequest
 from temporalio.client import Client
 
-from local.programs import Program
+from local.programs import CHECKOUT, Program
 from settings import Settings
 from tests.support.scene import PATIENCE, Scene
 
@@ -46,11 +46,16 @@ class WorkerProcess(Program):
 
 
 @asynccontextmanager
-async def worker_process(scene: Scene, command: tuple[str, ...] = WORKER) -> AsyncIterator[WorkerProcess]:
+async def worker_process(
+    scene: Scene, command: tuple[str, ...] = WORKER, checkout: Path = CHECKOUT
+) -> AsyncIterator[WorkerProcess]:
     """The command, once it is ready. What is left of it at the end is killed."""
     with tempfile.TemporaryDirectory(prefix="worker-") as folder:
         worker = WorkerProcess(
-            command, log_file=Path(folder) / "log", environment=environment(scene.client, scene.settings)
+            command,
+            log_file=Path(folder) / "log",
+            environment=environment(scene.client, scene.settings),
+            checkout=checkout,
         )
         try:
             await worker.says('"worker_ready"')

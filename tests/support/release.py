@@ -1,0 +1,62 @@
+"""The programs of a release, as processes on a scene's servers."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.programs import CHECKOUT, Ended, run_to_end
+from tests.support.scene import Scene
+from tests.support.worker_process import WORKER, WorkerProcess, environment, worker_process
+
+LAST_RELEASE = "3e6645a57955c10499dacb316343bf121ff6c1cb"
+"""0.3.0."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A checkout. Its programs run with this Python, so its requirements have to be among today's."""
+
+    checkout: Path
+
+    async def cli(self, scene: Scene, *arguments: str) -> Ended:
+        return await run_to_end(
+            ("cli.py", *arguments), environment=environment(scene.client, scene.settings), checkout=self.checkout
+        )
+
+    async def well(self, scene: Scene, *arguments: str) -> str:
+        """The command's stdout. Raises AssertionError unless it ends with status 0."""
+        ended = await self.cli(scene, *arguments)
+        assert ended.status == 0, f"cli.py {' '.join(arguments)}: {ended.out}{ended.err}"
+        return ended.out
+
+    def worker(self, scene: Scene, *arguments: str) -> AbstractAsyncContextManager[WorkerProcess]:
+        """Its worker, once it is ready. What is left of it at the end is killed."""
+        return worker_process(scene, (*WORKER, *arguments), self.checkout)
+
+
+TODAY = Release(CHECKOUT)
+
+
+async def last_release(folder: Path) -> Release:
+    """The last release, taken from this repository into the folder. Raises RuntimeError if it is not there."""
+    git = await asyncio.create_subprocess_exec(
+        *("git", "archive", "--format=tar", LAST_RELEASE, "--", ".", ":!tests"),
+        cwd=CHECKOUT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    archive, complaint = await git.communicate()
+    if git.returncode != 0:
+        raise RuntimeError(
+            f"git cannot read commit {LAST_RELEASE[:7]}, which is release 0.3.0: {complaint.decode().strip()}. The"
+            " upgrade tests run its programs. If this is a shallow clone, run `git fetch --unshallow`."
+        )
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    return Release(folder)
