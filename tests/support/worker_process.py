@@ -46,11 +46,13 @@ class WorkerProcess(Program):
 
 
 @asynccontextmanager
-async def worker_process(scene: Scene, command: tuple[str, ...] = WORKER) -> AsyncIterator[WorkerProcess]:
-    """The command, once it is ready. What is left of it at the end is killed."""
+async def worker_process(
+    scene: Scene, command: tuple[str, ...] = WORKER, /, **more: str
+) -> AsyncIterator[WorkerProcess]:
+    """The command, once it is ready, with `more` in its environment. What is left of it at the end is killed."""
     with tempfile.TemporaryDirectory(prefix="worker-") as folder:
         worker = WorkerProcess(
-            command, log_file=Path(folder) / "log", environment=environment(scene.client, scene.settings)
+            command, log_file=Path(folder) / "log", environment=environment(scene.client, scene.settings) | more
         )
         try:
             await worker.says('"worker_ready"')
