@@ -250,7 +250,9 @@ def show_preview(
     locale: Annotated[str, typer.Option(metavar="LOCALE", help="A company's locale, such as ru or ru-RU.")] = "en",
     channel: Annotated[str, OneChannel] = ALWAYS_DELIVERED[0],
     item: Annotated[preview.Item, typer.Option(help="The item that ends or has ended.")] = preview.Item.PROJECT,
-    part: Annotated[preview.Part | None, typer.Option(help="Show only this part of the e-mail.")] = None,
+    part: Annotated[
+        preview.Part | None, typer.Option(help="Show only this part, of a channel that has several.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write each part to a file in this folder.")
     ] = None,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal, assert_never
 
 from channels.configured import deliveries_to_send, require_a_channel, send_options
+from channels.registry import find_channel
 from commands.output import print_json, print_line, print_page
 from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
 from contracts.keys import give_up_at, goes_to_suppressed
@@ -164,7 +165,7 @@ async def unsuppress(channel: str, address: str, operator: str, why: str, *, as_
     """Lifts the suppression of an address."""
     settings = Settings.load()
     async with database(settings) as engine, engine.begin() as connection:
-        lifted = await suppressions.lift(connection, channel, address, operator, why)
+        lifted = await suppressions.lift(connection, channel, _key(channel, address), operator, why)
     if not lifted:
         raise CommandFailed(f"{channel} {address} is not suppressed; list what is with `cli.py suppressions`")
     if as_json:
@@ -175,3 +176,12 @@ async def unsuppress(channel: str, address: str, operator: str, why: str, *, as_
             "To send what was skipped or rejected meanwhile, run `cli.py resend ID`."
         )
     return OK
+
+
+def _key(name: str, address: str) -> str:
+    """The address as suppressions compare it. What its channel takes for no address is looked for as it was given."""
+    channel = find_channel(name)
+    try:
+        return address if channel is None else channel.address_key(address)
+    except ValueError:
+        return address

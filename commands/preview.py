@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
 
+import typer
 from jinja2 import TemplateError
 
 from channels.base import Channel
@@ -115,9 +116,7 @@ async def preview(
     except (LanguageError, TemplateError) as error:
         raise CommandFailed(" ".join(str(error).split())) from error
     if part is not None:
-        if (file := _file_of(part)) not in parts:
-            raise SettingsError(f"--part: a text for {channel} has no part {part}, only {', '.join(parts)}")
-        parts = {file: parts[file]}
+        parts = _only(part, parts)
     if output is not None:
         _write(parts, output, as_json)
     elif as_json:
@@ -144,6 +143,13 @@ def _known(name: str) -> Channel:
     if channel is None:
         raise SettingsError(f"--channel: {name!r} is not a channel")
     return channel
+
+
+def _only(part: Part, parts: dict[str, str]) -> dict[str, str]:
+    file = FILES[part]
+    if file not in parts:
+        raise typer.BadParameter(f"--part: there is no {file} on this channel; there is {', '.join(parts)}")
+    return {file: parts[file]}
 
 
 def _write(parts: dict[str, str], folder: Path, as_json: bool) -> None:

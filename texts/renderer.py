@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, select_autoescape
 
@@ -51,12 +51,13 @@ class Renderer:
         return " ".join((claim.subject or self.part(claim, "subject.txt")).split())
 
     def text(self, claim: Claim, **more: str | None) -> str:
-        """Renders the plain text."""
-        return self._render(claim, "text.txt", CONTENTS_SHOWN, more)
+        """Renders the plain text, or a test's own text."""
+        return own_text(claim) or self._render(claim, "text.txt", CONTENTS_SHOWN, more)
 
     def html(self, claim: Claim, **more: str | None) -> str:
-        """Renders a complete HTML document."""
-        return self._render(claim, "html.html", CONTENTS_SHOWN, more)
+        """Renders a complete HTML document. Its `title` defaults to the subject."""
+        title = more.get("title") or self.subject(claim)
+        return self._render(claim, "html.html", CONTENTS_SHOWN, more | {"title": title})
 
     def part(self, claim: Claim, name: str, contents_shown: int = CONTENTS_SHOWN) -> str:
         """Renders a channel's own part, by its file name."""
@@ -65,7 +66,7 @@ class Renderer:
     def _render(self, claim: Claim, name: str, contents_shown: int, more: Mapping[str, str | None]) -> str:
         language = match(claim.locale, self.languages) or self.languages[DEFAULT_LOCALE]
         template = self._environments[language.tag].get_template(f"{claim.notification_type}/{name}")
-        return template.render(self._context(claim, language, contents_shown), **more)
+        return template.render(self._context(claim, language, contents_shown) | dict(more))
 
     def _context(self, claim: Claim, language: Language, contents_shown: int) -> dict[str, Any]:
         """Returns the variables that docs/operations.md lists for translators."""
@@ -84,7 +85,19 @@ class Renderer:
             "support_email": self._support_email,
             "subject": claim.subject,
             "message": claim.message,
+            "unsubscribe_url": None,
         }
+
+
+def own_text(claim: Claim) -> str | None:
+    """What stands instead of a template: an alert's message is framed by one."""
+    match claim.notification_type:
+        case NotificationType.TEST:
+            return claim.message
+        case NotificationType.EXPIRING | NotificationType.EXPIRED | NotificationType.ALERT:
+            return None
+        case _:
+            assert_never(claim.notification_type)
 
 
 def _environment(language: Language, folders: Sequence[Path], parts: Sequence[str]) -> Environment:

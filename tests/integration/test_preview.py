@@ -50,6 +50,12 @@ async def test_a_telegram_message_is_shown_as_it_is_sent(notification_type: Noti
     assert plain_text(ended.json["telegram"], "HTML")
 
 
+async def test_a_part_that_the_channel_does_not_have_exits_2_and_names_those_there_are() -> None:
+    ended = await cli("preview", "--type", "test", "--channel", "telegram", "--part", "subject")
+    assert (ended.status, ended.out) == (2, "")
+    assert "there is no subject.txt on this channel; there is telegram.html" in " ".join(ended.err.split())
+
+
 async def test_json_has_the_parts_by_name() -> None:
     ended = await cli("preview", "--type", "test", "--json", environment=LINKS)
     assert list(ended.json) == ["subject", "text", "html"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from temporalio.client import Client
 
+from channels import registry
 from db.migrate import upgrade
 from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
 from local.embedded.test_server import find_or_get_test_server, time_skipping
@@ -19,6 +20,9 @@ from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal import schedules
 from temporal.client import DATA_CONVERTER, add_search_attributes
+from tests.sms_channel.plan import SMS
+from tests.sms_channel.stand_in import SmsGateway
+from tests.support.channels_under_test import SmsUnderTest
 from tests.support.data import Platform
 from tests.support.databases import OWN_DATABASE
 from tests.support.deactivations import Deactivations
@@ -126,3 +130,22 @@ async def health(scene: Scene) -> AsyncIterator[HealthScene]:
     )
     yield HealthScene(scene, pages)
     await pages.stop()
+
+
+@pytest.fixture
+async def sms_gateway(reserved_port: Callable[[], int]) -> AsyncIterator[SmsGateway]:
+    async with SmsGateway(port=reserved_port()) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def sms_registered(monkeypatch: pytest.MonkeyPatch, sms_gateway: SmsGateway) -> SmsUnderTest:
+    """The third channel, known to this process and configured until the test has ended.
+
+    Name it in `usefixtures`: what a test's workflows did is replayed at its end, and the channel has to be there still.
+    """
+    sms = SmsUnderTest(sms_gateway)
+    monkeypatch.setitem(registry._plans, SMS.name, SMS)
+    for name, value in sms.environment.items():
+        monkeypatch.setenv(name, value)
+    return sms

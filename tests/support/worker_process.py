@@ -47,14 +47,14 @@ class WorkerProcess(Program):
 
 @asynccontextmanager
 async def worker_process(
-    scene: Scene, command: tuple[str, ...] = WORKER, checkout: Path = CHECKOUT
+    scene: Scene, command: tuple[str, ...] = WORKER, /, checkout: Path = CHECKOUT, **more: str
 ) -> AsyncIterator[WorkerProcess]:
-    """The command, once it is ready. What is left of it at the end is killed."""
+    """The command, once it is ready, with `more` in its environment. What is left of it at the end is killed."""
     with tempfile.TemporaryDirectory(prefix="worker-") as folder:
         worker = WorkerProcess(
             command,
             log_file=Path(folder) / "log",
-            environment=environment(scene.client, scene.settings),
+            environment=environment(scene.client, scene.settings) | more,
             checkout=checkout,
         )
         try:

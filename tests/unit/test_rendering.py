@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -91,6 +92,21 @@ def test_a_project_without_content_has_no_empty_list() -> None:
 
 def test_a_locale_without_templates_is_told_in_english() -> None:
     assert "ends in 7 days" in render_mail(RENDERER, replace(CLAIM, locale="tlh")).subject
+
+
+@pytest.mark.parametrize("locale", ["en", "ru"])
+@pytest.mark.parametrize("notification_type", list(NotificationType))
+def test_a_channel_without_a_part_of_its_own_takes_the_shared_texts(
+    notification_type: NotificationType, locale: str
+) -> None:
+    """They know nothing of mails."""
+    claim = replace(CLAIM, notification_type=notification_type, locale=locale)
+    claim = replace(claim, subject="Full", message="The disk is full")
+    assert RENDERER.subject(claim)
+    for text in (RENDERER.text(claim), RENDERER.html(claim)):
+        assert not re.search("e-mail|письмо|почт", text)
+    if notification_type in (NotificationType.ALERT, NotificationType.TEST):
+        assert RENDERER.text(claim).strip() == "The disk is full"
 
 
 def test_a_test_brings_its_own_text() -> None:
