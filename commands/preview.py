@@ -146,9 +146,9 @@ def _known(name: str) -> Channel:
 
 
 def _only(part: Part, parts: dict[str, str]) -> dict[str, str]:
-    file = FILES[part]
+    file = _file_of(part)
     if file not in parts:
-        raise typer.BadParameter(f"--part: there is no {file} on this channel; there is {', '.join(parts)}")
+        raise typer.BadParameter(f"--part {part}: this channel has no {file}, only {', '.join(parts)}")
     return {file: parts[file]}
 
 

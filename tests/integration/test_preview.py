@@ -100,4 +100,5 @@ async def test_arguments_that_do_not_go_together_exit_2(arguments: list[str]) ->
 async def test_a_part_that_the_channel_does_not_have_exits_2_and_names_those_it_has() -> None:
     ended = await cli("preview", "--type", "test", "--channel", "telegram", "--part", "html")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err == "cli: --part: a text for telegram has no part html, only telegram.html\n"
+    assert "Error: " in ended.err
+    assert "this channel has no html.html, only telegram.html" in ended.err

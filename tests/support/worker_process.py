@@ -47,7 +47,7 @@ class WorkerProcess(Program):
 
 @asynccontextmanager
 async def worker_process(
-    scene: Scene, command: tuple[str, ...] = WORKER, /, checkout: Path = CHECKOUT, **more: str
+    scene: Scene, command: tuple[str, ...] = WORKER, checkout: Path = CHECKOUT, /, **more: str
 ) -> AsyncIterator[WorkerProcess]:
     """The command, once it is ready, with `more` in its environment. What is left of it at the end is killed."""
     with tempfile.TemporaryDirectory(prefix="worker-") as folder:

@@ -22,7 +22,7 @@ ENTRY_POINTS = ("cli.py", "settings.py", "worker.py")
 DECIDED_IN = {
     "NotificationType": {
         "channels/email/sender.py",
-        "channels/email/texts.py",
+        "texts/renderer.py",
         "commands/preview.py",
         "contracts/keys.py",
         "workflows/summaries.py",

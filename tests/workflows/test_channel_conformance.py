@@ -343,7 +343,7 @@ async def test_a_test_goes_to_a_recipient_of_its_own(
     async with engine.begin() as connection:
         opened = await open_to_recipients(connection, scene.settings, new, datetime.now(UTC))
     async with scene.worker():
-        await start_and_mark(scene.client, scene.settings, engine, opened)
+        await start_and_mark(scene.client, send_options(scene.settings), engine, opened)
         await scene.children_end()
 
     delivery = await scene.delivery(tested.name)

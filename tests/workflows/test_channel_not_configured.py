@@ -55,11 +55,13 @@ async def test_a_worker_that_does_not_know_a_channel_sends_the_others(scene: Sce
     """The API of a newer release started the child, and its input lists a delivery by the new channel."""
     sms = SmsUnderTest(sms_gateway)
     newer = environment(scene.client, scene.settings) | sms.environment | {"API_PORT": "0"}
-    async with running(("-m", "tests.sms_channel", "api"), **newer) as api:
-        async with httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": "test-key"}, timeout=30) as http:
-            recipients = {"email": EMAIL, "telegram": str(CHAT), "sms": sms.address}
-            started = await http.post("/notifications/test", json={"recipients": recipients})
-            assert started.status_code == 202, started.text
+    async with (
+        running(("-m", "tests.sms_channel", "api"), **newer) as api,
+        httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": "test-key"}, timeout=30) as http,
+    ):
+        recipients = {"email": EMAIL, "telegram": str(CHAT), "sms": sms.address}
+        started = await http.post("/notifications/test", json={"recipients": recipients})
+        assert started.status_code == 202, started.text
     async with worker_process(scene):
         await scene.children_end()
 

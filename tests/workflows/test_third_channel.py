@@ -50,9 +50,11 @@ class ThirdChannel:
     async def api(self) -> AsyncIterator[httpx.AsyncClient]:
         needed = environment(self.scene.client, self.scene.settings) | self.sms.environment | {"API_PORT": "0"}
         headers = {"X-API-Key": "test-key"}
-        async with running(("-m", "tests.sms_channel", "api"), **needed) as api:
-            async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=30) as http:
-                yield http
+        async with (
+            running(("-m", "tests.sms_channel", "api"), **needed) as api,
+            httpx.AsyncClient(base_url=api.url, headers=headers, timeout=30) as http,
+        ):
+            yield http
 
     async def due(self) -> int:
         """A project about to end, of a company that is reached by all three."""
