@@ -110,7 +110,7 @@ async def test_a_wrong_setting_exits_2_with_one_line(
 async def test_a_database_that_is_away_exits_1_with_one_line(arguments: list[str]) -> None:
     ended = await cli(*arguments, environment={"DATABASE_URL": f"postgresql://u:secret@{NOBODY_LISTENS}/x"})
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("cli: PostgreSQL cannot be reached at DATABASE_URL: ")
+    assert ended.err.startswith("cli: cannot reach PostgreSQL at DATABASE_URL: ")
     assert ended.err.count("\n") == 1
     assert "secret" not in ended.err
 
@@ -119,7 +119,7 @@ async def test_a_database_that_is_away_exits_1_with_one_line(arguments: list[str
 async def test_a_temporal_that_is_away_exits_1_with_one_line(arguments: list[str], database: dict[str, str]) -> None:
     ended = await cli(*arguments, environment=database)
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("cli: Temporal cannot be reached at TEMPORAL_ADDRESS: ")
+    assert ended.err.startswith("cli: cannot reach Temporal at TEMPORAL_ADDRESS: ")
     assert ended.err.count("\n") == 1
 
 
@@ -140,7 +140,7 @@ async def test_migrate_says_what_it_did_and_may_run_twice(postgres: EmbeddedPost
     assert missing.err.endswith("; run `python cli.py migrate` first\n")
     assert (first.status, second.status) == (0, 0)
     assert first.json["before"] is None
-    assert second.out == f"The database is at revision {first.json['after']} already.\n"
+    assert second.out == f"The database is already at revision {first.json['after']}.\n"
 
 
 async def test_import_names_bad_lines_and_exits_1(database: dict[str, str], tmp_path: Path, platform: Platform) -> None:
@@ -177,7 +177,7 @@ async def test_import_of_a_folder_without_the_files_is_a_wrong_argument(
 ) -> None:
     ended = await cli("import", str(tmp_path), environment=database)
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err == f"cli: {tmp_path}: it holds none of companies.csv, projects.csv, ar_contents.csv\n"
+    assert ended.err == f"cli: {tmp_path}: the folder has none of companies.csv, projects.csv, ar_contents.csv\n"
 
 
 async def test_schedules_apply_makes_the_schedules(environment: dict[str, str], temporal: Client) -> None:
@@ -220,7 +220,7 @@ async def test_scan_wait_follows_the_scan_to_its_end(
         "too_many": False,
     }
     assert link in ended.err
-    assert again.out == "Found 0 due, opened 0, started 0 notifications.\n"
+    assert again.out == "Found 0 due. Opened 0 notifications, started 0.\n"
     assert (smtp_sink.accepted, telegram_api.accepted) == (3, 3)
 
 
@@ -245,9 +245,7 @@ async def test_a_scan_that_no_worker_takes_says_so(environment: dict[str, str], 
     await temporal.get_workflow_handle("scan-expiring").terminate()
     await process.communicate()
     assert lines[0].startswith(b"Scan scan-expiring: http")
-    assert lines[1] == (
-        b"No worker polls the task queue expiry-workflows, so the scan waits: start `python worker.py`.\n"
-    )
+    assert lines[1] == (b"The scan waits: no worker polls the task queue expiry-workflows. Start `python worker.py`.\n")
 
 
 async def test_waiting_for_a_scan_times_out_and_the_scan_goes_on(environment: dict[str, str], temporal: Client) -> None:
@@ -255,7 +253,7 @@ async def test_waiting_for_a_scan_times_out_and_the_scan_goes_on(environment: di
     description = await temporal.get_workflow_handle("scan-expiring").describe()
     await temporal.get_workflow_handle("scan-expiring").terminate()
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.splitlines()[-1] == "cli: the scan has not ended within 0.5 s; it keeps running"
+    assert ended.err.splitlines()[-1] == "cli: the scan did not end within 0.5 s; it keeps running"
     assert description.close_time is None
 
 
@@ -404,7 +402,7 @@ async def test_deliveries_filters_and_shows_replies_as_plain_text(database: dict
     assert ended.out.count("250 [bold]ok[/bold]  [31m") == 2
     assert "\x1b" not in ended.out
     assert "rejected" not in ended.out
-    assert ended.err == "There are more than these 2: raise --limit.\n"
+    assert ended.err == "Only the first 2 are shown: raise --limit to see more.\n"
     assert len(all_of_one.json["items"]) == 6
     assert {item["channel"] for item in of_last.json["items"]} == {"email", "telegram"}
 

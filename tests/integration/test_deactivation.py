@@ -219,7 +219,7 @@ async def test_more_than_allowed_is_taken_for_a_mistake_until_an_operator_allows
     [alert] = await platform.notifications()
     assert (alert.metadata["problem"], alert.subject) == (
         "deactivation_too_many",
-        "4 would be deactivated, and none was",
+        "Nothing was deactivated: 4 items have ended",
     )
     assert "deactivate --allow-many" in alert.message
 

@@ -73,7 +73,7 @@ async def test_what_is_held_goes_when_the_limit_is_over_and_the_admin_is_told(
     assert (await holding.page(END + LIMIT)).projects == 1
     [alert] = await holding.alerts()
     assert alert.metadata["problem"] == f"deactivated_untold.project-{project}.20260615T120000Z.1"
-    assert alert.subject == "1 deactivated, and nobody could be told before"
+    assert alert.subject == "1 deactivated without a notification before"
     assert "DEACTIVATE_HOLD_LIMIT is over: ship." in alert.message
 
 

@@ -38,7 +38,7 @@ async def test_a_check_that_is_waited_for_says_what_is_wrong(health: HealthScene
     [problem] = listed.json["items"]
     assert (problem["code"], problem["subject"]) == ("api_away", "The API does not answer")
     assert datetime.fromisoformat(problem["since"]) <= datetime.fromisoformat(problem["alerted_at"])
-    assert (well.status, well.out) == (0, "Nothing wrong was found.\nOver: api_away\n")
+    assert (well.status, well.out) == (0, "No problems found.\nOver: api_away\n")
     assert (nothing.status, nothing.json) == (0, {"items": []})
 
 

@@ -196,7 +196,7 @@ async def test_a_bad_line_is_named_and_the_good_ones_are_loaded(run_import: Impo
     report = await run_import()
     assert messages(report) == [
         "projects.csv:2: expires_at: 'tomorrow' is not a time: write ISO 8601 with offset or +7d",
-        "projects.csv:4: company_slug: 'nobody' is not there: neither in companies.csv nor in the database",
+        "projects.csv:4: company_slug: 'nobody' is neither in companies.csv nor in the database",
     ]
     assert report.files["projects.csv"] == FileReport(new=1, bad=2)
     assert await run_import.rows("projects", "slug") == [("site",)]
@@ -212,8 +212,8 @@ async def test_a_line_that_refers_to_a_bad_line_is_named_even_if_the_row_is_ther
     )
     report = await run_import()
     assert messages(report)[1:] == [
-        "projects.csv:2: company_slug: 'acme' is not there: its own line in companies.csv is bad",
-        "ar_contents.csv:2: project_slug: 'site' is not there: its own line in projects.csv is bad",
+        "projects.csv:2: company_slug: 'acme' was not loaded: its line in companies.csv is bad",
+        "ar_contents.csv:2: project_slug: 'site' was not loaded: its line in projects.csv is bad",
     ]
     assert report.files["ar_contents.csv"] == FileReport(new=1, bad=1)
 
@@ -221,7 +221,7 @@ async def test_a_line_that_refers_to_a_bad_line_is_named_even_if_the_row_is_ther
 async def test_a_line_that_refers_to_one_with_an_unknown_company_is_named(run_import: Import) -> None:
     run_import.write(companies=ACME, projects="site,nobody,Site,,,+1d,,,,,", ar_contents=BOW)
     assert messages(await run_import())[1] == (
-        "ar_contents.csv:2: project_slug: 'site' is not there: its own line in projects.csv is bad"
+        "ar_contents.csv:2: project_slug: 'site' was not loaded: its line in projects.csv is bad"
     )
 
 

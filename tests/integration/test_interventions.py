@@ -145,11 +145,11 @@ async def test_a_mailbox_that_does_not_exist_is_switched_off(scene: Scene) -> No
     ("arguments", "line"),
     [
         (("resend", "9999"), "there is no delivery 9999"),
-        (("resend", "EMAIL"), "it was accepted: it would be told twice"),
+        (("resend", "EMAIL"), "it was accepted: the recipient would get it twice"),
         (("resolve", "EMAIL", "--accepted"), "it is accepted, not unknown"),
-        (("resend", "TELEGRAM"), "it is in doubt: `resolve` it"),
-        (("unsuppress", "email", "nobody@customer.example"), "email nobody@customer.example is not switched off"),
-        (("unsuppress", "telegram", "-1001234567890123"), "telegram -1001234567890123 is not switched off"),
+        (("resend", "TELEGRAM"), "it is in doubt: use `resolve --resend`"),
+        (("unsuppress", "email", "nobody@customer.example"), "email nobody@customer.example is not suppressed"),
+        (("unsuppress", "telegram", "-1001234567890123"), "telegram -1001234567890123 is not suppressed"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_and_changes_nothing(

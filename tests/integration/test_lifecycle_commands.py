@@ -87,7 +87,7 @@ async def test_deactivate_wait_follows_it_to_its_end(
         "started": 1,
         "too_many": False,
     }
-    assert again.out == "Deactivated 0 projects and 0 AR contents, opened 0, started 0 notifications.\n"
+    assert again.out == "Deactivated 0 projects and 0 AR content items. Opened 0 notifications, started 0.\n"
     assert await deactivations.projects() == {"ship": "expired*"}
 
 
@@ -109,8 +109,8 @@ async def test_more_than_allowed_exits_1_and_says_how_to_allow_it(
         allowed = await cli("deactivate", "--wait", "--allow-many", "--json", environment=environment)
     assert (refused.status, refused.json["found"], refused.json["too_many"]) == (1, 2, True)
     assert refused.err.endswith(
-        "2 is more than SCAN_MAX_NOTICES (1), so nothing was deactivated: `deactivate --dry-run` lists them, "
-        "`deactivate --allow-many` deactivates them.\n"
+        "Nothing was deactivated: 2 items have ended, more than SCAN_MAX_NOTICES (1). "
+        "List them with `deactivate --dry-run`, then run `deactivate --allow-many`.\n"
     )
     assert (allowed.status, allowed.json["projects"]) == (0, 2)
     assert set((await deactivations.projects()).values()) == {"expired*"}
@@ -136,7 +136,7 @@ async def test_a_dry_run_shows_what_would_go_and_what_would_be_held_and_changes_
     assert datetime.fromisoformat(ship["held_until"]) - ends_at == timedelta(hours=48)
     assert re.search(r"museum +ship +\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T +\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T", table.out)
     assert "1 would be deactivated at " in table.out
-    assert "UTC, 1 would be held. Nothing was changed." in table.out
+    assert "UTC, 1 postponed. Nothing was changed." in table.out
     assert set((await deactivations.projects()).values()) == {"active"}
 
 
@@ -153,8 +153,8 @@ async def test_renew_brings_it_back_and_says_so(
     assert renewed.json["expires_at"] == "2999-06-01T10:00:00+00:00"
     assert renewed.json["reactivated"] == {"project": True, "contents": 1}
     assert (renewed.json["status"], renewed.json["skipped_deliveries"]) == ("active", 2)
-    assert again.out == "ship already ends at 2999-06-01 10:00:00 UTC: nothing has changed.\n"
-    assert longer.out == "ship ends at 2999-07-01 00:00:00 UTC, no longer at 2999-06-01 10:00:00 UTC.\n"
+    assert again.out == "ship already ends at 2999-06-01 10:00:00 UTC. Nothing was changed.\n"
+    assert longer.out == "ship now ends at 2999-07-01 00:00:00 UTC instead of 2999-06-01 10:00:00 UTC.\n"
     assert await deactivations.contents() == {"bow": "on"}
     notes = await platform.rows("SELECT operator, why FROM interventions ORDER BY id")
     assert (notes[0], notes[1]["why"]) == ({"operator": "anna", "why": "they paid"}, "renewed")
@@ -170,8 +170,8 @@ async def test_renew_says_what_comes_back_and_what_does_not(
     await platform.project(company, slug="mill", status="expired", expires_at=in_days(-1))
     ours = await cli("renew", "ship", "--until", UNTIL, environment=database)
     theirs = await cli("renew", "mill", "--until", UNTIL, environment=database)
-    assert "Reactivated, with 1 AR content item. 2 deliveries about the old end are skipped." in ours.out
-    assert "It stays expired, since this application did not deactivate it" in theirs.out
+    assert "Reactivated, with 1 AR content item. Skipped 2 deliveries about the old end." in ours.out
+    assert "It stays expired, because this application did not deactivate it" in theirs.out
 
 
 async def test_what_cannot_be_renewed_exits_1_with_one_line(database: dict[str, str], platform: Platform) -> None:
@@ -180,8 +180,11 @@ async def test_what_cannot_be_renewed_exits_1_with_one_line(database: dict[str, 
     await platform.project(company, slug="long", expires_at=datetime(2999, 12, 1, tzinfo=UTC))
     for slug, said in (
         ("nosuch", "There is no project 'nosuch'."),
-        ("old", "The project 'old' is archived: an import can make it active again."),
-        ("long", "The project 'long' ends later already, at 2999-12-01 00:00:00 UTC. To correct its end, import it."),
+        ("old", "The project 'old' is archived. To renew it, import it as active."),
+        (
+            "long",
+            "The project 'long' already ends later, at 2999-12-01 00:00:00 UTC. To set an earlier end, import it.",
+        ),
     ):
         ended = await cli("renew", slug, "--until", UNTIL, environment=database)
         assert (ended.status, ended.out, ended.err) == (1, "", f"cli: {said}\n")

@@ -106,8 +106,8 @@ async def test_a_scan_by_hand_opens_rows_that_are_sent_after_the_pause(scene: Sc
     async with scene.worker():
         scanned = await operate(scene, "scan", "--wait", "--json")
         assert (scanned.status, scanned.json["opened"], scanned.json["started"]) == (0, 1, 0)
-        assert "The sending is paused since" in scanned.err
-        assert "by anna: a bad text." in scanned.err
+        assert "anna paused sending at" in scanned.err
+        assert "UTC: a bad text." in scanned.err
         assert (await scene.notification()).started_at is None
 
         await resume(scene)
@@ -184,7 +184,7 @@ async def test_killed_after_the_row_was_closed_the_same_command_completes_it(sce
         await scene.scan()
         async with scene.platform.engine.begin() as connection:
             assert await pauses.resume(connection, "ben")
-        assert "The sending is not paused." in (await resume(scene)).out
+        assert "Sending is not paused." in (await resume(scene)).out
         await scene.sink.wait_for(1, PATIENCE)
         await scene.children_end()
     assert not (await state(scene)).paused
@@ -192,7 +192,7 @@ async def test_killed_after_the_row_was_closed_the_same_command_completes_it(sce
 
 async def test_resumed_without_a_pause_it_says_so(scene: Scene) -> None:
     ended = await resume(scene)
-    assert ended.out == "The sending is not paused.\n"
+    assert ended.out == "Sending is not paused.\n"
     assert await paused_rows(scene) == []
 
 
@@ -200,7 +200,7 @@ async def test_a_schedule_that_somebody_paused_by_hand_stays_theirs(scene: Scene
     await schedules.apply(scene.client, scene.settings)
     await scene.client.get_schedule_handle(SCAN_EXPIRING).pause(note=BY_HAND)
     for ended in (await pause(scene), await resume(scene)):
-        assert f"{SCAN_EXPIRING} stays as somebody else paused it: {BY_HAND}." in ended.out
+        assert f"{SCAN_EXPIRING} stays paused, with this note: {BY_HAND}." in ended.out
         assert ((await state(scene)).paused, (await state(scene)).note) == (True, BY_HAND)
 
 
@@ -219,7 +219,7 @@ async def test_schedules_applied_during_a_pause_are_paused(scene: Scene) -> None
 async def test_with_temporal_away_the_sending_is_stopped_and_stays_so(scene: Scene) -> None:
     ended = await operate(scene, "pause", *WHY, TEMPORAL_ADDRESS=NOBODY_LISTENS)
     assert (ended.status, ended.out) == (1, "")
-    assert "the sending is stopped, but the Schedules may not be paused" in ended.err
+    assert "sending is paused, but the Schedules may not be paused" in ended.err
     assert await paused_rows(scene) == [("anna", "a bad text", None, True)]
     ended = await operate(scene, "resume", TEMPORAL_ADDRESS=NOBODY_LISTENS)
     assert (ended.status, ended.out) == (1, "")

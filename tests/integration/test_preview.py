@@ -80,7 +80,7 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 async def test_a_locale_without_templates_exits_2_and_names_those_there_are() -> None:
     ended = await cli("preview", "--type", "test", "--locale", "tlh")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err == "cli: --locale: no templates for 'tlh'; there are en, ru\n"
+    assert ended.err == "cli: --locale: 'tlh' has no templates: choose from en, ru\n"
 
 
 @pytest.mark.parametrize(

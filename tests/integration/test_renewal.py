@@ -114,7 +114,7 @@ async def test_what_cannot_be_renewed_is_refused_and_stays(platform: Platform, r
         await renew("nosuch", YEAR, NOW)
     with pytest.raises(NotRenewable, match="'old' is archived"):
         await renew("old", YEAR, NOW)
-    with pytest.raises(NotRenewable, match=r"'long' ends later already, at 2027-06-16 12:00:00 UTC\. .* import it"):
+    with pytest.raises(NotRenewable, match=r"'long' already ends later, at 2027-06-16 12:00:00 UTC\. .* import it"):
         await renew("long", YEAR, NOW)
     assert await platform.rows("SELECT expires_at FROM projects ORDER BY id") == [
         {"expires_at": END},

@@ -139,7 +139,7 @@ async def test_an_operator_sees_who_unsubscribed_and_is_told_what_to_do(scene: S
     email = await delivery_id(scene, "email")
     refused = await operate(scene, "resend", email, *WHY)
     assert refused.status == 1
-    assert f"{EMAIL} has unsubscribed: only if they ask for mails again, `unsuppress email {EMAIL}`" in refused.err
+    assert f"{EMAIL} has unsubscribed: if they ask for e-mails again, run `unsuppress email {EMAIL}`" in refused.err
     assert (await operate(scene, "unsuppress", "email", EMAIL, *WHY)).status == 0
     async with scene.worker():
         assert (await operate(scene, "resend", email, *WHY)).status == 0

@@ -33,7 +33,7 @@ class SmsSender:
         )
 
     async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
-        await gateway.send(self._client, *self._gateway(), recipient, f"{subject}\n{message}"[:LIMIT], _unrecorded)
+        await gateway.send(self._client, *self._gateway(), recipient, f"{subject}\n{message}"[:LIMIT], _mark_nothing)
 
     async def probe(self) -> None:
         await gateway.ask_for_balance(self._client, *self._gateway())
@@ -50,5 +50,5 @@ def render(renderer: Renderer, claim: Claim) -> str:
     return text if len(text) <= LIMIT else f"{text[: LIMIT - 1]}…"
 
 
-async def _unrecorded() -> None:
-    """An alert without a record has no row to mark."""
+async def _mark_nothing() -> None:
+    """Does nothing: an alert without a record has no row to mark."""

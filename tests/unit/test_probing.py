@@ -1,4 +1,4 @@
-"""Asking a server that may not answer."""
+"""Asks a server that may not answer."""
 
 from __future__ import annotations
 

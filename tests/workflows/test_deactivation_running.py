@@ -166,7 +166,7 @@ async def test_its_workflow_says_what_it_is_about(scene: Scene) -> None:
     await deactivate_and_tell(scene)
     description = await (await scene.child()).describe()
     assert await description.static_summary() == (
-        f"Tell company {company}: AR content {content} of project {project} has ended"
+        f"Notify company {company}: AR content {content} of project {project} has ended"
     )
 
 

@@ -76,7 +76,7 @@ async def test_what_does_not_move_is_found(
         await platform.execute(statement)
     findings = await look(engine, settings)
     assert codes(findings) == ["deliveries_stuck"]
-    assert findings.problems[0].subject == "1 notice does not move"
+    assert findings.problems[0].subject == "1 notification is stuck"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_nobody_was_told_since_every_channel_refused(
     assert await why(engine) == [("undelivered", "smtp_rcpt_550", "no_address")]
     findings = await look(engine, settings)
     assert codes(findings) == ["untold_items"]
-    assert findings.problems[0].subject == "1 item ends or has ended, and nobody was told"
+    assert findings.problems[0].subject == "1 item ends or has ended without an accepted notification"
     slug = await platform.scalar("SELECT slug FROM projects")
     assert f"- {slug}: undelivered" in findings.problems[0].message
 
@@ -212,7 +212,7 @@ async def test_an_alert_names_ten_and_counts_the_rest(
     for _ in range(12):
         await ended(platform, await notice(platform, 2), *REFUSED)
     [problem] = (await look(engine, settings)).problems
-    assert problem.subject == "12 items end or have ended, and nobody was told"
+    assert problem.subject == "12 items end or have ended without an accepted notification"
     assert problem.message.count("\n- ") + 1 == 10
     assert "... and 2 more" in problem.message
 

@@ -67,7 +67,7 @@ async def test_a_run_that_was_terminated_until_another_one_has_ended(health: Hea
         await scene.scan()
         assert (await health.check_until(code, there=False)).over == [code]
         await scene.children_end()
-    assert workflow_id in await health.message(f"The last run of {SCAN_EXPIRING} has not ended well")
+    assert workflow_id in await health.message(f"The last run of {SCAN_EXPIRING} failed")
 
 
 async def test_a_run_that_goes_on_or_has_ended_well_is_none(health: HealthScene) -> None:

@@ -42,7 +42,7 @@ async def test_it_is_alerted_once_on_both_channels_and_once_when_it_is_back(
 
     assert (mail.recipients, mail.subject) == ((ADMIN,), AWAY)
     assert message.chat_id == ADMIN_CHAT
-    assert "Also found: api_not_ready." in message.text
+    assert "Other problems: api_not_ready." in message.text
     [back] = await health.scene.platform.notifications()
     assert (back.subject, back.status, back.metadata["problem"]) == (f"Over: {AWAY}", "delivered", "database")
     assert [each.subject for each in sink.messages] == [AWAY, f"Over: {AWAY}"]

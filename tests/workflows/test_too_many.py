@@ -34,7 +34,7 @@ async def test_it_opens_none_and_alerts_the_operators_once(crowded: Scene, page_
             result = await scan(crowded.client, crowded.settings, page_size=page_size)
             assert (result.found, result.opened, result.too_many) == (3, 0, True)
         await crowded.children_end()
-    assert await alerts(crowded) == ["The scan would open 3 notifications and opened none"]
+    assert await alerts(crowded) == ["The scan opened no notification: 3 items are due"]
     assert [each.recipients for each in crowded.sink.messages] == [("admin@own.example",)]
 
 
