@@ -27,6 +27,11 @@ pytestmark = pytest.mark.usefixtures("sms_registered")
 
 ALL_THREE = ["email", "telegram", "sms"]
 ADMIN_NUMBER = "+4915100000001"
+CONTACT = (
+    "INSERT INTO contacts (company_id, channel, address, address_key, source)"
+    " SELECT id, 'sms', :address, :address_key, 'api' FROM companies WHERE id = :company_id"
+)
+"""As docs/adding-a-channel.md has it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class ThirdChannel:
     async def due(self) -> int:
         """A project about to end, of a company that is reached by all three."""
         company = await self.scene.platform.company(contact_email=EMAIL, telegram_chat_id=CHAT)
-        await self.sms.contact(self.scene.platform, company)
+        await self.scene.platform.execute(
+            CONTACT, company_id=company, address=self.sms.address, address_key=self.sms.address_key
+        )
         return await self.scene.platform.project(company)
 
     async def sent(self) -> None:
