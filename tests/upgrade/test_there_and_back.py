@@ -175,7 +175,8 @@ async def test_a_scan_that_waits_for_room_is_continued(scene: Scene, last: Relea
 OF_ANOTHER_CHANNEL = (
     "INSERT INTO contacts (company_id, channel, address, address_key) SELECT id, 'sms', '+47', '+47' FROM companies",
     (
-        "INSERT INTO notifications (company_id, notification_type, subject, status, give_up_at, dedupe_key, workflow_id)"
+        "INSERT INTO notifications"
+        " (company_id, notification_type, subject, status, give_up_at, dedupe_key, workflow_id)"
         " SELECT id, 'expiring', slug, 'delivered', now(), slug, slug FROM companies"
     ),
     "INSERT INTO deliveries (notification_id, channel, status) SELECT id, 'sms', 'accepted' FROM notifications",
