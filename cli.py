@@ -46,7 +46,7 @@ app = typer.Typer(
 schedules_app = typer.Typer(no_args_is_help=True, help="The Temporal Schedules.")
 app.add_typer(schedules_app, name="schedules")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Most rows to show, newest first.")]
 
 MAX_ID = 2**63 - 1
@@ -365,7 +365,7 @@ def check_health(
 
 @app.command()
 def problems(as_json: Json = False) -> None:
-    """List the current problems: since when they last, and when each was alerted last."""
+    """List the current problems with their start and their last alert."""
     run(health.problems(as_json=as_json))
 
 

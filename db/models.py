@@ -262,7 +262,7 @@ class Delivery(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     notification_id: Mapped[int] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"))
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"))
-    """Null: the notification has a recipient of its own, or nobody there to be told."""
+    """Null: the notification has a recipient of its own, or the company has no contact on the channel."""
     channel: Mapped[str]
     status: Mapped[str] = mapped_column(server_default=DeliveryStatus.PENDING)
     reason: Mapped[str | None]

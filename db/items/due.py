@@ -93,13 +93,13 @@ CROSS JOIN LATERAL (
     FROM unnest(life.thresholds) AS t
     WHERE life.starts_at IS NULL OR t < life.end_day - (life.starts_at AT TIME ZONE c.timezone)::date
 ) crossed
-WHERE {is_on}
+WHERE {is_active}
   AND {ends_at} > :now AND {ends_at} < :now + interval '367 days'
   AND ({order}) > ({after})
   AND crossed.days IS NOT NULL
   AND NOT EXISTS (
       SELECT FROM notifications n
-      WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
+      WHERE {is_about} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
         AND (n.threshold_days <= crossed.days OR crossed.is_half)
         AND EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
   )
@@ -107,7 +107,7 @@ WHERE {is_on}
       {ends_at} <= :last_chance_before
       OR NOT EXISTS (
           SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-          WHERE {notices} AND n.notification_type = 'expiring' AND d.status = 'accepted'
+          WHERE {is_about} AND n.notification_type = 'expiring' AND d.status = 'accepted'
             AND n.scan_at > :cooling_since
       )
   )
@@ -120,14 +120,14 @@ _DUE = page_of(
         _DUE_OF_A_KIND,
         PROJECTS,
         left_unsaid=LEFT_UNSAID,
-        is_on="p.status = 'active' AND NOT p.auto_renew",
+        is_active="p.status = 'active' AND NOT p.auto_renew",
         after=":after_ends_at, :after_project_id",
     ),
     of_kind(
         _DUE_OF_A_KIND,
         CONTENTS,
         left_unsaid=LEFT_UNSAID,
-        is_on=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
+        is_active=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
         after=":after_ends_at, :after_project_id, :after_ar_content_id",
     ),
     limit="page_size",

@@ -57,13 +57,13 @@ JOIN companies c ON c.id = p.company_id
 CROSS JOIN LATERAL (
     SELECT p.status <> 'active' OR cardinality(p.notify_before_expiry_days) = 0 OR {is_warned} AS told
 ) warned
-WHERE {is_on} AND {ends_at} <= :ended_before AND (warned.told OR {ends_at} <= :postponed_after)
+WHERE {is_active} AND {ends_at} <= :ended_before AND (warned.told OR {ends_at} <= :postponed_after)
 ORDER BY {order}
 LIMIT :limit
 """
 _IS_WARNED = """EXISTS (
         SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-        WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
+        WHERE {is_about} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
     )"""
 _PROJECT_IS_WARNED = of_kind(_IS_WARNED, PROJECTS)
 _CONTENT_IS_WARNED = of_kind(_IS_WARNED, CONTENTS)
@@ -72,13 +72,13 @@ _ENDED = page_of(
         _ENDED_OF_A_KIND,
         PROJECTS,
         is_warned=_PROJECT_IS_WARNED,
-        is_on="p.status = 'active' AND NOT p.auto_renew",
+        is_active="p.status = 'active' AND NOT p.auto_renew",
     ),
     of_kind(
         _ENDED_OF_A_KIND,
         CONTENTS,
         is_warned=f"{_CONTENT_IS_WARNED} OR {TOLD_WITH_ITS_PROJECT} AND {_PROJECT_IS_WARNED}",
-        is_on="a.is_active",
+        is_active="a.is_active",
     ),
     limit="limit",
 )

@@ -167,16 +167,16 @@ WITH line AS (
 ), contents AS (
     UPDATE ar_contents a
     SET company_id = written.company_id,
-        is_active = a.is_active OR back.is_on,
-        deactivated_at = CASE WHEN back.is_on THEN NULL ELSE a.deactivated_at END
+        is_active = a.is_active OR back.is_active,
+        deactivated_at = CASE WHEN back.is_active THEN NULL ELSE a.deactivated_at END
     FROM written
     JOIN projects old USING (slug)
     JOIN ar_contents content ON content.project_id = written.id
     CROSS JOIN LATERAL (
         SELECT written.status = 'active' AND old.deactivated_at IS NOT NULL AND content.deactivated_at IS NOT NULL
-               AND coalesce(content.expires_at > :now, true) AS is_on
+               AND coalesce(content.expires_at > :now, true) AS is_active
     ) back
-    WHERE a.id = content.id AND (a.company_id <> written.company_id OR back.is_on)
+    WHERE a.id = content.id AND (a.company_id <> written.company_id OR back.is_active)
 )
 SELECT count(*) FILTER (WHERE old.id IS NULL) AS new, count(*) FILTER (WHERE old.id IS NOT NULL) AS changed,
        (SELECT coalesce(array_agg(slug), '{}') FROM new WHERE company_id IS NULL) AS unresolved

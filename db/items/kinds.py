@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db.items.rules import NOTICES_OF_CONTENT, NOTICES_OF_PROJECT
+from db.items.rules import IS_ABOUT_CONTENT, IS_ABOUT_PROJECT
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ItemKind:
     ar_content_slug: str
     slug: str
     ends_at: str
-    notices: str
+    is_about: str
     """A condition: notification `n` is about this item."""
     order: str
 
@@ -28,7 +28,7 @@ PROJECTS = ItemKind(
     ar_content_slug="CAST(NULL AS text)",
     slug="p.slug",
     ends_at="p.expires_at",
-    notices=NOTICES_OF_PROJECT,
+    is_about=IS_ABOUT_PROJECT,
     order="p.expires_at, p.id",
 )
 CONTENTS = ItemKind(
@@ -37,7 +37,7 @@ CONTENTS = ItemKind(
     ar_content_slug="a.slug",
     slug="a.slug",
     ends_at="a.expires_at",
-    notices=NOTICES_OF_CONTENT,
+    is_about=IS_ABOUT_CONTENT,
     order="a.expires_at, a.project_id, a.id",
 )
 

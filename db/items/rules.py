@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-NOTICES_OF_PROJECT = "n.project_id = p.id AND n.ar_content_id IS NULL"
-NOTICES_OF_CONTENT = "n.ar_content_id = a.id"
+IS_ABOUT_PROJECT = "n.project_id = p.id AND n.ar_content_id IS NULL"
+IS_ABOUT_CONTENT = "n.ar_content_id = a.id"
 """A condition: notification `n` is about this item. With `IS NOT DISTINCT FROM` the planner cannot use the index: it
 read all of half a million rows for each item."""
 

@@ -64,20 +64,20 @@ JOIN companies c ON c.id = p.company_id
 LEFT JOIN LATERAL (
     SELECT n.id, n.status
     FROM notifications n
-    WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
+    WHERE {is_about} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
     ORDER BY n.id DESC
     LIMIT 1
 ) newest ON true
-WHERE p.status = 'active' AND {is_on} AND {ends_at} < now() + :within
+WHERE p.status = 'active' AND {is_active} AND {ends_at} < now() + :within
   AND NOT EXISTS (
       SELECT FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-      WHERE {notices} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
+      WHERE {is_about} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at} AND d.status = 'accepted'
       OFFSET 0
   )
 """
-_UNTOLD_PROJECTS = of_kind(_UNTOLD_OF_A_KIND, PROJECTS, is_on="NOT p.auto_renew")
+_UNTOLD_PROJECTS = of_kind(_UNTOLD_OF_A_KIND, PROJECTS, is_active="NOT p.auto_renew")
 _UNTOLD_CONTENTS = of_kind(
-    _UNTOLD_OF_A_KIND, CONTENTS, is_on=f"a.is_active AND a.expires_at IS NOT NULL AND NOT {TOLD_WITH_ITS_PROJECT}"
+    _UNTOLD_OF_A_KIND, CONTENTS, is_active=f"a.is_active AND a.expires_at IS NOT NULL AND NOT {TOLD_WITH_ITS_PROJECT}"
 )
 _UNTOLD = text(f"""
 WITH untold AS ({_UNTOLD_PROJECTS} UNION ALL {_UNTOLD_CONTENTS})

@@ -92,7 +92,7 @@ WITH locked AS (
                WHEN n.notification_type IN ('expiring', 'expired')
                     AND (p.company_id <> n.company_id OR a.project_id <> n.project_id) THEN 'moved'
                WHEN n.notification_type = 'expiring' AND item.ends_at IS DISTINCT FROM n.item_ends_at THEN 'renewed'
-               WHEN n.notification_type = 'expiring' AND NOT item.is_on THEN 'item_not_active'
+               WHEN n.notification_type = 'expiring' AND NOT item.is_active THEN 'item_not_active'
                WHEN n.notification_type = 'expiring' AND p.auto_renew AND n.ar_content_id IS NULL THEN 'auto_renew'
                WHEN n.notification_type = 'expiring' AND EXISTS (
                    SELECT FROM notifications tighter
@@ -100,7 +100,7 @@ WITH locked AS (
                      AND tighter.item_ends_at = n.item_ends_at AND tighter.threshold_days < n.threshold_days
                      AND coalesce(tighter.ar_content_id, 0) = coalesce(n.ar_content_id, 0)
                ) THEN 'superseded'
-               WHEN n.notification_type = 'expired' AND (item.is_on OR coalesce(item.ends_at > now(), true))
+               WHEN n.notification_type = 'expired' AND (item.is_active OR coalesce(item.ends_at > now(), true))
                    THEN 'renewed'
                WHEN n.notification_type = 'expired' AND p.status = 'archived' THEN 'item_not_active'
                WHEN NOT :configured THEN 'channel_not_configured'
@@ -119,7 +119,7 @@ WITH locked AS (
     LEFT JOIN ar_contents a ON a.id = n.ar_content_id
     CROSS JOIN LATERAL (
         SELECT {ENDS_AT_OF_ITS_ITEM} AS ends_at,
-               p.status = 'active' AND (n.ar_content_id IS NULL OR a.is_active) AS is_on
+               p.status = 'active' AND (n.ar_content_id IS NULL OR a.is_active) AS is_active
     ) item
     {RECIPIENT}
     {SUPPRESSED}
