@@ -284,9 +284,10 @@ async def test_credentials_that_are_refused_alert_once_and_cost_no_notification(
 
 
 async def _all_wait(scene: Scene, channel: str, reason: str) -> bool:
-    """Whether an attempt at each of the three has met the refusal."""
+    """Whether an attempt at each of the three has met the refusal, and one has alerted, which follows its row."""
     deliveries = [each for each in await scene.platform.deliveries(channel) if each.contact_id is not None]
-    return [(each.status, each.reason) for each in deliveries] == [("pending", reason)] * 3
+    waiting = [(each.status, each.reason) for each in deliveries] == [("pending", reason)] * 3
+    return waiting and await scene.platform.rows("SELECT code FROM problems") != []
 
 
 async def test_the_health_check_finds_that_the_provider_is_away_and_that_it_is_back(
