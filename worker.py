@@ -27,7 +27,6 @@ from activities.health.outage import OutageActivities
 from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
-from activities.send import send_activity
 from channels.configured import configured_channels, new_renderer, require_a_channel, scrub, send_options
 from channels.registry import all_queues, find_channel
 from contracts.queues import WORKFLOWS, task_queues
@@ -137,7 +136,7 @@ async def build_workers(
         at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
         sender = await stack.enter_async_context(channel.open(settings, renderer, at_a_time))
         attempts = DeliveryAttempts(engine, settings, alerts, channel, sender)
-        serve(channel.name, [send_activity(channel.plan, attempts)])
+        serve(channel.name, [attempts.send_activity()])
     if WORKFLOWS in queues:
         due_items = DueItemActivities(engine, settings, alerts)
         database = [

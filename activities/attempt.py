@@ -35,6 +35,8 @@ from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
 from settings import Settings
 
+SendActivity = Callable[[SendInput], Coroutine[Any, Any, SendResult]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -54,6 +56,16 @@ class DeliveryAttempts:
         self._alerts = alerts
         self._channel = channel
         self._sender = sender
+
+    def send_activity(self) -> SendActivity:
+        """The activity of the channel's task queue, under the name that workflows call."""
+
+        @activity.defn(name=self._channel.plan.activity)
+        async def send(input: SendInput) -> SendResult:
+            """One attempt at one delivery."""
+            return await self.run(input)
+
+        return send
 
     async def run(self, input: SendInput) -> SendResult:
         """Runs one attempt. Raises `ApplicationError` with a stable `type`; it is non-retryable if final."""

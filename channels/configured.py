@@ -9,12 +9,11 @@ from channels.base import Channel, ScrubPattern
 from channels.registry import channels, find_channel
 from contracts.sending import DeliveryToSend, Fairness, SendOptions
 from db.record.rules import OpenedDelivery
+from db.record.startable import ToSend
 from settings import Settings, SettingsError
 from texts.renderer import Renderer
 
 ChannelFairness = Callable[[int | None, str | None], Fairness]
-ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
-"""From a company's id and the deliveries of its notification to what its workflow sends."""
 
 
 def configured_channels(settings: Settings) -> list[Channel]:

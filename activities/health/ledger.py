@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.alerts import UNHEARD_FOR, operator_fault_text
 from activities.health.findings import Findings, Problem, found
-from activities.rules import due_rules
+from activities.rules import last_chance_before
 from channels.base import Channel
 from channels.registry import channels, find_channel
 from contracts.sending import ATTEMPT_MARGIN, HEARTBEAT_TIMEOUT
@@ -59,11 +59,10 @@ async def _find_pause(connection: AsyncConnection) -> Problem | None:
 
 
 async def _find_untold(connection: AsyncConnection, settings: Settings) -> Problem | None:
-    now = datetime.now(UTC)
     items, count = await untold.find_untold_problems(
         connection,
         timedelta(seconds=settings.untold_within),
-        due_rules(settings, now, now).last_chance_before,
+        last_chance_before(settings, datetime.now(UTC)),
         NAMED,
     )
     if not count:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.sending import Reason
 from db import locks
 from db.models import TIMESTAMPTZ, ProjectStatus
-from db.record.rules import STATUS_OF_ENDS
+from db.record.rules import ABOUT_AN_ITEM, STATUS_OF_ENDS
 
 
 class NotRenewable(Exception):
@@ -52,16 +52,18 @@ class Renewal:
 
 
 # The deliveries first and then the project: the record of a notification locks them in the same order.
-_LOCK_DELIVERIES = text("""
+_LOCK_DELIVERIES = text(f"""
 SELECT d.notification_id
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
 JOIN projects p ON p.id = n.project_id
-WHERE p.slug = :slug AND n.status = 'open' AND n.notification_type IN ('expiring', 'expired')
+WHERE p.slug = :slug AND n.status = 'open' AND {ABOUT_AN_ITEM}
   AND n.ar_content_id IS NULL AND n.item_ends_at <> :until
 ORDER BY d.id
 FOR UPDATE OF d
-""").bindparams(bindparam("slug", type_=Text), bindparam("until", type_=TIMESTAMPTZ))
+""").bindparams(  # noqa: S608 - made of constants
+    bindparam("slug", type_=Text), bindparam("until", type_=TIMESTAMPTZ)
+)
 
 _LOCK_PROJECT = text("""
 SELECT id, status, expires_at, deactivated_at IS NOT NULL AS was_deactivated

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.keys import NotificationType, goes_to_suppressed
 from contracts.sending import DeliveryStatus, Reason
 from db.items.rules import ENDS_AT_OF_ITS_ITEM, ENDS_ON_ITS_PROJECTS_LAST_DAY
-from db.record.rules import RECIPIENT, SUPPRESSED
+from db.record.rules import ABOUT_AN_ITEM, RECIPIENT, SUPPRESSED
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ WITH locked AS (
            a.title AS content,
            CASE
                WHEN d.status NOT IN ('pending', 'sending') THEN 'settled'
-               WHEN n.notification_type IN ('expiring', 'expired')
+               WHEN {ABOUT_AN_ITEM}
                     AND (p.company_id <> n.company_id OR a.project_id <> n.project_id) THEN 'moved'
                WHEN n.notification_type = 'expiring' AND item.ends_at IS DISTINCT FROM n.item_ends_at THEN 'renewed'
                WHEN n.notification_type = 'expiring' AND NOT item.is_active THEN 'item_not_active'

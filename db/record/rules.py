@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BindParameter, Text, bindparam
 
+from contracts.keys import NotificationType, is_about_an_item
 from contracts.sending import ALWAYS_DELIVERED
 
 
@@ -24,6 +25,11 @@ def always_delivered() -> BindParameter[Any]:
     """Returns the parameter, with its value, of a statement that uses `IN_ORDER` or `WANTED`."""
     return bindparam("always_delivered", list(ALWAYS_DELIVERED), type_=ARRAY(Text))
 
+
+ABOUT_AN_ITEM = "n.notification_type IN ({})".format(
+    ", ".join(f"'{each.value}'" for each in NotificationType if is_about_an_item(each))
+)
+"""Whether it is about a project or AR content. The function `held_until` of the migrations says the same."""
 
 IN_ORDER = "array_position(:always_delivered, d.channel), d.id"
 """For ORDER BY: the channels of ALWAYS_DELIVERED first, then the others in the order in which they were opened."""

@@ -9,6 +9,8 @@ from datetime import timedelta
 from sqlalchemy import ARRAY, Interval, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.record.rules import ABOUT_AN_ITEM
+
 _IN_DOUBT = text("SELECT count(*) FROM deliveries WHERE status = 'unknown'")
 
 
@@ -30,8 +32,8 @@ class Stuck:
 
 
 # A notification that was held until a moment ago may not have been started yet. Tests and alerts are never held.
-_MOVES = """(
-    n.notification_type IN ('test', 'alert')
+_MOVES = f"""(
+    NOT {ABOUT_AN_ITEM}
     OR (held_until(n.notification_type, n.give_up_at, c.timezone, c.quiet_from, c.quiet_until) IS NULL
         AND quiet_until(now() - interval '15 minutes', c.timezone, c.quiet_from, c.quiet_until) IS NULL
         AND NOT EXISTS (SELECT FROM pauses WHERE resumed_at > now() - interval '15 minutes'))

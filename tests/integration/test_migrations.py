@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.keys import NotificationType, is_about_an_item
 from db.engine import create_engine
 from db.migrate import downgrade, upgrade
 from db.models import Base
@@ -73,6 +75,22 @@ async def filled(empty: Settings, tables: Platform) -> Platform:
 async def test_up_from_empty_gives_the_tables_of_the_models(empty: Settings, connected: AsyncEngine) -> None:
     assert await upgrade(empty) == (None, NEWEST)
     assert await differences(connected) == []
+
+
+async def test_the_database_knows_every_type_and_which_are_about_an_item(
+    empty: Settings, connected: AsyncEngine
+) -> None:
+    await upgrade(empty)
+    async with connected.begin() as connection:
+        constraint = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name"
+        check = await connection.scalar(text(constraint), {"name": "ck_notifications_notification_type"})
+        assert set(re.findall("'([a-z]+)'", str(check))) == {each.value for each in NotificationType}
+        await connection.execute(text("INSERT INTO pauses (operator, why) VALUES ('anna', 'a bad text')"))
+        for each in NotificationType:
+            held = await connection.scalar(
+                text("SELECT held_until(:type, 'infinity', 'UTC', NULL, NULL) IS NOT NULL"), {"type": each.value}
+            )
+            assert held is is_about_an_item(each)
 
 
 async def test_up_a_second_time_changes_nothing(empty: Settings) -> None:

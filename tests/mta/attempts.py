@@ -13,10 +13,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts
-from activities.send import send_activity
 from channels.configured import new_renderer
 from channels.email.channel import CHANNEL
-from channels.email.plan import EMAIL
 from contracts.scanning import StartableNotification
 from contracts.sending import DeliveryStatus, SendInput
 from settings import Settings
@@ -29,7 +27,7 @@ class Attempts:
 
     def __init__(self, platform: Platform, attempts: DeliveryAttempts) -> None:
         self._platform = platform
-        self._send = send_activity(EMAIL, attempts)
+        self._send = attempts.send_activity()
 
     async def accepted(self, recipient: str) -> str:
         """One attempt at a new notice, which succeeds. Returns its Message-ID."""

@@ -12,6 +12,7 @@ import pytest
 
 from api.pages.unsubscribing import FILE, UnsubscribePages
 from channels.email.texts import render_mail
+from channels.registry import channels
 from channels.telegram.texts import PART, render_message
 from commands.preview import Item, sample
 from contracts.keys import NotificationType
@@ -21,7 +22,8 @@ from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES, Renderer
 
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
 LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")
-RENDERER = Renderer(*LINKS, {PART: None})
+OWN_PARTS = [part for channel in channels() for part, folder in channel.parts.items() if folder is None]
+RENDERER = Renderer(*LINKS, dict.fromkeys(OWN_PARTS))
 DAYS = range(401)
 UNSUBSCRIBE_URL = "https://platform.example/unsubscribe?a=1&b=2"
 
@@ -42,7 +44,7 @@ def test_english_and_russian_are_there() -> None:
 def test_a_language_has_every_text_and_no_other(locale: str) -> None:
     folder = TEMPLATES / locale
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {PHRASES, FILE, *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, PART))}
+    assert files == {PHRASES, FILE, *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, *OWN_PARTS))}
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
