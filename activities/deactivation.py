@@ -40,7 +40,7 @@ They stay active. Find out why they were not renewed. Then run `python cli.py re
 new end. If you import them without auto_renew, they are deactivated.
 """
 _UNTOLD = """\
-These items were deactivated although their companies had not been notified of the end: {slugs}.
+These items are deactivated although their companies were not notified of the end: {slugs}.
 
 DEACTIVATE_HOLD_LIMIT has passed and no channel had accepted a notification. To see why, run
 `python cli.py notifications --type expiring --status undelivered`. To reactivate a project, run

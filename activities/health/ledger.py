@@ -73,9 +73,9 @@ async def _find_untold(connection: AsyncConnection, settings: Settings) -> Probl
         "untold_items",
         f"{count} {'item ends or has' if count == 1 else 'items end or have'} ended without an accepted notification",
         f"{named}{more}\n\n`cli.py untold` lists them with the reasons.\n"
-        "- If an address was refused, correct it, then run `cli.py resend`.\n"
-        "- If there is no notification, run `cli.py scan --wait`.\n"
-        "- If the item has ended and is still active, run `cli.py deactivate --wait`.\n",
+        "If an address was refused, correct it, then run `cli.py resend`.\n"
+        "If there is no notification, run `cli.py scan --wait`.\n"
+        "If the item has ended and is still active, run `cli.py deactivate --wait`.\n",
     )
 
 

@@ -74,7 +74,7 @@ async def test_what_is_held_goes_when_the_limit_is_over_and_the_admin_is_told(
     [alert] = await holding.alerts()
     assert alert.metadata["problem"] == f"deactivated_untold.project-{project}.20260615T120000Z.1"
     assert alert.subject == "1 deactivated without a notification before"
-    assert "DEACTIVATE_HOLD_LIMIT is over: ship." in alert.message
+    assert "their companies were not notified of the end: ship." in alert.message
 
 
 async def test_no_cooldown_swallows_the_alert_of_another_page(platform: Platform, holding: Deactivations) -> None:
@@ -118,7 +118,7 @@ async def test_content_is_held_by_itself(platform: Platform, holding: Deactivati
     assert await holding.contents() == {"bow": "off*", "stern": "on"}
     assert (await holding.page(END + LIMIT)).contents == 1
     [alert] = await holding.alerts()
-    assert "DEACTIVATE_HOLD_LIMIT is over: stern." in alert.message
+    assert "their companies were not notified of the end: stern." in alert.message
 
 
 async def test_of_content_that_ends_with_its_project_the_projects_warning_counts(

@@ -328,7 +328,7 @@ async def test_a_time_zone_that_postgresql_does_not_know_is_named(
     async def older_server(_connection: object) -> set[str]:
         return {"UTC"}
 
-    monkeypatch.setattr(imports, "time_zones", older_server)
+    monkeypatch.setattr(imports, "find_time_zones", older_server)
     run_import.write(companies=[ACME, "b,B,,,,,,"])
     report = await run_import()
     assert messages(report) == ["companies.csv:2: timezone: PostgreSQL does not know the time zone 'Europe/Oslo'"]

@@ -146,7 +146,7 @@ async def test_a_mailbox_that_does_not_exist_is_switched_off(scene: Scene) -> No
     [
         (("resend", "9999"), "there is no delivery 9999"),
         (("resend", "EMAIL"), "it was accepted: the recipient would get it twice"),
-        (("resolve", "EMAIL", "--accepted"), "it is accepted, not unknown"),
+        (("resolve", "EMAIL", "--accepted"), "only an unknown delivery can be resolved"),
         (("resend", "TELEGRAM"), "it is in doubt: use `resolve --resend`"),
         (("unsuppress", "email", "nobody@customer.example"), "email nobody@customer.example is not suppressed"),
         (("unsuppress", "telegram", "-1001234567890123"), "telegram -1001234567890123 is not suppressed"),
@@ -173,4 +173,4 @@ async def test_a_warning_of_what_has_ended_is_not_sent_again(scene: Scene) -> No
     await scene.scan_and_send()
     await scene.platform.execute("UPDATE notifications SET item_ends_at = now() - interval '1 minute'")
     ended = await operate(scene, "resend", await delivery_id(scene, "email"), *WHY)
-    assert (ended.status, "a warning would be pointless" in ended.err) == (1, True)
+    assert (ended.status, "it is too late to warn of the end" in ended.err) == (1, True)

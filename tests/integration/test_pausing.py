@@ -161,7 +161,7 @@ async def test_paused_twice_it_is_as_the_first_said(scene: Scene) -> None:
     await schedules.apply(scene.client, scene.settings)
     await pause(scene)
     again = await operate(scene, "pause", "--why", "another reason", "--by", "ben")
-    assert (again.status, "by anna: a bad text" in again.out) == (0, True)
+    assert (again.status, "UTC: a bad text" in again.out) == (0, True)
     assert await paused_rows(scene) == [("anna", "a bad text", None, True)]
     assert (await state(scene)).note == NOTE
 

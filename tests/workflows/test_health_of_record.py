@@ -38,7 +38,7 @@ async def test_a_pause_is_not_forgotten(health: HealthScene) -> None:
         await platform.execute("UPDATE pauses SET resumed_at = now(), resumed_by = 'anna'")
         assert (await health.check()).over == ["paused"]
         await health.scene.children_end()
-    assert "by anna: the texts are wrong" in await health.message("Sending is paused")
+    assert "UTC: the texts are wrong" in await health.message("Sending is paused")
 
 
 async def test_a_delivery_in_doubt_until_it_is_decided(health: HealthScene) -> None:
