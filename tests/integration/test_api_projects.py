@@ -98,7 +98,7 @@ async def test_a_project_that_is_not_there_is_404(http: httpx.AsyncClient) -> No
     ("project", "said"),
     [
         ({"status": "archived"}, "archived"),
-        ({"expires_at": UNTIL + timedelta(days=1)}, "ends later already"),
+        ({"expires_at": UNTIL + timedelta(days=1)}, "already ends later"),
     ],
 )
 async def test_a_conflict_is_409_and_changes_nothing(
