@@ -122,12 +122,18 @@ def _known_address(name: str, address: str) -> None:
     channel.address_key(_storable(address))
 
 
+def _known_recipients(recipients: dict[str, str]) -> dict[str, str]:
+    for name, address in recipients.items():
+        _known_address(name, address)
+    return recipients
+
+
 class NewTestNotification(BaseModel):
     """Recipients and text of a test notification; at least one recipient is required."""
 
     model_config = ConfigDict(extra="forbid")
 
-    recipients: dict[str, str] = Field(
+    recipients: Annotated[dict[str, str], AfterValidator(_known_recipients)] = Field(
         default_factory=dict, description='Addresses by channel name, such as `{"email": "anna@example.com"}`.'
     )
     email: EmailStr | None = Field(None, description="The same as `recipients.email`.")
@@ -148,7 +154,7 @@ class NewTestNotification(BaseModel):
     def _has_a_recipient(self) -> Self:
         if not self.addresses():
             raise ValueError("give a recipient in recipients, email or chat_id")
-        for name, address in self.addresses().items():
+        for name, address in self._by_field().items():
             _known_address(name, address)
         return self
 

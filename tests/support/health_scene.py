@@ -18,7 +18,8 @@ from tests.support.scene import PATIENCE, Scene
 from workflows.check_health import CheckHealthWorkflow
 
 ADMIN = "admin@own.example"
-ADMIN_CHAT = 4711
+ADMIN_CHAT = 471100000815
+"""Long enough that no id in a history holds it by chance."""
 PING_PATH = "/ping/a-secret-of-ours"
 
 
