@@ -203,7 +203,7 @@ async def test_a_test_by_the_api_goes_to_a_number_beside_the_others(third: Third
 
 async def test_the_api_says_which_channels_there_are_and_what_is_wrong_with_a_number(third: ThirdChannel) -> None:
     async with third.api() as http:
-        unheard_of = await http.post("/notifications/test", json={"recipients": {"pigeon": "coo"}})
+        unheard_of = await http.post("/notifications/test", json={"recipients": {"pigeon": "hello"}})
         no_number = await http.post("/notifications/test", json={"recipients": {"sms": "112"}})
         twice = await http.post("/notifications/test", json={"email": EMAIL, "recipients": {"email": EMAIL}})
 
