@@ -20,3 +20,9 @@ RELEASED = {
 def test_a_released_migration_is_as_it_was_released(name: str) -> None:
     content = (MIGRATIONS / "versions" / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == RELEASED[name], f"write a new revision instead of changing {name}"
+
+
+def test_only_the_newest_migration_may_be_unreleased() -> None:
+    names = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    assert set(RELEASED) <= set(names)
+    assert set(names[:-1]) <= set(RELEASED), "add the hash of each migration that an earlier release has"
