@@ -35,4 +35,4 @@ def temporal(new_namespace: Client) -> Client:
 async def last() -> AsyncIterator[Release]:
     """The last release's programs."""
     with tempfile.TemporaryDirectory(prefix="last-release-") as folder:
-        yield await last_release(Path(folder))
+        yield last_release(Path(folder))
