@@ -1,4 +1,4 @@
-"""The base of both stand-ins: the accepted messages, scripts, gates and waiting."""
+"""The base of each stand-in: the accepted messages, scripts, gates and waiting."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable

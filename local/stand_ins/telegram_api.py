@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from local.stand_ins import telegram_answers as answers
-from local.stand_ins.http_server import Answer, Drip, HttpServer, Outcome, Request
+from local.stand_ins.http_server import Answer, Drip, Outcome, Request
+from local.stand_ins.http_stand_in import HttpStandIn
 from local.stand_ins.script import AcceptThenReset, Hang, Reset
-from local.stand_ins.stand_in import StandIn
 from local.stand_ins.telegram_answers import SlowDrip, TelegramAction
 from local.stand_ins.telegram_entities import EntityError, plain_text
 from local.stand_ins.telegram_limits import SendingLimits
@@ -36,7 +36,7 @@ class ReceivedMessage:
     accepted_at: datetime
 
 
-class TelegramApi(StandIn[Stage, int | str, TelegramAction, ReceivedMessage]):
+class TelegramApi(HttpStandIn[Stage, int | str, TelegramAction, ReceivedMessage]):
     """Where TELEGRAM_API_URL should point: `url`.
 
     Without a token it makes one. A new value of `token` revokes the old one. `chats` are the known chats; by default
@@ -62,21 +62,6 @@ class TelegramApi(StandIn[Stage, int | str, TelegramAction, ReceivedMessage]):
         self._limits = limits
         self._last_message_id = last_message_id
         self._pages = pages or {}
-        self._server = HttpServer(self._answer)
-
-    async def start(self) -> None:
-        self.port = await self._server.start(self.host, self.port)
-
-    async def stop(self) -> None:
-        await self._server.stop()
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def connections_opened(self) -> int:
-        return self._server.connections.opened
 
     def to(self, recipient: int | str) -> list[ReceivedMessage]:
         return [message for message in self.messages if str(message.chat_id) == str(recipient)]

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from local.stand_ins.http_server import Answer, HttpServer, Outcome, Request
+from local.stand_ins.http_server import Answer, Outcome, Request
+from local.stand_ins.http_stand_in import HttpStandIn
 from local.stand_ins.script import AcceptThenReset, Hang, Proceed, Reset
-from local.stand_ins.stand_in import StandIn
 
 Stage = Literal["request", "balance"]
 SmsAction = Answer | Hang | Reset | AcceptThenReset | Proceed
@@ -22,26 +22,11 @@ class ReceivedText:
     text: str
 
 
-class SmsGateway(StandIn[Stage, str, SmsAction, ReceivedText]):
+class SmsGateway(HttpStandIn[Stage, str, SmsAction, ReceivedText]):
     """Where SMS_API_URL should point: `url`."""
 
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port, keep=True, on_accept=None)
-        self._server = HttpServer(self._answer)
-
-    async def start(self) -> None:
-        self.port = await self._server.start(self.host, self.port)
-
-    async def stop(self) -> None:
-        await self._server.stop()
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def connections_opened(self) -> int:
-        return self._server.connections.opened
 
     def to(self, recipient: str) -> list[ReceivedText]:
         return [message for message in self.messages if message.to == recipient]
