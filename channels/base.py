@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from temporalio.common import RetryPolicy
 
 from contracts.sending import ChannelOptions, Fairness
+from runtime.cleaning import clean_reply
 
 if TYPE_CHECKING:
     from db.record.attempt import SentText
@@ -170,22 +171,29 @@ class Channel(ABC):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The provider took the message. `provider_id` is None if the sender chose the id (Message-ID)."""
+    """The provider took the message. `provider_id` is None if the sender chose the id (Message-ID). Both are made
+    clean and cut here, for every channel."""
 
     provider_id: str | None
     reply: str
+
+    def __post_init__(self) -> None:
+        if self.provider_id is not None:
+            object.__setattr__(self, "provider_id", clean_reply(self.provider_id))
+        object.__setattr__(self, "reply", clean_reply(self.reply))
 
 
 class NotHandedOver(Exception):
     """The provider certainly does not have the message.
 
-    `reason` is a stable code. `reply` may hold a recipient's address and goes to the database only.
+    `reason` is a stable code. `reply` may hold a recipient's address and goes to the database only. It is made clean
+    and cut here, for every channel.
     """
 
     def __init__(self, reason: str, reply: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.reply = reply
+        self.reply = None if reply is None else clean_reply(reply)
 
 
 class Rejected(NotHandedOver):

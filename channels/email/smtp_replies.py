@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from channels.base import InDoubt, NotHandedOver, OperatorFault, Receipt, RecipientGone, Rejected, TryAgain
+from runtime.cleaning import clean_reply
 
 
 class Stage(StrEnum):
@@ -160,7 +161,9 @@ _ENHANCED = re.compile(r"^([245])\.(\d{1,3}\.\d{1,3})\b")
 
 
 def outcome(stage: Stage, code: int, message: str) -> Receipt | NotHandedOver | InDoubt:
-    """Returns the outcome of a reply, with the reason `smtp_<stage>_<code>`."""
+    """Returns the outcome of a reply, with the reason `smtp_<stage>_<code>`. The message is made clean and cut before
+    it is matched."""
+    message = clean_reply(message)
     enhanced = _ENHANCED.match(message)
     answer = code
     if enhanced and code // 100 in (4, 5) and enhanced[1] != "2":

@@ -6,18 +6,24 @@ and histories.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from channels.base import InDoubt, OperatorFault, Receipt, TryAgain
 from channels.telegram.replies import NoAnswer, Parameters, outcome, without_answer
+from runtime.cleaning import clean_reply
 
 WRITING = "http11.send_request_headers.started"
 """httpx's trace event before the first byte of a request, once the connection is open
 (https://www.python-httpx.org/advanced/extensions/#trace)."""
+LONGEST_ANSWER = 1_000_000
+"""Bytes that are read of an answer. The longest message with all its entities takes a tenth of it."""
+_AS_IT_IS = {"Accept-Encoding": "identity"}
+"""A compressed answer could be a thousand times longer than what is read of it."""
 
 
 def new_client(connections: int) -> httpx.AsyncClient:
@@ -31,7 +37,7 @@ def new_client(connections: int) -> httpx.AsyncClient:
 
 
 class _Message(BaseModel):
-    message_id: int
+    message_id: int = Field(ge=-(2**63), lt=2**63)
 
 
 class _Bot(BaseModel):
@@ -45,6 +51,15 @@ class _Answer(BaseModel):
     result: _Message | _Bot | None = None
     description: str = ""
     parameters: Parameters = Parameters()
+
+    @field_validator("parameters", mode="wrap")
+    @classmethod
+    def _none_if_absurd(cls, value: object, validate: ValidatorFunctionWrapHandler) -> Parameters:
+        """Ignores parameters of another form: the description still counts."""
+        try:
+            return Parameters.model_validate(validate(value))
+        except ValidationError:
+            return Parameters()
 
 
 async def send(
@@ -70,8 +85,10 @@ async def send(
             written = True
 
     try:
-        response = await client.post(
+        async with client.stream(
+            "POST",
             f"{api_url.rstrip('/')}/bot{token}/sendMessage",
+            headers=_AS_IT_IS,
             json={
                 "chat_id": chat_id,
                 "text": text,
@@ -79,12 +96,13 @@ async def send(
                 "link_preview_options": {"is_disabled": True},
             },
             extensions={"trace": before_writing},
-        )
+        ) as response:
+            body = await _read(response)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise OperatorFault("telegram_token_malformed") from None
     except httpx.HTTPError as error:
         raise without_answer(NoAnswer.LOST if written else NoAnswer.NOT_CONNECTED, _snake(error)) from None
-    return _receipt(response)
+    return _receipt(response.status_code, body)
 
 
 async def get_me(client: httpx.AsyncClient, api_url: str, token: str) -> None:
@@ -93,37 +111,55 @@ async def get_me(client: httpx.AsyncClient, api_url: str, token: str) -> None:
     Raises the outcome of the answer, as in `replies`; `TryAgain` if there is no answer, or one that is not Telegram's.
     """
     try:
-        response = await client.get(f"{api_url.rstrip('/')}/bot{token}/getMe")
+        async with client.stream("GET", f"{api_url.rstrip('/')}/bot{token}/getMe", headers=_AS_IT_IS) as response:
+            body = await _read(response)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise OperatorFault("telegram_token_malformed") from None
     except httpx.HTTPError as error:
         raise TryAgain(f"telegram_{_snake(error)}") from None
     try:
-        bot = _result(response)
+        bot = _result(response.status_code, body)
     except InDoubt:
         bot = None
     if not isinstance(bot, _Bot):
         raise TryAgain("telegram_unreadable_answer")
 
 
-def _receipt(response: httpx.Response) -> Receipt:
-    result = _result(response)
+async def _read(response: httpx.Response) -> bytes:
+    """Reads at most `LONGEST_ANSWER` bytes of the body, and a few more."""
+    body = bytearray()
+    async for part in response.aiter_raw():
+        body += part
+        if len(body) > LONGEST_ANSWER:
+            break
+    return bytes(body)
+
+
+def _receipt(status: int, body: bytes) -> Receipt:
+    result = _result(status, body)
     if not isinstance(result, _Message):
         raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer")
-    return Receipt(str(result.message_id), f"{response.status_code} ok")
+    return Receipt(str(result.message_id), f"{status} ok")
 
 
-def _result(response: httpx.Response) -> _Message | _Bot | None:
+def _result(status: int, body: bytes) -> _Message | _Bot | None:
     """Returns the result of a method. Raises the outcome of a refusal."""
+    answer = _parse(body)
+    if httpx.codes.is_success(status):
+        if answer is None:
+            raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer")
+        if answer.ok:
+            return answer.result
+    answer = answer or _Answer(ok=False)
+    raise outcome(status, clean_reply(answer.description), answer.parameters)
+
+
+def _parse(body: bytes) -> _Answer | None:
+    """Returns the answer. None: it is not one of the Bot API. Text that is not UTF-8 does not make it unreadable."""
     try:
-        answer = _Answer.model_validate_json(response.content)
-    except ValidationError:
-        if response.is_success:
-            raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer") from None
-        answer = _Answer(ok=False)
-    if response.is_success and answer.ok:
-        return answer.result
-    raise outcome(response.status_code, answer.description, answer.parameters)
+        return _Answer.model_validate(json.loads(body.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):  # ValidationError and JSONDecodeError are ValueErrors
+        return None
 
 
 def _snake(error: Exception) -> str:

@@ -15,6 +15,7 @@ from contracts.sending import DeliveryStatus, Reason
 from db.models import TIMESTAMPTZ
 from db.operators import suppressions
 from db.record.rules import STATUS_OF_ENDS
+from runtime.cleaning import clean_reply
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,13 @@ async def apply_bounce(connection: AsyncConnection, bounce: Bounce, channel: str
     if (without_effect := _without_effect(email)) is not None:
         return without_effect
     failure = _failure_of(bounce, email["recipient"])
+    reply = clean_reply(failure.reply)
     await connection.execute(
         _MARK,
-        {"delivery_id": email["id"], "gone": failure.gone, "reason": Reason.BOUNCED.value, "reply": failure.reply},
+        {"delivery_id": email["id"], "gone": failure.gone, "reason": Reason.BOUNCED.value, "reply": reply},
     )
     if failure.gone and email["recipient"] in failure.addresses:
-        await suppressions.suppress(connection, email["id"], email["recipient"], Reason.BOUNCED, failure.reply)
+        await suppressions.suppress(connection, email["id"], email["recipient"], Reason.BOUNCED, reply)
     return Result.BOUNCED
 
 

@@ -167,6 +167,10 @@ class SmtpConnection(SMTP):
         await asyncio.get_running_loop().create_future()
         return None
 
+    async def push(self, status: str | bytes) -> None:
+        """Sends a reply. A lone surrogate in it stands for a byte that is not UTF-8."""
+        await super().push(status.encode("utf-8", "surrogateescape") if isinstance(status, str) else status)
+
     def abort(self) -> None:
         """Resets the TCP connection."""
         if self._socket is None:

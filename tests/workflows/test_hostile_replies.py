@@ -1,0 +1,117 @@
+"""What a provider says is not trusted: it is made clean and cut, and no history, log or metric shows a person in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.stand_ins.http_server import Answer
+from local.stand_ins.smtp_actions import Reply
+from runtime.cleaning import LONGEST_REPLY
+from tests.support.scene import Scene
+
+BYTE = "\udcee"
+"""The byte 0xEE, which is not UTF-8."""
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"5.1.1 <bo{BYTE}te@customer.example>: unknown", "550 5.1.1 <bo\ufffdte@customer.example>: unknown"),
+        ("5.1.1 no\x00body", "550 5.1.1 no body"),
+        ("5.1.1 one\n5.1.1 two\x1b[2J", "550 5.1.1 one 5.1.1 two [2J"),
+    ],
+    ids=["not_utf_8", "nul", "controls"],
+)
+async def test_a_refusal_with_bytes_that_cannot_be_stored_ends_the_delivery(scene: Scene, text: str, kept: str) -> None:
+    scene.sink.on("rcpt", Reply(550, text))
+    await scene.due_project(telegram_chat_id=None)
+    await scene.scan_and_send()
+
+    assert await scene.ends() == ("undelivered", "rejected", "skipped")
+    email = await scene.delivery("email")
+    assert (email.reason, email.provider_reply, email.attempts) == ("smtp_rcpt_550", kept, 1)
+    assert await scene.platform.scalar("SELECT provider_reply FROM suppressions") == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"2.0.0 accept{BYTE}", "250 2.0.0 accept\ufffd"),
+        ("2.0.0 queued\x00 as 7", "250 2.0.0 queued as 7"),
+        (f"2.0.0 {BYTE * 900}\n{'x' * 900}", f"250 2.0.0 {chr(0xFFFD) * 900} {'x' * 88}…"),
+    ],
+    ids=["not_utf_8", "nul", "long"],
+)
+async def test_an_acceptance_with_bytes_that_cannot_be_stored_is_one(scene: Scene, text: str, kept: str) -> None:
+    scene.sink.on("reply", Reply(250, text))
+    await scene.due_project(telegram_chat_id=None)
+    await scene.scan_and_send()
+
+    assert len(scene.sink.messages) == 1
+    assert await scene.ends() == ("delivered", "accepted", "skipped")
+    email = await scene.delivery("email")
+    assert (email.provider_reply, email.possible_duplicate, email.attempts) == (kept, False, 1)
+    assert len(email.provider_reply) <= LONGEST_REPLY
+
+
+@pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data", "dot"])
+async def test_a_refusal_for_now_with_such_bytes_is_tried_again(scene: Scene, stage: str) -> None:
+    scene.sink.on(stage, Reply(451, f"4.3.0 not \x00now {BYTE}"))  # type: ignore[arg-type]
+    await scene.due_project(telegram_chat_id=None)
+    await scene.scan_and_send()
+
+    assert await scene.ends() == ("delivered", "accepted", "skipped")
+    email = await scene.delivery("email")
+    assert (email.attempts, email.possible_duplicate) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ({"description": "Forbidden: bot was blocked by the user\x00\ud83d"}, "bot was blocked by the user \ufffd"),
+        ({"description": "Forbidden: bot was blocked by the user" + "x" * 900_000}, "bot was blocked by the userx"),
+        (
+            {"description": "Forbidden: bot was blocked by the user", "parameters": {"retry_after": [1]}},
+            "bot was blocked by the user",
+        ),
+        (
+            b'{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user \xee"}',
+            "blocked by the user \ufffd",
+        ),
+    ],
+    ids=["nul_and_surrogate", "long", "absurd_parameters", "not_utf_8"],
+)
+async def test_telegrams_refusal_ends_the_delivery_whatever_is_in_it(scene: Scene, body: object, kept: str) -> None:
+    if isinstance(body, dict):
+        body = {"ok": False, "error_code": 403, **body}
+    scene.telegram.on("request", Answer(403, body))
+    await scene.due_project(contact_email=None)
+    await scene.scan_and_send()
+
+    assert await scene.ends() == ("undelivered", "skipped", "rejected")
+    telegram = await scene.delivery("telegram")
+    assert telegram.reason == "telegram_blocked"
+    assert kept in telegram.provider_reply
+    assert len(telegram.provider_reply) <= LONGEST_REPLY
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"x" * 3_000_000,
+        b"[" * 100_000,
+        b'{"ok":false,"error_code":502,"description":' + b"9" * 5000 + b"}",
+        b'{"ok":false,"error_code":502,"description":"x","parameters":{"retry_after":1e999}}',
+        b'{"ok":false,"error_code":502,"description":"x","parameters":{"retry_after":1' + b"0" * 400 + b"}}",
+        b"\x1f\x8b\x08\x00",
+    ],
+    ids=["3_mb", "deep", "long_number", "infinite", "long_wait", "compressed"],
+)
+async def test_an_answer_of_a_proxy_is_read_to_a_limit_and_tried_again(scene: Scene, body: bytes) -> None:
+    headers = {"Content-Encoding": "gzip"} if body.startswith(b"\x1f") else {}
+    scene.telegram.on("request", Answer(502, body, headers))
+    await scene.due_project(contact_email=None)
+    await scene.scan_and_send()
+
+    assert await scene.ends() == ("delivered", "skipped", "accepted")
+    assert len(scene.telegram.messages) == 1
