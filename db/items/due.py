@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.scanning import PageCursor
 from db.items.kinds import CONTENTS, PROJECTS, count_of, of_kind, page_of
-from db.items.rules import LEFT_UNSAID, TOLD_WITH_ITS_PROJECT
+from db.items.rules import TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 from db.record.rules import always_delivered
+from db.record.said import UNSAID
 
 FIRST_PAGE = PageCursor(ends_at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), project_id=0)
 """The cursor before every item."""
@@ -101,7 +102,7 @@ WHERE {is_active}
       SELECT FROM notifications n
       WHERE {is_about} AND n.notification_type = 'expiring' AND n.item_ends_at = {ends_at}
         AND (n.threshold_days <= crossed.days OR crossed.is_half)
-        AND EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
+        AND NOT {unsaid}
   )
   AND (
       {ends_at} <= :last_chance_before
@@ -119,14 +120,14 @@ _DUE = page_of(
     of_kind(
         _DUE_OF_A_KIND,
         PROJECTS,
-        left_unsaid=LEFT_UNSAID,
+        unsaid=UNSAID,
         is_active="p.status = 'active' AND NOT p.auto_renew",
         after=":after_ends_at, :after_project_id",
     ),
     of_kind(
         _DUE_OF_A_KIND,
         CONTENTS,
-        left_unsaid=LEFT_UNSAID,
+        unsaid=UNSAID,
         is_active=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
         after=":after_ends_at, :after_project_id, :after_ar_content_id",
     ),

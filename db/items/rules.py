@@ -7,11 +7,6 @@ IS_ABOUT_CONTENT = "n.ar_content_id = a.id"
 """A condition: notification `n` is about this item. With `IS NOT DISTINCT FROM` the planner cannot use the index: it
 read all of half a million rows for each item."""
 
-LEFT_UNSAID = """\
-(d.status = 'skipped' AND d.reason IN ('renewed', 'item_not_active', 'auto_renew', 'moved'))"""
-"""A condition: delivery `d` was skipped because of the item's state at that time. If that state changes back, the
-company must be notified after all."""
-
 ENDS_ON_ITS_PROJECTS_LAST_DAY = """\
 ((a.expires_at AT TIME ZONE c.timezone)::date >= (p.expires_at AT TIME ZONE c.timezone)::date)"""
 """A condition: AR content `a` with an end of its own does not end before the last day of its project `p`, on the clock

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType
 from contracts.sending import ALWAYS_DELIVERED, Reason
-from db.items.rules import LEFT_UNSAID
 from db.models import TIMESTAMPTZ
 from db.record.rules import WANTED, OpenedDelivery, always_delivered
+from db.record.said import TRIED_AGAIN, UNSAID
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class NewNotification:
     days_left: int | None = None
 
 
-# A notification that was skipped because of its item's state has used its key, which is fixed. So it is reopened, for
+# A notification that told nobody because of its item's state has used its key, which is fixed. So it is reopened, for
 # the company that owns the item today. Its deliveries are reused: those to contacts that the company still has stay as
-# they are, the others go in order to contacts of their channel without a delivery. Missing deliveries are opened.
+# they are, the others go in order to contacts of their channel without a delivery. Missing deliveries are opened. What
+# an operator has ended stays ended.
 _OPEN_STATEMENT = """
 WITH new AS (
     SELECT *
@@ -52,28 +53,28 @@ WITH new AS (
 ), reopened AS (
     UPDATE notifications n
     SET status = 'open', company_id = new.company_id, project_id = new.project_id, days_left = new.days_left,
-        scan_at = :scan_at, give_up_at = new.give_up_at, started_at = NULL, finished_at = NULL
+        item_ends_at = new.item_ends_at, scan_at = :scan_at, give_up_at = new.give_up_at, started_at = NULL,
+        finished_at = NULL
     FROM new
-    WHERE n.dedupe_key = new.dedupe_key AND n.status <> 'open'
-      AND NOT EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND NOT {left_unsaid})
+    WHERE n.dedupe_key = new.dedupe_key AND n.status <> 'open' AND {unsaid}
     RETURNING n.id, n.company_id
 ), wanted AS (
     SELECT n.id AS notification_id, wanted.channel, wanted.contact_id
     FROM reopened n CROSS JOIN LATERAL {wanted} wanted
-), unsaid AS (
-    SELECT d.id, d.notification_id, d.channel, d.contact_id
+), ended AS (
+    SELECT d.id, d.notification_id, d.channel, d.contact_id, {tried_again} AS again
     FROM reopened n JOIN deliveries d ON d.notification_id = n.id
 ), kept AS (
-    SELECT unsaid.id, notification_id, channel, wanted.contact_id
-    FROM unsaid JOIN wanted USING (notification_id, channel)
-    WHERE unsaid.contact_id IS NOT DISTINCT FROM wanted.contact_id
+    SELECT ended.id, notification_id, channel, wanted.contact_id
+    FROM ended JOIN wanted USING (notification_id, channel)
+    WHERE ended.again AND ended.contact_id IS NOT DISTINCT FROM wanted.contact_id
 ), without_delivery AS (
     SELECT *, row_number() OVER (PARTITION BY notification_id, channel ORDER BY contact_id) AS turn
-    FROM (SELECT * FROM wanted EXCEPT SELECT notification_id, channel, contact_id FROM kept) AS rest
+    FROM (SELECT * FROM wanted EXCEPT SELECT notification_id, channel, contact_id FROM ended) AS rest
 ), without_contact AS (
     SELECT id, notification_id, channel, row_number() OVER (PARTITION BY notification_id, channel ORDER BY id) AS turn
-    FROM unsaid
-    WHERE id NOT IN (SELECT id FROM kept)
+    FROM ended
+    WHERE again AND id NOT IN (SELECT id FROM kept)
 ), taken_over AS (
     SELECT id, notification_id, channel, without_delivery.contact_id
     FROM without_contact JOIN without_delivery USING (notification_id, channel, turn)
@@ -96,7 +97,7 @@ WITH new AS (
 )
 SELECT (SELECT count(*) FROM opened) + (SELECT count(*) FROM reopened)
 """
-_OPEN = text(_OPEN_STATEMENT.format(left_unsaid=LEFT_UNSAID, wanted=WANTED)).bindparams(
+_OPEN = text(_OPEN_STATEMENT.format(unsaid=UNSAID, tried_again=TRIED_AGAIN, wanted=WANTED)).bindparams(
     always_delivered(),
     bindparam("notification_type", type_=Text),
     bindparam("scan_at", type_=TIMESTAMPTZ),

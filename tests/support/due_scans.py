@@ -43,9 +43,9 @@ class DueScans:
         async with self.engine.connect() as connection:
             return await due.find_due(connection, rules, page_size, after)
 
-    async def open(self, now: datetime, scan_at: datetime | None = None) -> list[tuple[int, int]]:
+    async def open(self, now: datetime, scan_at: datetime | None = None, page_size: int = 100) -> list[tuple[int, int]]:
         """Opens what is found; returns the threshold and the days left of each."""
-        items = await self.find(now, scan_at)
+        items = await self.find(now, scan_at, page_size)
         new = [new_warning(item, item.ends_at) for item in items]
         async with self.engine.begin() as connection:
             opened = await open_notifications(connection, NotificationType.EXPIRING, new, scan_at or now)

@@ -58,6 +58,58 @@ async def test_a_change_that_is_undone_does_not_cost_the_warning(
     assert (len(scene.sink.messages), len(scene.telegram.messages)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("company", "other"),
+    [
+        ({"telegram_chat_id": None}, "no_address"),
+        ({"telegram_enabled": False}, "channel_off"),
+        ({}, "suppressed"),
+        ({}, "unsubscribed"),
+        ({}, "channel_not_configured"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_renewal_taken_back_does_not_cost_a_company_with_one_channel_its_warning(
+    scene: Scene, company: dict[str, object], other: str
+) -> None:
+    """The other channel's delivery ended first, for a reason of its own."""
+    if other == "channel_not_configured":
+        scene = scene.with_settings(telegram_bot_token=None)
+    await scene.due_project(**company)
+    if other in ("suppressed", "unsubscribed"):
+        reason = "unsubscribed" if other == "unsubscribed" else "telegram_bot_blocked"
+        await scene.platform.execute(
+            "INSERT INTO suppressions (channel, address, reason) VALUES ('telegram', :chat, :reason)",
+            chat=str(CHAT),
+            reason=reason,
+        )
+    held = scene.sink.hold("data")
+    async with scene.worker():
+        await scene.scan()
+        await held.reached.wait()
+        await scene.delivery_becomes("telegram", "skipped")
+        await scene.platform.execute("UPDATE projects SET expires_at = expires_at + interval '400 days'")
+        held.release()
+        await scene.children_end()
+        assert [each.reason for each in await scene.platform.deliveries()] == ["renewed", other]
+        await scene.platform.execute("UPDATE projects SET expires_at = expires_at - interval '400 days'")
+        assert (await scene.scan()).opened == 1
+        await scene.children_end()
+        assert (await scene.scan()).found == 0
+    assert await scene.ends() == ("delivered", "accepted", "skipped")
+    assert (await scene.delivery("telegram")).reason == other
+    assert (len(scene.sink.messages), scene.telegram.messages) == (1, [])
+
+
+async def test_a_company_without_any_address_is_not_opened_anew_in_every_scan(scene: Scene) -> None:
+    await scene.due_project(contact_email=None, telegram_chat_id=None)
+    await scene.scan_and_send()
+    async with scene.worker():
+        assert (await scene.scan()).found == 0
+    assert [each.reason for each in await scene.platform.deliveries()] == ["no_address", "no_address"]
+    assert (await scene.notification()).status == "undelivered"
+
+
 async def test_a_project_that_changes_hands_is_told_to_its_new_company_alone(scene: Scene) -> None:
     await scene.due_project()
     new = await scene.platform.company(contact_email="new@customer.example", telegram_chat_id=4711)
