@@ -8,14 +8,13 @@ needs no restart. `temporalio.envconfig` reads Temporal's own connection setting
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, assert_never
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     EmailStr,
     Field,
@@ -29,6 +28,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from runtime.cron import checked_cron
 
 
 class SettingsError(Exception):
@@ -56,6 +57,7 @@ def _split(value: object) -> object:
 
 TEN_YEARS = 10 * 365 * 86_400
 Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
+Cron = Annotated[str, AfterValidator(checked_cron)]
 
 SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys", "unsubscribe_secret")
 
@@ -113,7 +115,11 @@ class Settings(BaseSettings):
     admin_email: EmailStr | None = Field(None, description="The e-mail address that receives alerts.")
     alert_cooldown: Seconds = Field(21600, description="Seconds before the same problem is alerted again.")
 
-    expiry_scan_cron: str = Field("0 9 * * *", description="When to scan, as a cron expression of 5 fields.")
+    expiry_scan_cron: Cron = Field(
+        "0 9 * * *",
+        description="When to scan, as a cron expression of 5 fields: minute, hour, day of the month, month, day of the "
+        "week. At most one of the two days may be restricted.",
+    )
     expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
     expiry_thresholds_days: Annotated[list[int], NoDecode, BeforeValidator(_split)] = Field(
         [30, 7, 1],
@@ -137,8 +143,8 @@ class Settings(BaseSettings):
     )
     scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same limit for a single company.")
 
-    deactivate_cron: str = Field(
-        "0 * * * *", description="When to deactivate what has ended, as a cron expression of 5 fields, in UTC."
+    deactivate_cron: Cron = Field(
+        "0 * * * *", description="When to deactivate what has ended, as EXPIRY_SCAN_CRON, but in UTC."
     )
     deactivate_grace: float = Field(
         0, ge=0, le=TEN_YEARS, description="Seconds between an item's end and its deactivation."
@@ -269,15 +275,6 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from None
-        return value
-
-    @field_validator("expiry_scan_cron", "deactivate_cron")
-    @classmethod
-    def _parsable_cron(cls, value: str) -> str:
-        try:
-            CronSim(value, datetime.now(UTC))
-        except CronSimError as error:
-            raise ValueError(f"{value!r} is not a cron expression of 5 fields: {error}") from None
         return value
 
     @field_validator("expiry_thresholds_days")

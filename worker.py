@@ -138,7 +138,7 @@ async def build_workers(
         attempts = DeliveryAttempts(engine, settings, alerts, channel, sender)
         serve(channel.name, [attempts.send_activity()])
     if WORKFLOWS in queues:
-        due_items = DueItemActivities(engine, settings, alerts)
+        due_items = DueItemActivities(engine, settings, alerts, schedules.next_scan(client, settings))
         database = [
             due_items.open_due_notifications,
             due_items.take_startable,
@@ -164,7 +164,8 @@ async def _health_activities(
         for channel in configured_channels(settings)
     }
     http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
-    check = HealthActivities(engine, settings, client, http, senders, alerts, schedules.watched_schedules(settings))
+    watched, next_scan = schedules.watched_schedules(settings), schedules.next_scan(client, settings)
+    check = HealthActivities(engine, settings, client, http, senders, alerts, watched, next_scan)
     outage = OutageActivities(settings, senders, alerts)
     return [check.check_health, check.ping, outage.alert_directly, outage.record_outage]
 

@@ -10,6 +10,7 @@ from temporalio import activity
 from activities.alerts import Alerts
 from activities.brake import Brake
 from activities.rules import due_rules, new_warning
+from activities.schedule_times import NextScan
 from channels.configured import deliveries_to_send
 from contracts.keys import NotificationType, give_up_at
 from contracts.scanning import OpenDueInput, OpenDueResult, TakeStartableInput, TakeStartableResult
@@ -34,9 +35,10 @@ are wrong, for example after a wrong import, correct the data. The next scan loo
 class DueItemActivities:
     """The scan's steps. Each is safe to run twice: open notifications are kept and returned again."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts) -> None:
+    def __init__(self, engine: AsyncEngine, settings: Settings, alerts: Alerts, next_scan: NextScan) -> None:
         self._engine = engine
         self._settings = settings
+        self._next_scan = next_scan
         self._brake = Brake(
             alerts, settings.scan_max_notices, problem=TOO_MANY, subject=_TOO_MANY_SUBJECT, message=_TOO_MANY
         )
@@ -48,7 +50,8 @@ class DueItemActivities:
         The first page counts everything that is due. If that is more than SCAN_MAX_NOTICES, it opens none and alerts
         the operators. A later page does the same if more has become due meanwhile.
         """
-        rules = due_rules(self._settings, datetime.now(UTC), input.scan_at)
+        now = datetime.now(UTC)
+        rules = due_rules(self._settings, now, input.scan_at, await self._next_scan(now))
         async with self._engine.begin() as connection:
             items = await due.find_due(connection, rules, input.page_size, input.after or due.FIRST_PAGE)
             is_first = input.after is None

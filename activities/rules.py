@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
 from contracts.keys import NotificationType, item_name, notification_key
 from db.items.due import DueItem, DueRules
 from db.items.ended import DeactivationRules
@@ -17,18 +15,13 @@ LAST_CHANCE_MARGIN = timedelta(hours=1)
 """A scan takes time: an item that ends within this time after the next scan cannot wait for that scan."""
 
 
-def last_chance_before(settings: Settings, now: datetime) -> datetime:
-    """Items that end before this cannot wait for the scan that comes next after `now`."""
-    next_scan = next(CronSim(settings.expiry_scan_cron, now.astimezone(ZoneInfo(settings.expiry_scan_timezone))))
-    return next_scan + LAST_CHANCE_MARGIN
-
-
-def due_rules(settings: Settings, now: datetime, scan_at: datetime) -> DueRules:
-    """Returns the rules of a scan with the nominal time `scan_at` that looks at the items at `now`."""
+def due_rules(settings: Settings, now: datetime, scan_at: datetime, next_scan: datetime) -> DueRules:
+    """Returns the rules of a scan with the nominal time `scan_at` that looks at the items at `now`. `next_scan` is when
+    the first scan after `now` is scheduled."""
     zone = ZoneInfo(settings.expiry_scan_timezone)
     return DueRules(
         now=now,
-        last_chance_before=last_chance_before(settings, now),
+        last_chance_before=next_scan + LAST_CHANCE_MARGIN,
         default_thresholds=settings.expiry_thresholds_days,
         # On the schedule's clock: two scans at nine are a day apart, even if that day has 23 hours.
         cooling_since=(scan_at.astimezone(zone) - timedelta(hours=settings.expiry_cooldown_hours)).astimezone(UTC),

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.rules import deactivation_rules, due_rules
+from activities.schedule_times import predicted_scan
 from channels.configured import configured_channels
 from commands.output import print_json, print_line, print_table
-from commands.running import OK, database
+from commands.running import OK, CommandFailed, complain, database, temporal_client
 from db.items import due, ended
 from db.items.ended import DeactivationRules, EndedItem
 from settings import Settings
+from temporal import schedules
 
 
 async def scan(at: datetime | None, *, as_json: bool) -> int:
@@ -25,7 +27,8 @@ async def scan(at: datetime | None, *, as_json: bool) -> int:
     async with database(settings) as engine:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
-            items = await all_due(connection, settings, at)
+            next_scan = await scheduled_after(settings, at)
+            items = await all_due(connection, settings, at, next_scan)
     found = [_shown_due(item, settings) for item in items]
     if as_json:
         print_json({"at": at, "items": found})
@@ -34,9 +37,22 @@ async def scan(at: datetime | None, *, as_json: bool) -> int:
     return OK
 
 
-async def all_due(connection: AsyncConnection, settings: Settings, at: datetime) -> list[due.DueItem]:
-    """Returns all items that a scan at that moment would find due."""
-    rules = due_rules(settings, now=at, scan_at=at)
+async def scheduled_after(settings: Settings, at: datetime) -> datetime:
+    """Returns when the first scan after `at` is scheduled. If Temporal does not answer, predicts it and says so."""
+    try:
+        client = await temporal_client()
+    except CommandFailed as error:
+        complain(f"cli: {error}. The time of the next scan is predicted from EXPIRY_SCAN_CRON.")
+        return predicted_scan(settings, at)
+    return await schedules.next_scan(client, settings)(at)
+
+
+async def all_due(
+    connection: AsyncConnection, settings: Settings, at: datetime, next_scan: datetime
+) -> list[due.DueItem]:
+    """Returns all items that a scan at that moment would find due. `next_scan` is when the one after it is
+    scheduled."""
+    rules = due_rules(settings, now=at, scan_at=at, next_scan=next_scan)
     items: list[due.DueItem] = []
     after = due.FIRST_PAGE
     while page := await due.find_due(connection, rules, settings.scan_page_size, after):

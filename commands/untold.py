@@ -7,7 +7,7 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from channels.registry import channels, names
-from commands.dry_run import all_due
+from commands.dry_run import all_due, scheduled_after
 from commands.output import print_json, print_table
 from commands.running import OK, database
 from contracts.sending import NotificationStatus
@@ -23,8 +23,11 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
     async with database(settings) as engine:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
+            next_scan = await scheduled_after(settings, now)
             items = await untold.list_untold(connection, within)
-            due = {(item.project_id, item.ar_content_id) for item in await all_due(connection, settings, now)}
+            due = {
+                (item.project_id, item.ar_content_id) for item in await all_due(connection, settings, now, next_scan)
+            }
     rows = [
         {
             "company": item.company,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from temporalio.client import (
@@ -22,7 +23,9 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import schedule_times
 from activities.health.schedule_runs import WatchedSchedule
+from activities.schedule_times import NextScan
 from channels.configured import require_a_channel, send_options
 from contracts.deactivating import DeactivateExpiredInput
 from contracts.health import CheckHealthInput
@@ -118,15 +121,15 @@ def health_input(settings: Settings, *, once: bool = False) -> CheckHealthInput:
 def watched_schedules(settings: Settings) -> list[WatchedSchedule]:
     """Returns the Schedules as the health check expects them."""
     return [
-        WatchedSchedule(
-            schedule_id,
-            schedule.action.workflow,
-            next(iter(schedule.spec.cron_expressions), None),
-            schedule.spec.time_zone_name or "UTC",
-        )
+        WatchedSchedule(schedule_id, schedule.action.workflow, runs=bool(schedule.spec.cron_expressions))
         for schedule_id, schedule in _schedules(settings).items()
         if isinstance(schedule.action, ScheduleActionStartWorkflow)
     ]
+
+
+def next_scan(client: Client, settings: Settings) -> NextScan:
+    """Returns what tells when the first scan after a time is scheduled."""
+    return partial(schedule_times.next_scan, client, SCAN_EXPIRING, settings)
 
 
 async def apply(

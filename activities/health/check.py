@@ -25,6 +25,7 @@ from activities.health.ledger import look_at_ledger
 from activities.health.provider import look_at_provider
 from activities.health.queues import look_at_queues
 from activities.health.schedule_runs import WatchedSchedule, look_at_schedule
+from activities.schedule_times import NextScan
 from channels.base import Sender
 from channels.registry import channels, find_channel
 from contracts.health import HealthReport
@@ -60,6 +61,7 @@ class HealthActivities:
         senders: Mapping[str, Sender],
         alerts: Alerts,
         watched: Sequence[WatchedSchedule],
+        next_scan: NextScan,
     ) -> None:
         self._engine = autocommit(engine)
         self._settings = settings
@@ -67,6 +69,7 @@ class HealthActivities:
         self._http = http
         self._alerts = alerts
         self._watched = watched
+        self._next_scan = next_scan
         self._senders = senders
 
     @activity.defn
@@ -118,9 +121,11 @@ class HealthActivities:
             return None  # the probe of the record reports that the database is away
 
     async def _look_at_ledger(self) -> Findings:
+        next_scan = await self._next_scan(datetime.now(UTC))
+
         async def look() -> Findings:
             async with self._engine.connect() as connection:
-                return await look_at_ledger(connection, self._settings)
+                return await look_at_ledger(connection, self._settings, next_scan)
 
         return await run_probe(DATABASE, look, PROBE_WITHIN)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.alerts import UNHEARD_FOR, operator_fault_text
 from activities.health.findings import Findings, Problem, found
-from activities.rules import last_chance_before
+from activities.rules import LAST_CHANCE_MARGIN
 from channels.base import Channel
 from channels.registry import channels, find_channel
 from contracts.sending import ATTEMPT_MARGIN, HEARTBEAT_TIMEOUT
@@ -23,13 +23,14 @@ NAMED = 10
 """Most items that an alert names."""
 
 
-async def look_at_ledger(connection: AsyncConnection, settings: Settings) -> Findings:
-    """Checks the record, and forgets problems that were not raised for long. Raises the database's errors."""
+async def look_at_ledger(connection: AsyncConnection, settings: Settings, next_scan: datetime) -> Findings:
+    """Checks the record, and forgets problems that were not raised for long. `next_scan` is when the next scan is
+    scheduled. Raises the database's errors."""
     await problems.forget(connection, timedelta(seconds=settings.alert_cooldown) + UNHEARD_FOR)
     return (
         await _find_refusals(connection, settings)
         + found(["paused"], await _find_pause(connection))
-        + found(["untold_items"], await _find_untold(connection, settings))
+        + found(["untold_items"], await _find_untold(connection, settings, next_scan))
         + found(["deliveries_in_doubt"], await _find_in_doubt(connection))
         + found(["deliveries_stuck"], await _find_stuck(connection, settings))
     )
@@ -58,11 +59,11 @@ async def _find_pause(connection: AsyncConnection) -> Problem | None:
     )
 
 
-async def _find_untold(connection: AsyncConnection, settings: Settings) -> Problem | None:
+async def _find_untold(connection: AsyncConnection, settings: Settings, next_scan: datetime) -> Problem | None:
     items, count = await untold.find_untold_problems(
         connection,
         timedelta(seconds=settings.untold_within),
-        last_chance_before(settings, datetime.now(UTC)),
+        next_scan + LAST_CHANCE_MARGIN,
         NAMED,
     )
     if not count:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
-from cronsim import CronSim
 from temporalio.client import (
     Client,
     ScheduleActionExecutionStartWorkflow,
@@ -16,9 +14,9 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.health.findings import Findings, Problem, found
+from activities.schedule_times import RPC_TIMEOUT, last_run
 from db.operators.pauses import Pause
 
-RPC_TIMEOUT = timedelta(seconds=10)
 _WELL = (
     WorkflowExecutionStatus.RUNNING,
     WorkflowExecutionStatus.COMPLETED,
@@ -28,18 +26,11 @@ _WELL = (
 
 @dataclass(frozen=True)
 class WatchedSchedule:
-    """A Schedule that must exist. Without `cron` its runs are not checked."""
+    """A Schedule that must exist. With `runs` its runs are checked too."""
 
     schedule_id: str
     workflow_type: str
-    cron: str | None = None
-    timezone: str = "UTC"
-
-    def last_scheduled(self, before: datetime) -> datetime | None:
-        """Returns the last time `before` this one for which a run was scheduled."""
-        if self.cron is None:
-            return None
-        return next(CronSim(self.cron, before.astimezone(ZoneInfo(self.timezone)), reverse=True)).astimezone(UTC)
+    runs: bool = True
 
 
 async def look_at_schedule(
@@ -89,10 +80,10 @@ async def _find_late(
     before: datetime,
     pause: Pause | None,
 ) -> Problem | None:
-    scheduled = watched.last_scheduled(before)
-    if scheduled is None or description.schedule.state.paused:
+    if not watched.runs or description.schedule.state.paused:
         return None
-    if scheduled < description.info.created_at:
+    scheduled = await last_run(client, watched.schedule_id, before)
+    if scheduled is None or scheduled < description.info.created_at:
         return None  # no run was scheduled yet
     if pause is not None and pause.resumed_at is not None and pause.paused_at < scheduled < pause.resumed_at:
         return None  # `resume` has told the operator about missed runs
@@ -111,7 +102,7 @@ async def _find_failed(
 ) -> Problem | None:
     """Finds whether the Schedule's newest run failed, unless a later run completed."""
     actions = [each.action for each in description.info.recent_actions]
-    if watched.cron is None or not actions or not isinstance(actions[-1], ScheduleActionExecutionStartWorkflow):
+    if not watched.runs or not actions or not isinstance(actions[-1], ScheduleActionExecutionStartWorkflow):
         return None
     workflow_id = actions[-1].workflow_id
     try:

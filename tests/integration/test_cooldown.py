@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from activities.rules import due_rules
+from activities.schedule_times import predicted_scan
 from tests.support.data import Platform
 from tests.support.due_scans import DueScans, at
 from tests.support.settings_for import MakeSettings
@@ -76,7 +77,7 @@ def test_the_last_chance_is_what_ends_before_an_hour_past_the_next_scan(
     make_settings: MakeSettings, now: str, before: str
 ) -> None:
     settings = make_settings(expiry_scan_cron="0 9 * * *", expiry_scan_timezone="Europe/Berlin")
-    assert due_rules(settings, at(now), at(now)).last_chance_before == at(before)
+    assert due_rules(settings, at(now), at(now), predicted_scan(settings, at(now))).last_chance_before == at(before)
 
 
 async def test_the_short_day_in_spring_does_not_cost_a_threshold(platform: Platform, scans: DueScans) -> None:

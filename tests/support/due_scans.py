@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.rules import due_rules, new_warning
+from activities.schedule_times import predicted_scan
 from contracts.keys import NotificationType
 from contracts.scanning import PageCursor
 from db.items import due
@@ -39,7 +40,7 @@ class DueScans:
         self, now: datetime, scan_at: datetime | None = None, page_size: int = 100, after: PageCursor = due.FIRST_PAGE
     ) -> list[DueItem]:
         """What a scan meant for `scan_at` finds when it looks at `now`."""
-        rules = due_rules(self.settings, now, scan_at or now)
+        rules = due_rules(self.settings, now, scan_at or now, predicted_scan(self.settings, now))
         async with self.engine.connect() as connection:
             return await due.find_due(connection, rules, page_size, after)
 

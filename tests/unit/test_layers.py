@@ -13,7 +13,7 @@ from tests.support.product import PRODUCT, ROOT, python_files
 
 ROOMS = (*PRODUCT, "workflows", "bench", "deploy", "local", "tests")
 IMPORTED_BY_ROOT = {
-    "settings.py": set(),
+    "settings.py": {"runtime"},
     "cli.py": {"channels", "commands", "contracts", "csv_import", "db", "runtime"},
     "worker.py": {"activities", "channels", "contracts", "db", "runtime", "settings", "temporal", "texts", "workflows"},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.health.findings import Findings
 from activities.health.ledger import look_at_ledger
+from activities.schedule_times import predicted_scan
 from db.items import untold
 from settings import Settings
 from tests.support.data import Platform, in_days
@@ -18,7 +19,7 @@ from tests.support.health_scene import HealthScene
 
 async def look(engine: AsyncEngine, settings: Settings) -> Findings:
     async with engine.begin() as connection:
-        return await look_at_ledger(connection, settings)
+        return await look_at_ledger(connection, settings, predicted_scan(settings, datetime.now(UTC)))
 
 
 def codes(findings: Findings) -> list[str]:

@@ -8,21 +8,42 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleHandle
+from temporalio.client import (
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleHandle,
+    ScheduleIntervalSpec,
+    ScheduleSpec,
+    ScheduleState,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 
 from activities.health.findings import Findings
 from activities.health.schedule_runs import WatchedSchedule, look_at_schedule
+from activities.schedule_times import last_run
 from db.operators.pauses import Pause
 from temporal import schedules
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.support.health_scene import HealthScene
 from tests.support.scene import PATIENCE, Scene
 
-EVERY_SECOND = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "* * * * * *")
+WATCHED = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow")
 
 
 def the_schedule(scene: Scene) -> ScheduleHandle:
     return scene.client.get_schedule_handle(SCAN_EXPIRING)
+
+
+async def every_second(scene: Scene) -> None:
+    """Makes the scan's Schedule one that is due each second, but starts nothing."""
+
+    def change(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule = current.description.schedule
+        schedule.spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=1))])
+        schedule.state = ScheduleState(limited_actions=True, remaining_actions=0)
+        return ScheduleUpdate(schedule=schedule)
+
+    await the_schedule(scene).update(change)
 
 
 def codes(findings: Findings) -> list[str]:
@@ -60,7 +81,7 @@ async def test_a_schedule_that_somebody_has_paused(health: HealthScene) -> None:
 async def test_a_run_that_was_terminated_until_another_one_has_ended(health: HealthScene) -> None:
     scene, code = health.scene, f"schedule_failed.{SCAN_EXPIRING}"
     await the_schedule(scene).trigger()
-    workflow_id = await last_run(scene)
+    workflow_id = await last_started(scene)
     await scene.client.get_workflow_handle(workflow_id).terminate()
     async with health.worker():
         assert (await health.check_until(code, there=True)).problems == [code]
@@ -72,9 +93,8 @@ async def test_a_run_that_was_terminated_until_another_one_has_ended(health: Hea
 
 async def test_a_run_that_goes_on_or_has_ended_well_is_none(health: HealthScene) -> None:
     await the_schedule(health.scene).trigger()
-    workflow_id = await last_run(health.scene)
-    watched = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *")
-    assert codes(await look_at_schedule(health.scene.client, watched, timedelta(hours=1), datetime.now(UTC))) == []
+    workflow_id = await last_started(health.scene)
+    assert codes(await look_at_schedule(health.scene.client, WATCHED, timedelta(hours=1), datetime.now(UTC))) == []
     async with health.worker():
         await health.scene.client.get_workflow_handle(workflow_id).result()
         assert await health.check() is not None
@@ -84,23 +104,23 @@ async def test_a_run_that_goes_on_or_has_ended_well_is_none(health: HealthScene)
 async def test_a_run_that_is_late_until_one_that_began_since_has_ended(health: HealthScene) -> None:
     scene = health.scene
     nothing_late = timedelta(0)
+    await every_second(scene)
     async with asyncio.timeout(PATIENCE):  # until the clock has struck once since the Schedule was made
-        while not codes(await look_at_schedule(scene.client, EVERY_SECOND, nothing_late, now := datetime.now(UTC))):
+        while not codes(await look_at_schedule(scene.client, WATCHED, nothing_late, now := datetime.now(UTC))):
             await asyncio.sleep(0.05)
-    assert codes(await look_at_schedule(scene.client, EVERY_SECOND, nothing_late, now)) == [
-        f"schedule_late.{SCAN_EXPIRING}"
-    ]
-    assert codes(await look_at_schedule(scene.client, EVERY_SECOND, timedelta(hours=1), now)) == []
+    assert codes(await look_at_schedule(scene.client, WATCHED, nothing_late, now)) == [f"schedule_late.{SCAN_EXPIRING}"]
+    assert codes(await look_at_schedule(scene.client, WATCHED, timedelta(hours=1), now)) == []
     async with health.worker():
         await scene.scan()
     async with asyncio.timeout(PATIENCE):  # what is listed lags behind
-        while codes(await look_at_schedule(scene.client, EVERY_SECOND, nothing_late, now)):
+        while codes(await look_at_schedule(scene.client, WATCHED, nothing_late, now)):
             await asyncio.sleep(0.05)
 
 
 async def test_the_check_finds_a_late_run(health: HealthScene) -> None:
     code = f"schedule_late.{SCAN_EXPIRING}"
-    late = health.with_settings(expiry_scan_cron="* * * * * *", scan_late_after=0.001)
+    late = health.with_settings(scan_late_after=0.001)
+    await every_second(health.scene)
     async with late.worker():
         assert (await late.check_until(code, there=True)).problems == [code]
     async with health.worker():
@@ -109,11 +129,12 @@ async def test_the_check_finds_a_late_run(health: HealthScene) -> None:
 
 
 async def test_a_schedule_that_is_paused_is_not_late(health: HealthScene) -> None:
+    await every_second(health.scene)
     async with asyncio.timeout(PATIENCE):
-        while not codes(await look_at_schedule(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))):
+        while not codes(await look_at_schedule(health.scene.client, WATCHED, timedelta(0), datetime.now(UTC))):
             await asyncio.sleep(0.05)
     await the_schedule(health.scene).pause()
-    assert codes(await look_at_schedule(health.scene.client, EVERY_SECOND, timedelta(0), datetime.now(UTC))) == [
+    assert codes(await look_at_schedule(health.scene.client, WATCHED, timedelta(0), datetime.now(UTC))) == [
         f"schedule_paused.{SCAN_EXPIRING}"
     ]
 
@@ -134,41 +155,44 @@ async def test_what_a_pause_of_the_sending_has_paused_is_the_pauses_problem(heal
 
 
 async def test_a_run_that_a_pause_of_the_sending_has_skipped_is_not_late(health: HealthScene) -> None:
+    await every_second(health.scene)
     made = (await the_schedule(health.scene).describe()).info.created_at
     hour = timedelta(hours=1)
     at = made + 2 * hour
-    look = partial(look_at_schedule, health.scene.client, EVERY_SECOND, timedelta(0), at)
+    look = partial(look_at_schedule, health.scene.client, WATCHED, timedelta(0), at)
     over = Pause("anna", "x", made + hour, "anna", at + hour)
     assert codes(await look(over)) == []
     assert codes(await look(replace(over, resumed_at=at - hour))) == [f"schedule_late.{SCAN_EXPIRING}"]
 
 
 async def test_one_that_was_just_made_is_not_late(health: HealthScene) -> None:
-    watched = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *")
-    assert codes(await look_at_schedule(health.scene.client, watched, timedelta(0), datetime.now(UTC))) == []
+    assert codes(await look_at_schedule(health.scene.client, WATCHED, timedelta(0), datetime.now(UTC))) == []
 
 
 @pytest.mark.parametrize(
     ("before", "meant"),
     [
         ("2026-03-29T06:59:59+00:00", "2026-03-28T08:00:00+00:00"),
-        ("2026-03-29T07:00:01+00:00", "2026-03-29T07:00:00+00:00"),  # the clocks went forward that night
+        ("2026-03-29T07:00:31+00:00", "2026-03-29T07:00:00+00:00"),  # the clocks went forward that night
         ("2026-10-25T07:30:00+00:00", "2026-10-24T07:00:00+00:00"),
         ("2026-10-25T08:30:00+00:00", "2026-10-25T08:00:00+00:00"),  # and back
     ],
 )
-def test_when_a_run_was_meant_is_told_on_the_schedules_clock(before: str, meant: str) -> None:
-    watched = WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *", "Europe/Berlin")
-    assert watched.last_scheduled(datetime.fromisoformat(before)) == datetime.fromisoformat(meant)
+async def test_when_a_run_was_meant_is_told_on_the_schedules_clock(scene: Scene, before: str, meant: str) -> None:
+    settings = scene.with_settings(expiry_scan_cron="0 9 * * *", expiry_scan_timezone="Europe/Berlin").settings
+    await schedules.apply(scene.client, settings)
+    last = await last_run(scene.client, SCAN_EXPIRING, datetime.fromisoformat(before))
+    assert last is not None
+    assert last.replace(second=0, microsecond=0) == datetime.fromisoformat(meant)  # jitter
 
 
 def test_the_schedules_of_the_settings_are_watched(health: HealthScene) -> None:
     watched = {each.schedule_id: each for each in schedules.watched_schedules(health.scene.settings)}
-    assert watched[SCAN_EXPIRING] == WatchedSchedule(SCAN_EXPIRING, "ScanExpiringWorkflow", "0 9 * * *", "UTC")
-    assert watched[CHECK_HEALTH].cron is None
+    assert watched[SCAN_EXPIRING] == WATCHED
+    assert not watched[CHECK_HEALTH].runs
 
 
-async def last_run(scene: Scene) -> str:
+async def last_started(scene: Scene) -> str:
     """The id of the workflow that the Schedule has started."""
     async with asyncio.timeout(PATIENCE):
         while not (actions := (await the_schedule(scene).describe()).info.recent_actions):

@@ -11,6 +11,7 @@ from activities.alerts import Alerts
 from activities.due_items import DueItemActivities
 from contracts.scanning import OpenDueInput, ScanExpiringResult, StartableNotification
 from db.items.due import FIRST_PAGE
+from temporal import schedules
 from tests.support.scanning import scan
 from tests.support.scene import Scene
 
@@ -71,7 +72,8 @@ async def test_what_becomes_too_many_while_it_scans_is_not_opened_either(crowded
         pass
 
     alerting = Alerts(crowded.platform.engine, crowded.settings, start)
-    activities = DueItemActivities(crowded.platform.engine, crowded.settings, alerting)
+    next_scan = schedules.next_scan(crowded.client, crowded.settings)
+    activities = DueItemActivities(crowded.platform.engine, crowded.settings, alerting, next_scan)
     first = OpenDueInput(datetime.now(UTC), 1, after=FIRST_PAGE, found_before=1)
     assert (await activities.open_due_notifications(first)).opened == 1
     page = await activities.open_due_notifications(replace(first, found_before=2))
