@@ -345,9 +345,12 @@ async def test_a_dry_run_is_about_now_by_default_and_may_be_about_later(
 
 async def test_a_dry_run_counts_only_channels_that_are_configured(database_url: str, platform: Platform) -> None:
     await platform.project(await platform.company(), expires_at=in_days(2))
-    ended = await cli("scan", "--dry-run", "--json", environment={"DATABASE_URL": database_url})
+    environment = {"DATABASE_URL": database_url, "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    ended = await cli("scan", "--dry-run", "--json", environment=environment)
     assert ended.status == 0
     assert [item["channels"] for item in ended.json["items"]] == [[]]
+    assert ended.err.count("\n") == 1
+    assert "The time of the next scan is predicted from EXPIRY_SCAN_CRON." in ended.err
 
 
 @pytest.fixture
