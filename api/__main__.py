@@ -13,6 +13,7 @@ import uvicorn
 from temporalio.client import Client
 from temporalio.service import RetryConfig
 
+from api.access_log import LogRequests
 from api.app import create_app
 from api.authentication import require_keys
 from channels.configured import scrub
@@ -67,8 +68,9 @@ async def main() -> int:
         log.warning("api_auth_off")
     server = _Server(
         uvicorn.Config(
-            app,
+            LogRequests(app),
             log_config=None,
+            access_log=False,
             lifespan="on",
             ws="none",
             server_header=False,

@@ -18,6 +18,8 @@ MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800
 """Characters: with a subject above it, a Telegram message stays within 4,096."""
 MAX_HTML_BYTES = 100_000
+LONGEST_ADDRESS = 1000
+"""Characters. No channel's address is longer; a longer text is not even parsed."""
 
 
 def encode_cursor(last_id: int) -> str:
@@ -116,9 +118,11 @@ class NewEnd(BaseModel):
 
 def _known_address(name: str, address: str) -> None:
     """Raises `ValueError` if there is no such channel or it refuses the address."""
+    if len(address) > LONGEST_ADDRESS:
+        raise ValueError(f"the address must have at most {LONGEST_ADDRESS} characters")
     channel = find_channel(name)
     if channel is None:
-        raise ValueError(f"{name!r} is not a channel: choose from {', '.join(names())}")
+        raise ValueError(f"{name[:60]!r} is not a channel: choose from {', '.join(names())}")
     channel.address_key(_storable(address))
 
 

@@ -20,6 +20,11 @@ from db.operators import suppressions
 from db.operators.suppressions import Addressee
 from settings import Settings
 
+LONGEST_TOKEN = 500
+"""Characters. A token of ours has about 90."""
+LONGEST_LANGUAGE = 100
+"""Characters of Accept-Language that are read: its first language."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -42,6 +47,8 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
 
     async def holder(token: str, *, unsubscribes: bool) -> Addressee:
         """Returns the owner of the link, and unsubscribes them if asked to. Raises `InvalidLink`."""
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidLink
         known = links()
         opened = known.open(token)
         async with connection_to(engine) as connection:
@@ -88,7 +95,8 @@ def _failure(request: Request, status: HTTPStatus, page: Page) -> Response:
 
 def _language(request: Request) -> str:
     """The browser's preferred language, for when the link's owner is unknown."""
-    return request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip().lower()
+    header = request.headers.get("Accept-Language", "")[:LONGEST_LANGUAGE]
+    return header.split(",")[0].split(";")[0].strip().lower()
 
 
 def _masked(address: str) -> str:

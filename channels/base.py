@@ -91,12 +91,19 @@ class Words:
     """The plural at the beginning of a sentence, such as "E-mails"."""
 
 
+Scrub = Callable[[str], str]
+"""Replaces in a text what no log may show. The text may be anything, so it must take linear time."""
+
+
 @dataclass(frozen=True)
 class ScrubPattern:
-    """A text that no log may show: `pattern` is replaced as by `re.sub`."""
+    """A `Scrub` that replaces `pattern` as `re.sub` does. The pattern must take linear time."""
 
     pattern: re.Pattern[str]
     replacement: str
+
+    def __call__(self, text: str) -> str:
+        return self.pattern.sub(self.replacement, text)
 
 
 class Channel(ABC):
@@ -116,7 +123,7 @@ class Channel(ABC):
     parts: ClassVar[Mapping[str, Path | None]] = {}
     """Its own templates by file name, such as `sms.txt`. Each is in `<locale>/<type>/` below the given folder; None
     means `texts/templates`. Without own templates the channel uses the text that all channels share."""
-    scrubbed: ClassVar[Sequence[ScrubPattern]] = ()
+    scrubbed: ClassVar[Sequence[Scrub]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

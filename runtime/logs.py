@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -18,8 +18,12 @@ QUIET_LOGGERS = {
 }
 
 
+LONGEST_VALUE = 10_000
+"""Characters of one value in a log line."""
+_OWN_VALUES = frozenset({"timestamp", "level", "logger"})
+
 Scrub = Callable[[str], str]
-"""Removes addresses and secrets from a finished line, wherever they came from."""
+"""Removes addresses and secrets from a text, wherever it came from."""
 
 
 def _add_temporal_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -35,13 +39,40 @@ def _add_temporal_ids(_logger: Any, _method: str, event: MutableMapping[str, Any
     return event
 
 
-class _ScrubbingFormatter(structlog.stdlib.ProcessorFormatter):
-    def __init__(self, scrub: Scrub, **options: Any) -> None:
-        super().__init__(**options)
+class _ScrubValues:
+    """Cuts and scrubs each value of an event before anything renders it: in a rendered line, an escaped quote no
+    longer shows where a value begins."""
+
+    def __init__(self, scrub: Scrub) -> None:
         self._scrub = scrub
 
-    def format(self, record: logging.LogRecord) -> str:
-        return self._scrub(super().format(record))
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {name: value if name in _OWN_VALUES else self._scrubbed(value) for name, value in event.items()}
+
+    def _scrubbed(self, value: object) -> object:
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case str():
+                return self._text(value)
+            case Mapping():
+                return {str(self._scrubbed(str(name))): self._scrubbed(each) for name, each in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._scrubbed(each) for each in value]
+            case _:
+                return self._text(repr(value))
+
+    def _text(self, text: str) -> str:
+        # Cut twice: the first cut may halve an address, and the second removes that place.
+        return cut(self._scrub(cut(text, 4 * LONGEST_VALUE)), LONGEST_VALUE)
+
+
+def cut(text: str, longest: int) -> str:
+    """Returns the text, or about `longest` characters of it: its beginning and its end."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"
 
 
 def configure_logging(log_format: str, level: str, scrub: Scrub) -> None:
@@ -61,9 +92,11 @@ def configure_logging(log_format: str, level: str, scrub: Scrub) -> None:
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     )
-    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if log_format == "json":
-        final.append(structlog.processors.format_exc_info)
+    final: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        _ScrubValues(scrub),
+    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -75,7 +108,7 @@ def configure_logging(log_format: str, level: str, scrub: Scrub) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_ScrubbingFormatter(scrub, foreign_pre_chain=shared, processors=[*final, renderer]))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name, least in QUIET_LOGGERS.items():
         logging.getLogger(name).setLevel(least)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from email_validator import EmailNotValidError, validate_email
 
 from channels.base import Channel, Limits, ScrubPattern, Sender, Words
+from channels.email.masking import MASK, mask_addresses
 from channels.email.plan import EMAIL
 from channels.email.sender import EmailSender
 from channels.email.smtp_provider import open_smtp
@@ -18,8 +19,9 @@ from db.record.claim import Claim
 from settings import Settings
 from texts.renderer import Renderer
 
-ADDRESS = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
-UNSUBSCRIBE_TOKEN = re.compile(r"(/unsubscribe/)[\w.~%-]+")
+UNSUBSCRIBE_TOKEN = re.compile(r"(/unsubscribe/)[^\s\"/{]+")
+LONGEST_ADDRESS = 320
+"""Characters: 64 before the at sign and 255 after it (RFC 5321 4.5.3.1). A longer text is not even parsed."""
 SAMPLE_UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
 
 
@@ -30,7 +32,7 @@ class EmailChannel(Channel):
     words = Words(heading="E-mail", provider="The mail server", messages="E-mails")
     needs = "SMTP_HOST"
     away_code = "smtp_away"
-    scrubbed = (ScrubPattern(UNSUBSCRIBE_TOKEN, r"\1***"), ScrubPattern(ADDRESS, r"\1***@\2"))
+    scrubbed = (ScrubPattern(UNSUBSCRIBE_TOKEN, r"\1***"), mask_addresses)
 
     def is_configured(self, settings: Settings) -> bool:
         return settings.smtp_host is not None
@@ -45,6 +47,10 @@ class EmailChannel(Channel):
         return lambda company_id, address: Fairness(str(company_id or ""))
 
     def address_key(self, address: str) -> str:
+        if len(address) > LONGEST_ADDRESS:
+            raise ValueError(
+                f"{address[:60]!r}... is not an e-mail address: it has more than {LONGEST_ADDRESS} characters"
+            )
         try:
             validate_email(address, check_deliverability=False)
         except EmailNotValidError as error:
@@ -52,7 +58,8 @@ class EmailChannel(Channel):
         return address.lower()
 
     def mask(self, address: str) -> str:
-        return ADDRESS.sub(r"\1***@\2", address)
+        local, _, domain = address.rpartition("@")
+        return f"{local[:1] if local[:1].isalnum() else ''}{MASK}@{domain}"
 
     def admin_address(self, settings: Settings) -> str | None:
         return settings.admin_email

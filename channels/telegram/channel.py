@@ -18,8 +18,10 @@ from db.record.claim import Claim
 from settings import Settings
 from texts.renderer import Renderer
 
-BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}:[\w-]{20,}")
+BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}(?::|%3A)[\w-]{20,}", re.IGNORECASE)
 IDS = range(-(2**63), 2**63)
+LONGEST_SHOWN = 60
+"""Characters of a wrong chat id that its error quotes."""
 
 
 class TelegramChannel(Channel):
@@ -60,7 +62,9 @@ class TelegramChannel(Channel):
 
     def address_key(self, address: str) -> str:
         if not re.fullmatch(r"-?[0-9]{1,19}", address) or int(address) == 0 or int(address) not in IDS:
-            raise ValueError(f"{address!r} is not a Telegram chat id: write a whole number of at most 64 bits, not 0")
+            raise ValueError(
+                f"{address[:60]!r} is not a Telegram chat id: write a whole number of at most 64 bits, not 0"
+            )
         return str(int(address))
 
     def mask(self, address: str) -> str:

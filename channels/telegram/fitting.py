@@ -17,12 +17,13 @@ ELLIPSIS = "…"
 
 _TOKEN = re.compile(
     r"""
-    <(?P<end>/?)(?P<tag>[a-z][a-z0-9-]*)(?:"[^"]*"|'[^']*'|[^<>"'])*>
-    | &(?:(?:lt|gt|amp|quot);?|\#(?:[0-9]+|x[0-9a-f]+);?)
+    <(?P<end>/?)(?P<tag>[a-z][a-z0-9-]*)(?![a-z0-9-])(?:"[^"<]*"|'[^'<]*'|[^<>"'])*>
+    | &(?:(?:lt|gt|amp|quot);?|\#(?:[0-9]{1,7}|x[0-9a-f]{1,6});?)
     | .
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+"""Linear: no attempt at a tag reads beyond the next `<`."""
 _BREAKS = ("\n\n", "\n", " ")
 """Where a text is cut: between paragraphs, else lines, else words, if more than half of what fits remains."""
 

@@ -1,0 +1,65 @@
+"""Logs one line for each request, by fields that are ours.
+
+No line holds a path, a query string or a header: a path may hold the token of an unsubscribe link, and each of them may
+hold anything. The route says which resource was asked for.
+"""
+
+from __future__ import annotations
+
+from http import HTTPMethod
+from time import perf_counter
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LONGEST_CLIENT = 45
+"""Characters of an IPv6 address. A proxy may send us more than an address."""
+_METHODS = frozenset(HTTPMethod)
+
+log = structlog.get_logger(__name__)
+
+
+class LogRequests:
+    """ASGI middleware around the whole app: logs `request` once the request is answered, or `request_aborted` if the
+    client went away before it had sent its body. That is no error of ours, so it has no traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status: int | None = None
+        complete = aborted = False
+
+        async def watched_receive() -> Message:
+            nonlocal complete, aborted
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                aborted = not complete
+            else:
+                complete = complete or not message.get("more_body", False)
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began = perf_counter()
+        try:
+            await self._app(scope, watched_receive, watched_send)
+        except ClientDisconnect:
+            aborted = True
+        finally:
+            log.info(
+                "request_aborted" if aborted else "request",
+                method=scope["method"] if scope["method"] in _METHODS else "other",
+                route=getattr(scope.get("route"), "path", None),
+                status=None if aborted else status,
+                client=str((scope.get("client") or [None])[0])[:LONGEST_CLIENT],
+                seconds=round(perf_counter() - began, 4),
+            )
