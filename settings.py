@@ -11,6 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, assert_never
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -30,6 +31,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.cron import checked_cron
+from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
 
 
 class SettingsError(Exception):
@@ -60,6 +62,8 @@ Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
 
 SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys", "unsubscribe_secret")
+MADE_BY_US = ("api_keys", "unsubscribe_secret")
+"""Secrets that nobody else gives us, so they can be as strong as they should be."""
 
 
 class Settings(BaseSettings):
@@ -91,7 +95,7 @@ class Settings(BaseSettings):
     smtp_from_email: EmailStr | None = Field(
         None, description="Sender of every e-mail; every Message-ID ends with its domain. Required with SMTP_HOST."
     )
-    smtp_from_name: str = Field("Expiry notifier", description="The sender's name as people see it.")
+    smtp_from_name: str | None = Field(None, description="The sender's name as people see it. Required with SMTP_HOST.")
     smtp_tls: SmtpTls = Field(
         SmtpTls.STARTTLS, description="none, starttls (usually port 587) or implicit (usually port 465)."
     )
@@ -110,7 +114,8 @@ class Settings(BaseSettings):
     )
     telegram_admin_chat_id: int | None = Field(None, description="The chat that receives alerts.")
     telegram_api_url: HttpUrl = Field(
-        HttpUrl("https://api.telegram.org"), description="URL of Telegram's Bot API, without /bot<token>."
+        HttpUrl("https://api.telegram.org"),
+        description="URL of Telegram's Bot API, over HTTPS, without /bot<token>.",
     )
     admin_email: EmailStr | None = Field(None, description="The e-mail address that receives alerts.")
     alert_cooldown: Seconds = Field(21600, description="Seconds before the same problem is alerted again.")
@@ -206,16 +211,20 @@ class Settings(BaseSettings):
         "Quiet hours do not hold a notification in its last hour.",
     )
 
-    renew_url_template: str = Field(
-        "https://example.com/projects/{slug}/renew", description="Link to renew; {slug} is the project's slug."
+    renew_url_template: str | None = Field(
+        None, description="Link to renew; {slug} is the project's slug, percent-encoded. The worker requires it."
     )
-    support_email: EmailStr = Field("support@example.com", description="Support address shown to companies.")
+    support_email: EmailStr | None = Field(
+        None, description="Support address shown to companies. The worker and the API require it."
+    )
 
     public_url: HttpUrl | None = Field(
         None, description="URL at which companies reach the API, over HTTPS. Empty: e-mails have no unsubscribe link."
     )
     unsubscribe_secret: SecretStr | None = Field(
-        None, description="Signs the unsubscribe links. A new secret invalidates the links that were sent before."
+        None,
+        description="Signs the unsubscribe links; at least 32 characters. Required with PUBLIC_URL. "
+        "A new secret invalidates the links that were sent before.",
     )
     unsubscribe_secret_file: Path | None = Field(None, description="A file that holds UNSUBSCRIBE_SECRET.")
 
@@ -249,7 +258,9 @@ class Settings(BaseSettings):
         "http://localhost:8000", description="URL of the API in a browser; used in the Web UI's links."
     )
     api_keys: SecretStr | None = Field(
-        None, description="Keys that callers may send as X-API-Key, comma-separated. Required unless API_AUTH=off."
+        None,
+        description="Keys that callers may send as X-API-Key, comma-separated, of at least 32 characters each. "
+        "The API requires one unless API_AUTH=off.",
     )
     api_keys_file: Path | None = Field(None, description="A file that holds API_KEYS.")
     api_auth: Literal["on", "off"] = Field("on", description="off: the API requires no key.")
@@ -286,11 +297,39 @@ class Settings(BaseSettings):
 
     @field_validator("renew_url_template")
     @classmethod
-    def _formats(cls, value: str) -> str:
+    def _formats(cls, value: str | None) -> str | None:
         try:
-            TypeAdapter(HttpUrl).validate_python(value.format(slug="x"))
-        except (KeyError, IndexError, ValueError):
+            TypeAdapter(HttpUrl | None).validate_python(value and value.format(slug="x"))
+        except (AttributeError, KeyError, IndexError, ValueError):
             raise ValueError("must be a URL whose only placeholder is {slug}") from None
+        return value
+
+    @field_validator("telegram_api_url")
+    @classmethod
+    def _keeps_the_token_secret(cls, value: HttpUrl) -> HttpUrl:
+        if value.scheme != "https" and not is_loopback(value.host):
+            raise ValueError("must begin with https://, or the bot's token would be sent in the clear")
+        return value
+
+    @field_validator("smtp_from_name")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        if value is not None:
+            require_no_placeholder("SMTP_FROM_NAME", value)
+        return value
+
+    @field_validator("smtp_host", "smtp_from_email", "admin_email", "support_email")
+    @classmethod
+    def _is_no_example(cls, value: str | None) -> str | None:
+        if value is not None and is_example(value.rpartition("@")[2]):
+            raise ValueError(f"{value} is an example: write your own")
+        return value
+
+    @field_validator("renew_url_template", "public_url", "health_ping_url")
+    @classmethod
+    def _leads_to_no_example(cls, value: HttpUrl | str | None) -> HttpUrl | str | None:
+        if value is not None and is_example(urlsplit(str(value)).hostname or ""):
+            raise ValueError(f"{value} is an example: write your own")
         return value
 
     @model_validator(mode="after")
@@ -299,39 +338,58 @@ class Settings(BaseSettings):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
                 raise ValueError(f"{name.upper()}: set this or {name.upper()}_FILE, not both")
             self.secret(name)
-        if self.smtp_host and not self.smtp_from_email:
-            raise ValueError("SMTP_FROM_EMAIL: required when SMTP_HOST is set")
-        if self.smtp_username and not self.secret("smtp_password"):
-            raise ValueError("SMTP_PASSWORD: required when SMTP_USERNAME is set")
+        for name in ("smtp_from_email", "smtp_from_name"):
+            if self.smtp_host and getattr(self, name) is None:
+                raise ValueError(_missing(name, "required when SMTP_HOST is set"))
         if self.public_url and (self.public_url.query or self.public_url.fragment):
             raise ValueError("PUBLIC_URL: must not contain ? or #, since paths are added to it")
-        if self.public_url and self.public_url.scheme != "https" and self.public_url.host not in _LOOPBACK:
+        if self.public_url and self.public_url.scheme != "https" and not is_loopback(self.public_url.host):
             raise ValueError(
                 "PUBLIC_URL: must begin with https://, or mail programs show no unsubscribe button (RFC 8058)"
             )
-        if self.public_url and not self.secret("unsubscribe_secret"):
-            raise ValueError("UNSUBSCRIBE_SECRET: required when PUBLIC_URL is set; it signs the unsubscribe links")
-        if self.smtp_username and not self.smtp_tls.encrypts() and self.smtp_host not in _LOOPBACK:
+        if self.smtp_username and not self.smtp_tls.encrypts() and not is_loopback(self.smtp_host):
             raise ValueError("SMTP_TLS: none would send SMTP_PASSWORD in the clear; use starttls or implicit")
         return self
 
     def secret(self, name: str) -> str | None:
-        """The secret as it is now, from its file where one is set. Raises ValueError if that cannot be read."""
+        """The secret as it is now, from its file where one is set. Raises ValueError, which does not quote it, if the
+        file cannot be read or the secret is easy to guess."""
         path: Path | None = getattr(self, f"{name}_file")
-        if path is None:
-            value: SecretStr | None = getattr(self, name)
-            return value.get_secret_value() if value is not None else None
+        given: SecretStr | None = getattr(self, name)
+        value = given.get_secret_value() if given is not None else None
+        if path is not None:
+            try:
+                value = path.read_text(encoding="utf-8").strip() or None
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                raise ValueError(f"{name.upper()}_FILE: cannot read {path}: {reason}") from None
+        if value is not None:
+            require_no_placeholder(name.upper(), value)
+            for each in filter(None, map(str.strip, value.split(",")) if name == "api_keys" else [value]):
+                if name in MADE_BY_US:
+                    require_strength(name.upper(), each)
+        return value
+
+    def needed(self, name: str) -> str:
+        """The setting of that field name. Raises `SettingsError` if it is not set."""
+        value: str | None = getattr(self, name)
+        if value is None:
+            raise SettingsError(_missing(name, "required"))
+        return value
+
+    def needed_secret(self, name: str, why: str) -> str:
+        """The secret as it is now. Raises `SettingsError`, which says why it is needed, if there is none."""
         try:
-            return path.read_text(encoding="utf-8").strip() or None
-        except OSError as error:
-            raise ValueError(f"{name.upper()}_FILE: cannot read {path}: {error.strerror}") from None
+            value = self.secret(name)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        if value is None:
+            raise SettingsError(f"{name.upper()}: required{why}")
+        return value
 
     def database(self) -> str:
         """DATABASE_URL. Raises `SettingsError` if it is not set."""
-        url = self.secret("database_url")
-        if url is None:
-            raise SettingsError("DATABASE_URL: required, as postgresql://user:password@host:5432/name")
-        return url
+        return self.needed_secret("database_url", ", as postgresql://user:password@host:5432/name")
 
     @property
     def unsubscribe_configured(self) -> bool:
@@ -343,9 +401,9 @@ class Settings(BaseSettings):
     @property
     def sender(self) -> str:
         """SMTP_FROM_EMAIL. Raises `SettingsError` if it is not set; with SMTP_HOST it always is."""
-        if self.smtp_from_email is None:
-            raise SettingsError("SMTP_FROM_EMAIL: required to send e-mail")
-        return self.smtp_from_email
+        return self.needed("smtp_from_email")
 
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+def _missing(name: str, why: str) -> str:
+    description = Settings.model_fields[name].description or ""
+    return f"{name.upper()}: {why}, and has no default. {description}"

@@ -27,7 +27,7 @@ from activities.health.outage import OutageActivities
 from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
-from channels.configured import configured_channels, new_renderer, require_a_channel, scrub, send_options
+from channels.configured import configured_channels, new_renderer, require_to_send, scrub, send_options
 from channels.registry import all_queues, find_channel
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
@@ -70,9 +70,9 @@ async def run_worker(
 ) -> None:
     """Serves the queues until `stop` is set, then waits up to 30 seconds for running tasks.
 
-    Raises `SettingsError` if no channel is configured.
+    Raises `SettingsError` if no channel is configured, or a setting is missing that sending needs.
     """
-    require_a_channel(settings)
+    require_to_send(settings)
     async with AsyncExitStack() as stack:
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
@@ -185,7 +185,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.load()
         configure_logging(settings.log_format, settings.log_level, scrub)
-        require_a_channel(settings)
+        require_to_send(settings)
         settings.database()
     except SettingsError as error:
         sys.stderr.write(f"worker: {error}\n")

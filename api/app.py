@@ -28,7 +28,7 @@ class _Api(FastAPI):
 
 def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastAPI:
     """Creates the app. The caller keeps and closes engine and client; neither is used before the first request.
-    Raises `LanguageError`."""
+    Raises `LanguageError` and `SettingsError`."""
     starter = TestStarter(settings, engine, client)
 
     @asynccontextmanager

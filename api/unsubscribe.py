@@ -29,9 +29,12 @@ log = structlog.get_logger(__name__)
 
 
 def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
-    """Returns the routes. Only POST changes anything, since mail scanners open every link. Raises `LanguageError`."""
+    """Returns the routes. Only POST changes anything, since mail scanners open every link. Raises `LanguageError`,
+    and `SettingsError` if SUPPORT_EMAIL is missing, or the secret of the links."""
     router = APIRouter(prefix=unsubscribe_links.PATH.rstrip("/"), include_in_schema=False)
-    support = settings.support_email
+    support = settings.needed("support_email")
+    if settings.public_url is not None:
+        settings.needed_secret("unsubscribe_secret", " when PUBLIC_URL is set; it signs the unsubscribe links")
     pages = UnsubscribePages()
 
     def links() -> UnsubscribeLinks:

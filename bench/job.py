@@ -88,6 +88,9 @@ def _settings(database_url: str, endpoints: Mapping[str, object]) -> dict[str, s
         "SMTP_PORT": str(endpoints["smtp_port"]),
         "SMTP_TLS": "none",
         "SMTP_FROM_EMAIL": "notices@platform.example",
+        "SMTP_FROM_NAME": "Expiry notifier",
+        "RENEW_URL_TEMPLATE": "https://platform.example/projects/{slug}/renew",
+        "SUPPORT_EMAIL": "support@platform.example",
         "TELEGRAM_BOT_TOKEN": str(endpoints["telegram_bot_token"]),
         "TELEGRAM_API_URL": str(endpoints["telegram_api_url"]),
         # So high that nothing waits for a provider's limit.

@@ -133,6 +133,9 @@ class Channel(ABC):
     def is_configured(self, settings: Settings) -> bool:
         """Whether the settings say how to reach the provider."""
 
+    def require_settings(self, settings: Settings) -> None:  # noqa: B027 - most need nothing else
+        """Raises `SettingsError` if the channel is configured and lacks a setting that it needs to send."""
+
     @abstractmethod
     def options(self, settings: Settings) -> ChannelOptions:
         """Returns the settings that workflows need."""

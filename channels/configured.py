@@ -28,6 +28,15 @@ def require_a_channel(settings: Settings) -> None:
         raise SettingsError(f"set {needed}: no channel is configured")
 
 
+def require_to_send(settings: Settings) -> None:
+    """Raises `SettingsError` if what the texts and the configured channels need to send is not complete."""
+    require_a_channel(settings)
+    settings.needed("renew_url_template")
+    settings.needed("support_email")
+    for channel in configured_channels(settings):
+        channel.require_settings(settings)
+
+
 def send_options(settings: Settings) -> SendOptions:
     """Returns the settings that travel in workflow inputs."""
     return SendOptions.of(
@@ -65,9 +74,10 @@ def admin_recipients(settings: Settings) -> dict[str, str]:
 
 
 def new_renderer(settings: Settings) -> Renderer:
-    """Creates the renderer for all channels' texts. Raises `LanguageError`."""
+    """Creates the renderer for all channels' texts. Raises `LanguageError`, and `SettingsError` if one is missing that
+    the texts need."""
     parts = {name: folder for channel in channels() for name, folder in channel.parts.items()}
-    return Renderer(settings.renew_url_template, settings.support_email, parts)
+    return Renderer(settings.needed("renew_url_template"), settings.needed("support_email"), parts)
 
 
 def scrub(text: str) -> str:

@@ -8,21 +8,24 @@ from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 
+from runtime.weak_settings import PLACEHOLDER
 from settings import Settings
 
 FILE = Path(__file__).parent.parent / ".env.example"
 
 EXAMPLES = {
-    "database_url": "postgresql://expiry:change-me@localhost:5432/expiry",
+    "database_url": f"postgresql://expiry:{PLACEHOLDER}@localhost:5432/expiry",
     "smtp_host": "smtp.example.com",
     "smtp_from_email": "notices@example.com",
-    "smtp_tls": "starttls",
-    "api_keys": "change-me",
+    "smtp_from_name": PLACEHOLDER,
+    "renew_url_template": "https://example.com/projects/{slug}/renew",
+    "support_email": "support@example.com",
+    "api_keys": PLACEHOLDER,
 }
-"""Settings without a usable default. They are uncommented, with an example value to replace."""
+"""The required settings. They are uncommented, with an example of their form, which the settings refuse."""
 
 TEMPORAL = {
-    "TEMPORAL_ADDRESS": ("localhost:7233", "Temporal's front end, as host:port. Needed."),
+    "TEMPORAL_ADDRESS": ("localhost:7233", "Temporal's front end, as host:port."),
     "TEMPORAL_NAMESPACE": ("default", "The namespace that holds the workflows and Schedules."),
     "TEMPORAL_API_KEY": ("", "API key, for Temporal Cloud. Setting one turns TLS on."),
     "TEMPORAL_TLS": ("", "true: TLS without a client certificate."),
@@ -35,7 +38,8 @@ TEMPORAL = {
 
 HEADER = """\
 # All settings. `python -m deploy.env_example` writes this file from settings.py: change them there.
-# A commented line shows the default. The other lines are required: replace their values.
+# A commented line shows the default. The other lines are required and have no default: replace each value, since
+# nothing starts with the one that stands here. Comment SMTP_* out if you send by Telegram only.
 #
 # Docker Compose reads a copy of this file named .env. It takes secrets from .secrets/ instead, and runs its own
 # database and Temporal. Without Compose: set -a; . ./.env; set +a
@@ -68,7 +72,7 @@ def _settings() -> Iterable[str]:
 
 def _temporal() -> Iterable[str]:
     for name, (default, meaning) in TEMPORAL.items():
-        yield _entry(name, default, meaning, commented=name != "TEMPORAL_ADDRESS")
+        yield _entry(name, default, meaning, commented=True)
 
 
 def _entry(name: str, value: str, meaning: str, *, commented: bool) -> str:

@@ -22,7 +22,7 @@ from texts.renderer import Renderer
 UNSUBSCRIBE_TOKEN = re.compile(r"(/unsubscribe/)[^\s\"/{]+")
 LONGEST_ADDRESS = 320
 """Characters: 64 before the at sign and 255 after it (RFC 5321 4.5.3.1). A longer text is not even parsed."""
-SAMPLE_UNSUBSCRIBE_URL = "https://example.com/unsubscribe/sample"
+SAMPLE_UNSUBSCRIBE_URL = "https://platform.example/unsubscribe/sample"
 
 
 class EmailChannel(Channel):
@@ -36,6 +36,14 @@ class EmailChannel(Channel):
 
     def is_configured(self, settings: Settings) -> bool:
         return settings.smtp_host is not None
+
+    def require_settings(self, settings: Settings) -> None:
+        settings.needed("smtp_from_email")
+        settings.needed("smtp_from_name")
+        if settings.smtp_username is not None:
+            settings.needed_secret("smtp_password", " when SMTP_USERNAME is set")
+        if settings.public_url is not None:
+            settings.needed_secret("unsubscribe_secret", " when PUBLIC_URL is set; it signs the unsubscribe links")
 
     def options(self, settings: Settings) -> ChannelOptions:
         return ChannelOptions(settings.email_retry_initial, settings.email_attempt_timeout)

@@ -66,13 +66,13 @@ def compose(
     record."""
     domain = settings.sender.rpartition("@")[2]
     message = EmailMessage(_POLICY)
-    name = settings.smtp_from_name
+    name = settings.needed("smtp_from_name")
     message["From"] = formataddr((name, settings.sender)) if name.isascii() else f"{name} <{settings.sender}>"
     message["To"] = recipient
     message["Subject"] = rendered.subject
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = f"<{dedupe_key}@{domain}>"
-    message["Reply-To"] = settings.support_email
+    message["Reply-To"] = settings.needed("support_email")
     message["Auto-Submitted"] = "auto-generated"
     if notification_id is not None:
         message["X-Notification-Id"] = str(notification_id)

@@ -17,6 +17,7 @@ PROVIDERS = (
     "SMTP_USERNAME",
     "SMTP_PASSWORD",
     "SMTP_FROM_EMAIL",
+    "SMTP_FROM_NAME",
     "SMTP_TLS",
     "SMTP_TLS_CA_FILE",
     "TELEGRAM_BOT_TOKEN",
@@ -66,11 +67,14 @@ def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], a
             "SMTP_PORT": str(stand_ins["smtp_port"]),
             "SMTP_TLS": "none",
             "SMTP_FROM_EMAIL": "notices@platform.example",
+            "SMTP_FROM_NAME": "Expiry notifier",
+            "RENEW_URL_TEMPLATE": "https://platform.example/projects/{slug}/renew",
+            "SUPPORT_EMAIL": "support@platform.example",
             "TELEGRAM_API_URL": str(stand_ins["telegram_api_url"]),
             "TELEGRAM_BOT_TOKEN": str(stand_ins["telegram_bot_token"]),
             "TELEGRAM_ADMIN_CHAT_ID": ADMIN_CHAT,
             "ADMIN_EMAIL": ADMIN_EMAIL,
             "PUBLIC_URL": f"http://127.0.0.1:{api_port}",
-            "UNSUBSCRIBE_SECRET": "of the demo only",
+            "UNSUBSCRIBE_SECRET": "of the demo only, which nobody else reaches",
         }
     return inherited | demo

@@ -88,7 +88,7 @@ async def tell(
         notification_id=notice.id,
         children=tuple(notification.workflow_id for notification in notifications),
         mail=mail,
-        renew_url=settings.renew_url_template.format(slug=SLUG),
+        renew_url=settings.needed("renew_url_template").format(slug=SLUG),
         record_url=f"{settings.api_url}/notifications/{notice.id}",
     )
 

@@ -15,7 +15,7 @@ from db.engine import create_engine
 from settings import Settings
 from tests.support.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
 from tests.support.data import Platform
-from tests.support.settings_for import MakeSettings
+from tests.support.settings_for import API_KEY, MakeSettings
 
 TEST = {"email": "anna@customer.example", "chat_id": 77}
 
@@ -50,7 +50,7 @@ async def test_a_request_without_a_key_is_refused(alone: httpx.AsyncClient) -> N
         assert response.headers["WWW-Authenticate"] == "APIKey"
 
 
-@pytest.mark.parametrize("key", ["", "wrong", "test-ke", "test-key2", "test-key,", "schlüssel"])
+@pytest.mark.parametrize("key", ["", "wrong", API_KEY[:-1], f"{API_KEY}2", f"{API_KEY},", "schlüssel"])
 async def test_a_wrong_key_is_refused(alone: httpx.AsyncClient, key: str) -> None:
     assert is_problem(await alone.get("/notifications", headers={b"X-API-Key": key.encode()}), 401)
 
@@ -58,8 +58,9 @@ async def test_a_wrong_key_is_refused(alone: httpx.AsyncClient, key: str) -> Non
 async def test_each_of_several_keys_opens(
     make_settings: MakeSettings, engine: AsyncEngine, no_temporal: Client
 ) -> None:
-    async with calling(make_settings(api_keys="one, two ,schlüssel"), engine, no_temporal, key=None) as http:
-        for key in ("one", "two", "schlüssel"):
+    keys = [f"{name}-{API_KEY}" for name in ("one", "two", "schlüssel")]
+    async with calling(make_settings(api_keys=" ,".join(keys)), engine, no_temporal, key=None) as http:
+        for key in keys:
             response = await http.get("/notifications", headers={b"X-API-Key": key.encode()})
             assert response.status_code == 200
 
@@ -68,14 +69,19 @@ async def test_a_rotated_key_counts_at_once(
     make_settings: MakeSettings, engine: AsyncEngine, no_temporal: Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "keys"
-    file.write_text("old\n")
+    old, new, newer = (f"{name}-{API_KEY}" for name in ("old", "new", "newer"))
+    file.write_text(f"{old}\n")
     settings = make_settings(api_keys=None, api_keys_file=file)
-    async with calling(settings, engine, no_temporal, key="new") as http:
+    async with calling(settings, engine, no_temporal, key=new) as http:
         assert is_problem(await http.get("/notifications"), 401)
-        file.write_text("old,new\n")
+        file.write_text(f"{old},{new}\n")
         assert (await http.get("/notifications")).status_code == 200
-        file.write_text("newer\n")
+        file.write_text(f"{newer}\n")
         assert is_problem(await http.get("/notifications"), 401)
+        file.write_text(f"{new},short\n")
+        response = await http.get("/notifications")
+        assert is_problem(response, 503)
+        assert "short" not in response.text
         file.write_text("\n")
         assert is_problem(await http.get("/notifications"), 503)
         file.unlink()

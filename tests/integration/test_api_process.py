@@ -12,16 +12,17 @@ from local.programs import run_to_end
 from tests.support.api_process import AWAY, PATH, running
 from tests.support.calling_api import black_hole, is_problem
 from tests.support.data import Platform
+from tests.support.settings_for import API_KEY
 
 
 async def test_it_starts_while_database_and_temporal_are_away_and_says_so() -> None:
-    async with running(**AWAY, API_KEYS="k") as api, httpx.AsyncClient(base_url=api.url) as http:
+    async with running(**AWAY, API_KEYS=API_KEY) as api, httpx.AsyncClient(base_url=api.url) as http:
         assert (await http.get("/healthz")).status_code == 200
         response = await http.get("/readyz")
         assert is_problem(response, 503)
         assert response.json()["checks"] == {"database": "away", "temporal": "away"}
         assert is_problem(await http.get("/notifications"), 401)
-        assert is_problem(await http.get("/notifications", headers={"X-API-Key": "k"}), 503)
+        assert is_problem(await http.get("/notifications", headers={"X-API-Key": API_KEY}), 503)
 
 
 async def test_a_request_in_flight_is_answered_before_it_stops(database_url: str, platform: Platform) -> None:
@@ -43,9 +44,16 @@ async def test_a_request_in_flight_is_answered_before_it_stops(database_url: str
         ({}, "API_KEYS"),
         ({"API_KEYS": " , "}, "API_KEYS"),
         ({"API_KEYS_FILE": "/nowhere/keys"}, "API_KEYS_FILE"),
-        ({"API_KEYS": "k", "API_PORT": "65536"}, "API_PORT"),
-        ({"API_KEYS": "k", "API_HOST": "no-such-host.invalid"}, "API_HOST"),
-        ({"API_KEYS": "k", "TEMPORAL_PROFILE": "unheard"}, "TEMPORAL_"),
+        ({"API_KEYS": "change-me"}, "API_KEYS"),
+        ({"API_KEYS": f"{API_KEY},short"}, "API_KEYS"),
+        ({"API_KEYS": "x" * 64}, "API_KEYS"),
+        ({"API_KEYS": API_KEY, "SUPPORT_EMAIL": ""}, "SUPPORT_EMAIL"),
+        ({"API_KEYS": API_KEY, "SUPPORT_EMAIL": "support@example.com"}, "SUPPORT_EMAIL"),
+        ({"API_KEYS": API_KEY, "PUBLIC_URL": "https://notices.platform.example"}, "UNSUBSCRIBE_SECRET"),
+        ({"API_KEYS": API_KEY, "UNSUBSCRIBE_SECRET": "x"}, "UNSUBSCRIBE_SECRET"),
+        ({"API_KEYS": API_KEY, "API_PORT": "65536"}, "API_PORT"),
+        ({"API_KEYS": API_KEY, "API_HOST": "no-such-host.invalid"}, "API_HOST"),
+        ({"API_KEYS": API_KEY, "TEMPORAL_PROFILE": "unheard"}, "TEMPORAL_"),
     ],
 )
 async def test_a_wrong_setting_ends_it_with_status_2_and_one_line(environment: dict[str, str], named: str) -> None:
@@ -53,4 +61,9 @@ async def test_a_wrong_setting_ends_it_with_status_2_and_one_line(environment: d
     assert ended.status == 2
     assert ended.err.startswith("api: ")
     assert named in ended.err
+    assert not any(
+        value in ended.err
+        for name, value in environment.items()
+        if name in ("API_KEYS", "UNSUBSCRIBE_SECRET") and len(value) > 9
+    )
     assert ended.err.count("\n") == 1

@@ -36,6 +36,7 @@ def database(database_url: str) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "SMTP_HOST": "127.0.0.1",
         "SMTP_FROM_EMAIL": "notices@platform.example",
+        "SMTP_FROM_NAME": "Expiry notifier",
         "TELEGRAM_BOT_TOKEN": "1:x",
     }
 

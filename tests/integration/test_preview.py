@@ -51,7 +51,7 @@ async def test_a_telegram_message_is_shown_as_it_is_sent(notification_type: Noti
 
 
 async def test_a_part_that_the_channel_does_not_have_exits_2_and_names_those_there_are() -> None:
-    ended = await cli("preview", "--type", "test", "--channel", "telegram", "--part", "subject")
+    ended = await cli("preview", "--type", "test", "--channel", "telegram", "--part", "subject", environment=LINKS)
     assert (ended.status, ended.out) == (2, "")
     assert "this channel has no subject.txt, only telegram.html" in " ".join(ended.err.split())
 
@@ -78,9 +78,16 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_locale_without_templates_exits_2_and_names_those_there_are() -> None:
-    ended = await cli("preview", "--type", "test", "--locale", "tlh")
+    ended = await cli("preview", "--type", "test", "--locale", "tlh", environment=LINKS)
     assert (ended.status, ended.out) == (2, "")
     assert ended.err == "cli: --locale: 'tlh' has no templates: choose from en, ru\n"
+
+
+@pytest.mark.parametrize("missing", LINKS)
+async def test_what_a_company_would_be_shown_has_to_be_set(missing: str) -> None:
+    ended = await cli("preview", "--type", "expiring", environment=LINKS | {missing: ""})
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"cli: {missing}: required")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +100,6 @@ async def test_a_locale_without_templates_exits_2_and_names_those_there_are() ->
     ],
 )
 async def test_arguments_that_do_not_go_together_exit_2(arguments: list[str]) -> None:
-    ended = await cli("preview", *arguments)
+    ended = await cli("preview", *arguments, environment=LINKS)
     assert (ended.status, ended.out) == (2, "")
     assert "Error: " in ended.err

@@ -22,11 +22,11 @@ from api.body_limit import MAX_BODY_BYTES
 from channels.email.unsubscribe_links import UnsubscribeLinks
 from db.engine import create_engine
 from settings import Settings
-from tests.support.calling_api import NOBODY_LISTENS, calling, is_problem, temporal_at
+from tests.support.calling_api import NOBODY_LISTENS, calling, is_problem, settings_of_nobody, temporal_at
 from tests.support.command_line import WHY, delivery_id, operate
 from tests.support.data import Platform
 from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
-from tests.support.settings_for import MakeSettings
+from tests.support.settings_for import SUPPORT_EMAIL, MakeSettings
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (
@@ -42,7 +42,7 @@ PROGRAM = (
     "workflows",
 )
 PUBLIC_URL = "https://notices.platform.example/here/"
-KEY = "not-for-production"
+KEY = "a secret that only these tests know of"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 UNSUBSCRIBED = {"channel": "email", "address": EMAIL, "reason": "unsubscribed", "provider_reply": None}
@@ -176,10 +176,11 @@ async def test_each_mail_is_signed_with_the_secret_as_it_is_then(
     scene: Scene, tmp_path: Path, engine: AsyncEngine, no_temporal: Client
 ) -> None:
     file = tmp_path / "secret"
+    file.write_text(KEY)
     scene = scene.with_settings(unsubscribe_secret=None, unsubscribe_secret_file=file)
     paths = []
     async with calling(scene.settings, engine, no_temporal, key=None) as http:
-        for secret in ("first\n", "second\n"):
+        for secret in (f"first {KEY}\n", f"second {KEY}\n"):
             file.write_text(secret)
             await scene.due_project()
             await scene.scan_and_send()
@@ -187,7 +188,7 @@ async def test_each_mail_is_signed_with_the_secret_as_it_is_then(
             paths.append(urlsplit(mail.message["List-Unsubscribe"].strip("<>")).path.removeprefix("/here"))
         first, second = [(await http.get(path)).status_code for path in paths]
         assert (first, second) == (404, 200)
-        file.write_text("first\n")
+        file.write_text(f"first {KEY}\n")
         first, second = [(await http.get(path)).status_code for path in paths]
         assert (first, second) == (200, 404)
         file.unlink()
@@ -198,14 +199,16 @@ async def test_each_mail_is_signed_with_the_secret_as_it_is_then(
 
 async def test_a_secret_that_is_missing_holds_the_mail_back_and_alerts(scene: Scene, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text("\n")
+    file.write_text(KEY)
     scene = scene.with_settings(unsubscribe_secret=None, unsubscribe_secret_file=file, admin_email="ops@admin.example")
-    await scene.due_project()
     async with scene.worker():
+        await scene.scan()  # the worker has started, which it does not without the secret
+        file.write_text("\n")
+        await scene.due_project()
         await scene.scan()
         await scene.sink.wait_for(1, PATIENCE)
         assert [mail.recipients for mail in scene.sink.messages] == [("ops@admin.example",)]
-        file.write_text("now\n")
+        file.write_text(f"{KEY}\n")
         await scene.children_end()
     assert sorted(mail.recipients for mail in scene.sink.messages) == [(EMAIL,), ("ops@admin.example",)]
 
@@ -416,9 +419,7 @@ async def test_a_body_beyond_the_limit_is_refused(http: httpx.AsyncClient, platf
 
 
 async def test_with_the_database_away_both_are_503(no_temporal: Client) -> None:
-    settings = Settings.load(
-        database_url=f"postgresql://u:p@{NOBODY_LISTENS}/x", api_keys="test-key", unsubscribe_secret=KEY
-    )
+    settings = settings_of_nobody(unsubscribe_secret=KEY)
     async with calling(settings, create_engine(settings, "test"), no_temporal, key=None) as http:
         for method in ("GET", "POST"):
             assert is_problem(await http.request(method, link(1)), 503)
@@ -451,6 +452,7 @@ async def test_the_api_does_not_start_while_a_language_lacks_its_page(tmp_path: 
             "PATH": os.environ["PATH"],
             "DATABASE_URL": f"postgresql://u:p@{NOBODY_LISTENS}/x",
             "TEMPORAL_ADDRESS": NOBODY_LISTENS,
+            "SUPPORT_EMAIL": SUPPORT_EMAIL,
             "API_AUTH": "off",
             "API_PORT": "0",
         },

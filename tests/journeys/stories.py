@@ -32,6 +32,7 @@ from tests.support.settings_for import MakeSettings
 from workflows.check_health import CheckHealthWorkflow
 
 ADMIN = "admin@own.example"
+SECRET = "of the journeys only, which nobody else reaches"  # noqa: S105 - of no use elsewhere
 PATIENCE = 60
 """Seconds."""
 
@@ -40,7 +41,7 @@ async def test_due_project(
     temporal: Client, make_settings: MakeSettings, platform: Platform, run_worker: RunWorker, tracer: Tracer
 ) -> None:
     """From the scan to the flat record of an e-mail with a link to unsubscribe."""
-    settings = make_settings(public_url="https://notices.example", unsubscribe_secret="s" * 40)
+    settings = make_settings(public_url="https://notices.example", unsubscribe_secret=SECRET)
     async with run_worker(settings):
         await _serves(temporal, settings)
         await platform.project(await platform.company(telegram_chat_id=None))

@@ -12,9 +12,15 @@ from pathlib import Path
 
 from local.programs import Program
 from tests.support.calling_api import NOBODY_LISTENS
+from tests.support.settings_for import SUPPORT_EMAIL
 
 PATH = {"PATH": os.environ["PATH"]}
-AWAY = {"DATABASE_URL": f"postgresql://u:p@{NOBODY_LISTENS}/x", "TEMPORAL_ADDRESS": NOBODY_LISTENS, "API_PORT": "0"}
+AWAY = {
+    "DATABASE_URL": f"postgresql://u:p@{NOBODY_LISTENS}/x",
+    "TEMPORAL_ADDRESS": NOBODY_LISTENS,
+    "SUPPORT_EMAIL": SUPPORT_EMAIL,
+    "API_PORT": "0",
+}
 API = ("-m", "api")
 
 

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from api.app import create_app
 from db.engine import create_engine
 from settings import Settings
+from tests.support.settings_for import API_KEY, SUPPORT_EMAIL
 
 PROBLEM = "application/problem+json"
 NOBODY_LISTENS = "127.0.0.1:1"
@@ -20,7 +21,7 @@ NOBODY_LISTENS = "127.0.0.1:1"
 
 @asynccontextmanager
 async def calling(
-    settings: Settings, engine: AsyncEngine, client: Client, key: str | None = "test-key"
+    settings: Settings, engine: AsyncEngine, client: Client, key: str | None = API_KEY
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the app; its requests bear `key`."""
     transport = httpx.ASGITransport(create_app(settings, engine, client), raise_app_exceptions=False)
@@ -30,11 +31,17 @@ async def calling(
 
 
 @asynccontextmanager
-async def calling_alone(key: str | None = "test-key") -> AsyncIterator[httpx.AsyncClient]:
+async def calling_alone(key: str | None = API_KEY) -> AsyncIterator[httpx.AsyncClient]:
     """The API with neither database nor Temporal: an answer other than 503 is one that needed and started nothing."""
-    settings = Settings.load(database_url=f"postgresql://u:p@{NOBODY_LISTENS}/x", api_keys="test-key")
+    settings = settings_of_nobody()
     async with calling(settings, create_engine(settings, "test"), await temporal_at(NOBODY_LISTENS), key) as http:
         yield http
+
+
+def settings_of_nobody(**more: object) -> Settings:
+    """What the API requires, with a database that is away."""
+    away = {"database_url": f"postgresql://u:p@{NOBODY_LISTENS}/x", "support_email": SUPPORT_EMAIL, "api_keys": API_KEY}
+    return Settings.load(**away, **more)
 
 
 async def temporal_at(address: str) -> Client:

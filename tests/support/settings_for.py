@@ -20,6 +20,22 @@ UNLIMITED: dict[str, object] = {
 }
 """For what is not about rate limits."""
 
+RENEW_URL_TEMPLATE = "https://platform.example/projects/{slug}/renew"
+SUPPORT_EMAIL = "support@platform.example"
+API_KEY = "test-key-that-is-long-enough-to-start"
+"""What the API under test lets in."""
+
+REQUIRED = {
+    "DATABASE_URL": "postgresql://me:secret@db.platform.example/x",
+    "SMTP_HOST": "smtp.platform.example",
+    "SMTP_FROM_EMAIL": "notices@platform.example",
+    "SMTP_FROM_NAME": "Expiry notifier",
+    "RENEW_URL_TEMPLATE": RENEW_URL_TEMPLATE,
+    "SUPPORT_EMAIL": SUPPORT_EMAIL,
+    "API_KEYS": API_KEY,
+}
+"""All that an operator has to set, by the variables' names."""
+
 AT_EASE: dict[str, object] = {
     "health_check_interval": 10 * 365 * 86_400,
     "disk_limit": 100,
@@ -37,12 +53,15 @@ def settings_for(database_url: str, sink: SmtpSink, telegram: TelegramApi, **ove
         "smtp_port": sink.port,
         "smtp_tls": "none",
         "smtp_from_email": "notices@platform.example",
+        "smtp_from_name": "Expiry notifier",
+        "renew_url_template": RENEW_URL_TEMPLATE,
+        "support_email": SUPPORT_EMAIL,
         "telegram_bot_token": telegram.token,
         "telegram_api_url": telegram.url,
         "email_retry_initial": 0.2,
         "telegram_retry_initial": 0.2,
         "operator_fault_retry": 0.5,
         "pause_retry": 0.5,
-        "api_keys": "test-key",
+        "api_keys": API_KEY,
     }
     return Settings.load(**(UNLIMITED | AT_EASE | defaults | overrides))

@@ -19,15 +19,17 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 from jsonschema import Draft202012Validator
 
 import api.__main__
 import worker
-from api.authentication import OPEN_PATHS
-from channels.configured import configured_channels, require_a_channel
+from api.authentication import OPEN_PATHS, require_keys
+from channels.configured import configured_channels, require_to_send
 from contracts.queues import WORKFLOWS, task_queue
 from local.embedded.temporal import FAIR_QUEUES
 from settings import SECRETS, Settings, SettingsError
+from tests.support import settings_for
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -54,26 +56,35 @@ KNOWN = {
 }
 """The variables that each image reads, of those that we use."""
 
+REQUIRED = {name: value for name, value in settings_for.REQUIRED.items() if name.lower() not in SECRETS}
+"""What .env has to say."""
+
 services = pytest.mark.parametrize("name", SERVICES)
 our_services = pytest.mark.parametrize("name", OURS)
 
 
+class MissingVariable(Exception):
+    """Compose stops with this message before it starts anything."""
+
+
 def interpolated(value: str, environment: Mapping[str, str]) -> str:
     """The value as Compose makes it, for the three forms that the file uses."""
-    innermost = re.compile(r"(?<!\$)\$\{(?P<name>\w+):(?P<kind>[-+])(?P<text>[^${}]*)\}")
 
     def replace(match: re.Match[str]) -> str:
         given = environment.get(match["name"], "")
-        return (given or match["text"]) if match["kind"] == "-" else (match["text"] if given else "")
+        match match["kind"]:
+            case "+":
+                return match["text"] if given else ""
+            case "?" if not given:
+                raise MissingVariable(f"required variable {match['name']} is missing a value: {match['text']}")
+            case _:
+                return given or match["text"]
 
-    while innermost.search(value):
-        value = innermost.sub(replace, value)
-    return value.replace("$$", "$")
+    return re.sub(r"(?<!\$)\$\{(?P<name>\w+):(?P<kind>[-+?])(?P<text>[^${}]*)\}", replace, value).replace("$$", "$")
 
 
-def environment_of(name: str, host: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment_of(name: str, host: Mapping[str, str] = REQUIRED) -> dict[str, str]:
     """What the container finds in its environment: `host` is the caller's, with `.env`."""
-    host = host or {}
     declared = SERVICES[name].get("environment", {})
     passed_on = {key: host[key] for key, value in declared.items() if value is None and key in host}
     return passed_on | {key: interpolated(value, host) for key, value in declared.items() if value is not None}
@@ -190,17 +201,30 @@ def test_its_variables_are_known_to_the_image(name: str) -> None:
     assert set(service.get("environment", {})) <= KNOWN[service["image"].split(":")[0]]
 
 
+SECRETS_USED = {
+    "migrate": {"database_url"},
+    "worker": {"database_url", "smtp_password", "telegram_bot_token", "unsubscribe_secret"},
+    "schedules": set(),
+    "api": {"database_url", "api_keys", "unsubscribe_secret"},
+}
+"""What each of our containers needs to do its work, and no more."""
+
+
 @our_services
 def test_every_setting_reaches_our_containers(name: str) -> None:
-    plain = set(DEFAULTS) - {secret.upper() for secret in SECRETS}
-    assert set(SERVICES[name]["environment"]) == plain | {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
+    secret = {f"{each.upper()}{suffix}" for each in SECRETS for suffix in ("", "_FILE")}
+    plain = set(DEFAULTS) - secret
+    assert set(SERVICES[name]["environment"]) - secret == plain | {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
 
 
 @our_services
-def test_secrets_come_from_files_that_are_mounted(name: str) -> None:
-    mounted = {f"/run/secrets/{secret}" for secret in SERVICES[name]["secrets"]}
-    environment = environment_of(name, {"TELEGRAM_BOT_TOKEN_FILE": "/run/secrets/telegram_bot_token"})
-    assert {environment[f"{secret.upper()}_FILE"] for secret in SECRETS} == mounted
+def test_it_has_the_secrets_that_it_uses_from_files_and_no_others(name: str) -> None:
+    mounted = SERVICES[name].get("secrets", [])
+    assert set(mounted) == SECRETS_USED[name]
+    environment = environment_of(name, REQUIRED | {"TELEGRAM_BOT_TOKEN_FILE": "/run/secrets/telegram_bot_token"})
+    files = {environment[f"{secret.upper()}_FILE"] for secret in SECRETS if f"{secret.upper()}_FILE" in environment}
+    assert files - {"/dev/null"} == {f"/run/secrets/{secret}" for secret in mounted}
+    assert not {secret.upper() for secret in SECRETS} & set(environment)
 
 
 @pytest.fixture
@@ -212,9 +236,17 @@ async def secrets(tmp_path: Path) -> Path:
     return tmp_path / ".secrets"
 
 
-def settings_in_container(monkeypatch: pytest.MonkeyPatch, secrets: Path, host: Mapping[str, str]) -> Settings:
-    for key, value in environment_of("worker", host).items():
+def settings_in_container(
+    monkeypatch: pytest.MonkeyPatch, secrets: Path, host: Mapping[str, str], name: str = "worker"
+) -> Settings:
+    """The settings of a container whose files are those of `secrets` that are mounted, and no others."""
+    environment = environment_of(name, host)
+    for secret in SECRETS:
+        monkeypatch.delenv(f"{secret.upper()}_FILE", raising=False)
+    for key, value in environment.items():
         monkeypatch.setenv(key, value.replace("/run/secrets", str(secrets)))
+    for unmounted in set(SECRETS) - set(SERVICES[name].get("secrets", [])):
+        assert str(secrets / unmounted) not in environment.values()
     return Settings.load()
 
 
@@ -238,22 +270,69 @@ async def test_the_script_leaves_what_is_there(secrets: Path) -> None:
     assert contents() == before
 
 
-def test_without_any_setting_mail_goes_to_the_catcher(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
-    settings = settings_in_container(monkeypatch, secrets, {})
-    require_a_channel(settings)
+@pytest.mark.parametrize("missing", ["RENEW_URL_TEMPLATE", "SUPPORT_EMAIL"])
+@our_services
+def test_compose_starts_nothing_without_what_companies_are_shown(name: str, missing: str) -> None:
+    with pytest.raises(MissingVariable, match=f"{missing} is missing a value: set it in .env"):
+        environment_of(name, REQUIRED | {missing: ""})
+
+
+@pytest.mark.parametrize("missing", ["SMTP_FROM_EMAIL", "SMTP_FROM_NAME"])
+@our_services
+def test_every_container_stops_without_a_sender(
+    name: str, missing: str, monkeypatch: pytest.MonkeyPatch, secrets: Path
+) -> None:
+    with pytest.raises(SettingsError, match=rf"^{missing}: required when SMTP_HOST is set"):
+        settings_in_container(monkeypatch, secrets, REQUIRED | {missing: ""}, name)
+
+
+def test_without_a_mail_server_there_is_none(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
+    settings = settings_in_container(monkeypatch, secrets, REQUIRED | {"SMTP_HOST": ""})
+    with pytest.raises(SettingsError, match="no channel is configured"):
+        require_to_send(settings)
+
+
+def test_mail_is_encrypted_unless_a_setting_says_no(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
+    settings = settings_in_container(monkeypatch, secrets, REQUIRED | {"EXPIRY_SCAN_CRON": "5 4 * * *"})
+    require_to_send(settings)
+    assert (settings.smtp_host, settings.smtp_tls) == (REQUIRED["SMTP_HOST"], "starttls")
+    assert settings.expiry_scan_cron == "5 4 * * *"
+    assert settings.support_email == REQUIRED["SUPPORT_EMAIL"]
+
+
+def test_to_try_it_one_file_is_enough_and_all_mail_goes_to_the_catcher(
+    monkeypatch: pytest.MonkeyPatch, secrets: Path
+) -> None:
+    host = {key: value or "" for key, value in dotenv_values(ROOT / "deploy" / "catcher.env").items()}
+    settings = settings_in_container(monkeypatch, secrets, host)
+    require_to_send(settings)
     assert (settings.smtp_host, settings.smtp_tls) == ("mailpit", "none")
     assert [channel.name for channel in configured_channels(settings)] == ["email"]
-    assert settings.secret("api_keys")
     assert urlsplit(settings.database()).hostname == "postgresql"
+    assert SERVICES["mailpit"]["profiles"] == [host["COMPOSE_PROFILES"]]
 
 
-def test_a_mail_server_needs_a_word_on_tls(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
-    with pytest.raises(SettingsError, match="SMTP_TLS"):
-        settings_in_container(monkeypatch, secrets, {"SMTP_HOST": "smtp.example.com"})
-    host = {"SMTP_HOST": "smtp.example.com", "SMTP_TLS": "implicit", "EXPIRY_SCAN_CRON": "5 4 * * *"}
-    settings = settings_in_container(monkeypatch, secrets, host)
-    assert (settings.smtp_host, settings.smtp_tls) == ("smtp.example.com", "implicit")
-    assert settings.expiry_scan_cron == "5 4 * * *"
+@our_services
+def test_it_loads_with_a_login_a_link_to_unsubscribe_and_telegram(
+    name: str, monkeypatch: pytest.MonkeyPatch, secrets: Path
+) -> None:
+    """No container fails for a secret that only another one needs."""
+    (secrets / "telegram_bot_token").write_text("123:of-the-tests-only-and-long-enough")
+    more = {
+        "SMTP_USERNAME": "me",
+        "PUBLIC_URL": "https://notices.platform.example",
+        "TELEGRAM_BOT_TOKEN_FILE": "/run/secrets/telegram_bot_token",
+    }
+    settings = settings_in_container(monkeypatch, secrets, REQUIRED | more, name)
+    if name in ("worker", "schedules"):
+        assert [channel.name for channel in configured_channels(settings)] == ["email", "telegram"]
+    if name == "worker":
+        with pytest.raises(SettingsError, match=r"^SMTP_PASSWORD: required when SMTP_USERNAME is set"):
+            require_to_send(settings)
+        (secrets / "smtp_password").write_text("given by the provider")
+        require_to_send(settings)
+    if name == "api":
+        require_keys(settings)
 
 
 @our_services

@@ -21,7 +21,9 @@ RUSSIAN = "Срок проекта «Спутник в дополненной р
 
 
 def sent(subject: str, sender_name: str = "Notices") -> bytes:
-    settings = Settings(smtp_from_email="notices@platform.example", smtp_from_name=sender_name)
+    settings = Settings(
+        smtp_from_email="notices@platform.example", smtp_from_name=sender_name, support_email="s@platform.example"
+    )
     return compose(settings, 7, "key", "a@b.example", Mail(subject, "text", None)).as_bytes(policy=SMTP)
 
 

@@ -9,9 +9,12 @@ import pytest
 from dotenv import dotenv_values
 from temporalio.envconfig import ClientConfigProfile
 
-from channels.configured import require_a_channel
+from api.authentication import require_keys
+from channels.configured import require_to_send
 from deploy.env_example import FILE, as_text, env_example
-from settings import SECRETS, Settings
+from runtime.weak_settings import PLACEHOLDER
+from settings import SECRETS, Settings, SettingsError
+from tests.support.settings_for import REQUIRED
 
 ENTRY = re.compile(r"# (?P<meaning>.+)\n(?P<commented>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)\n")
 ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
@@ -68,19 +71,34 @@ def test_each_setting_has_its_meaning_and_its_default(name: str) -> None:
 
 
 def test_the_lines_commented_out_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = loaded(monkeypatch, parsed(UNCOMMENTED))
+    settings = loaded(monkeypatch, parsed(UNCOMMENTED) | REQUIRED)
     for name, field in Settings.model_fields.items():
         if ENTRIES[name.upper()].commented:
             assert getattr(settings, name) == field.default
 
 
-def test_with_nothing_changed_it_is_valid_and_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = parsed(TEXT)
-    settings = loaded(monkeypatch, environment)
-    require_a_channel(settings)
+def test_what_it_requires_is_what_the_operators_handbook_requires() -> None:
+    handbook = (FILE.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = handbook.partition("### Required settings")[2].partition("###")[0]
+    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == set(REQUIRED) == set(parsed(TEXT))
+
+
+def test_with_each_value_replaced_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, REQUIRED)
+    require_to_send(settings)
+    require_keys(settings)
     assert settings.database()
-    assert settings.secret("api_keys")
-    assert environment["TEMPORAL_ADDRESS"], "the SDK has no default for it"
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_no_value_starts_as_it_stands_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}: .* write your own"):
+        loaded(monkeypatch, REQUIRED | {name: parsed(TEXT)[name]})
+
+
+def test_no_default_is_an_example() -> None:
+    defaults = {name: entry.value for name, entry in ENTRIES.items() if entry.commented}
+    assert not {name for name, value in defaults.items() if "example" in value or PLACEHOLDER in value}
 
 
 def test_a_boolean_is_written_as_its_meaning_writes_it() -> None:

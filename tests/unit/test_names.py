@@ -104,7 +104,9 @@ def test_the_search_attributes() -> None:
 
 
 def test_a_mail_bears_its_notification_and_a_stable_message_id() -> None:
-    settings = Settings(smtp_from_email="notices@platform.example")
+    settings = Settings.load(
+        smtp_from_email="notices@platform.example", smtp_from_name="N", support_email="s@platform.example"
+    )
     message = compose(settings, 7, "expiring.project-42.x.7d", "a@b.example", Mail("s", "t", "<p>h</p>"))
     assert message["X-Notification-Id"] == "7"
     assert message["Message-ID"] == "<expiring.project-42.x.7d@platform.example>"

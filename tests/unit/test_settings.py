@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from channels.configured import require_a_channel
+from channels.configured import require_a_channel, require_to_send
 from db.engine import database_url
 from settings import Settings, SettingsError
+from tests.support.settings_for import API_KEY, REQUIRED
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,27 @@ from settings import Settings, SettingsError
         ("SMTP_PORT", "70000"),
         ("SMTP_TLS", "maybe"),
         ("SMTP_FROM_EMAIL", "nobody"),
+        ("SMTP_HOST", "mail.example.com"),
+        ("SMTP_FROM_EMAIL", "notices@example.com"),
+        ("SMTP_FROM_NAME", "change-me"),
+        ("ADMIN_EMAIL", "ops@EXAMPLE.org"),
+        ("SUPPORT_EMAIL", "nobody"),
+        ("SUPPORT_EMAIL", "support@eu.example.net"),
+        ("PUBLIC_URL", "https://example.com"),
+        ("HEALTH_PING_URL", "https://ping.example.com/1"),
         ("TELEGRAM_API_URL", "telegram"),
+        ("TELEGRAM_API_URL", "http://telegram-bot-api:8081"),
+        ("TELEGRAM_API_URL", "http://192.0.2.7:8081"),
+        ("TELEGRAM_API_URL", "http://localhost.platform.example"),
+        ("API_KEYS", "change-me"),
+        ("API_KEYS", f"{API_KEY},short"),
+        ("API_KEYS", API_KEY[:31]),
+        ("API_KEYS", "0123456" * 9),
+        ("UNSUBSCRIBE_SECRET", "x"),
+        ("UNSUBSCRIBE_SECRET", "x" * 64),
+        ("SMTP_PASSWORD", "Change-Me"),
+        ("TELEGRAM_BOT_TOKEN", "change-me"),
+        ("DATABASE_URL", "postgresql://me:change-me@localhost/x"),
         ("EXPIRY_SCAN_CRON", "every day"),
         ("EXPIRY_SCAN_CRON", "61 9 * * *"),
         ("EXPIRY_SCAN_TIMEZONE", "Mars/Olympus"),
@@ -40,7 +61,9 @@ from settings import Settings, SettingsError
         ("EMAIL_RETRY_INITIAL", "0"),
         ("GIVE_UP_AFTER", "-1"),
         ("WORKER_CONCURRENCY", "0"),
-        ("RENEW_URL_TEMPLATE", "https://example.com/{project}"),
+        ("RENEW_URL_TEMPLATE", "https://platform.example/{project}"),
+        ("RENEW_URL_TEMPLATE", "https://platform.example/{slug.real}"),
+        ("RENEW_URL_TEMPLATE", "https://example.com/projects/{slug}/renew"),
         ("API_AUTH", "maybe"),
         ("LOG_FORMAT", "xml"),
     ],
@@ -57,14 +80,18 @@ def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.Mon
     ("environment", "named"),
     [
         ({"SMTP_HOST": "mail.example"}, "SMTP_FROM_EMAIL"),
-        ({"SMTP_USERNAME": "me"}, "SMTP_PASSWORD"),
-        ({"PUBLIC_URL": "https://notices.platform.example"}, "UNSUBSCRIBE_SECRET"),
-        ({"PUBLIC_URL": "https://notices.platform.example/?a=b", "UNSUBSCRIBE_SECRET": "x"}, "PUBLIC_URL"),
-        ({"PUBLIC_URL": "http://notices.platform.example", "UNSUBSCRIBE_SECRET": "x"}, "PUBLIC_URL"),
+        ({"SMTP_HOST": "mail.example", "SMTP_FROM_EMAIL": "a@b.example"}, "SMTP_FROM_NAME"),
+        ({"PUBLIC_URL": "https://notices.platform.example/?a=b"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "http://notices.platform.example"}, "PUBLIC_URL"),
         ({"API_KEYS": "a", "API_KEYS_FILE": "/dev/null"}, "API_KEYS"),
         ({"SMTP_PASSWORD_FILE": "/nowhere/secret"}, "SMTP_PASSWORD_FILE"),
         (
-            {"SMTP_HOST": "mail.example", "SMTP_FROM_EMAIL": "a@b.example", "SMTP_USERNAME": "me"}
+            {
+                "SMTP_HOST": "mail.example",
+                "SMTP_FROM_EMAIL": "a@b.example",
+                "SMTP_FROM_NAME": "B",
+                "SMTP_USERNAME": "me",
+            }
             | {"SMTP_PASSWORD": "x", "SMTP_TLS": "none"},
             "SMTP_TLS",
         ),
@@ -77,6 +104,38 @@ def test_settings_that_do_not_go_together_are_named(
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^{named}: "):
         Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"RENEW_URL_TEMPLATE": ""}, "RENEW_URL_TEMPLATE"),
+        ({"SUPPORT_EMAIL": ""}, "SUPPORT_EMAIL"),
+        ({"SMTP_USERNAME": "me"}, "SMTP_PASSWORD"),
+        ({"PUBLIC_URL": "https://notices.platform.example"}, "UNSUBSCRIBE_SECRET"),
+    ],
+)
+def test_what_sending_needs_is_named(more: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (REQUIRED | more).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^{named}: required"):
+        require_to_send(Settings.load())
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
+def test_nothing_is_encrypted_on_one_machine(host: str) -> None:
+    settings = Settings.load(telegram_api_url=f"http://{host}:8081", public_url=f"http://{host}:8000")
+    assert settings.telegram_api_url.scheme == "http"
+
+
+def test_a_secret_that_becomes_weak_is_refused_when_it_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(API_KEY)
+    settings = Settings.load(api_keys_file=file)
+    file.write_text("hunter2")
+    with pytest.raises(ValueError, match=r"^API_KEYS: easy to guess: .*token_urlsafe") as error:
+        settings.secret("api_keys")
+    assert "hunter2" not in str(error.value)
 
 
 def test_an_error_does_not_quote_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +166,8 @@ def test_a_secret_is_read_from_its_file_each_time(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    assert "hunter2" not in repr(Settings(api_keys="hunter2", database_url="postgresql://me:hunter2@db/x"))
+    assert API_KEY not in repr(Settings(api_keys=API_KEY))
+    assert "hunter2" not in repr(Settings(database_url="postgresql://me:hunter2@db/x"))
 
 
 def test_thresholds_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from tests.sms_channel.stand_in import SmsGateway
 from tests.support.api_process import running
 from tests.support.channels_under_test import SmsUnderTest
 from tests.support.scene import CHAT, EMAIL, Scene
+from tests.support.settings_for import API_KEY
 from tests.support.worker_process import environment, worker_process
 
 NO_EMAIL: dict[str, object] = {"smtp_host": None}
@@ -57,7 +58,7 @@ async def test_a_worker_that_does_not_know_a_channel_sends_the_others(scene: Sce
     newer = environment(scene.client, scene.settings) | sms.environment | {"API_PORT": "0"}
     async with (
         running(("-m", "tests.sms_channel", "api"), **newer) as api,
-        httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": "test-key"}, timeout=30) as http,
+        httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": API_KEY}, timeout=30) as http,
     ):
         recipients = {"email": EMAIL, "telegram": str(CHAT), "sms": sms.address}
         started = await http.post("/notifications/test", json={"recipients": recipients})

@@ -20,6 +20,7 @@ from tests.support.command_line import WHY, Ended, delivery_id, operate
 from tests.support.data import in_days
 from tests.support.health_scene import ADMIN, ADMIN_CHAT, HealthScene
 from tests.support.scene import CHAT, EMAIL, PATIENCE, Scene
+from tests.support.settings_for import API_KEY
 from tests.support.worker_process import WorkerProcess, environment, worker_process
 from workflows.search_attributes import DELIVERY_OUTCOMES
 
@@ -54,7 +55,7 @@ class ThirdChannel:
     @asynccontextmanager
     async def api(self) -> AsyncIterator[httpx.AsyncClient]:
         needed = environment(self.scene.client, self.scene.settings) | self.sms.environment | {"API_PORT": "0"}
-        headers = {"X-API-Key": "test-key"}
+        headers = {"X-API-Key": API_KEY}
         async with (
             running(("-m", "tests.sms_channel", "api"), **needed) as api,
             httpx.AsyncClient(base_url=api.url, headers=headers, timeout=30) as http,
