@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 
 SHORTEST_SECRET = 32
@@ -12,7 +11,7 @@ FEWEST_CHARACTERS = 8
 PLACEHOLDER = "change-me"
 """What `.env.example` has where only you know the value."""
 
-_EXAMPLE = re.compile(r"(?:.*\.)?example\.(?:com|net|org)\.?", re.IGNORECASE)
+_EXAMPLES = ("example.com", "example.net", "example.org")
 
 
 def is_loopback(host: str | None) -> bool:
@@ -26,7 +25,8 @@ def is_loopback(host: str | None) -> bool:
 
 def is_example(domain: str) -> bool:
     """Whether the domain is reserved for documentation (RFC 2606), so that it is nobody's."""
-    return _EXAMPLE.fullmatch(domain) is not None
+    name = domain.lower().removesuffix(".")
+    return name in _EXAMPLES or name.endswith(tuple(f".{example}" for example in _EXAMPLES))
 
 
 def require_no_placeholder(name: str, value: str) -> None:
