@@ -93,6 +93,8 @@ def _telegram() -> Iterable[Sequence[str]]:
         answer = _answer(row.answer)
         if row.description is not None:
             answer += f" “{row.description}”"
+        if row.page:
+            answer += " without an answer of the Bot API"
         if row.migrates:
             answer += " with migrate_to_chat_id"
         if row.reason is not None:

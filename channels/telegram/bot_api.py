@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from channels.base import InDoubt, OperatorFault, Receipt, TryAgain
-from channels.telegram.replies import NoAnswer, Parameters, outcome, without_answer
+from channels.telegram.replies import NoAnswer, Parameters, outcome, outcome_of_page, without_answer
 from runtime.cleaning import clean_reply
 
 WRITING = "http11.send_request_headers.started"
@@ -37,19 +37,26 @@ def new_client(connections: int) -> httpx.AsyncClient:
 
 
 class _Message(BaseModel):
-    message_id: int = Field(ge=-(2**63), lt=2**63)
+    message_id: int = Field(strict=True, ge=-(2**63), lt=2**63)
 
 
 class _Bot(BaseModel):
     is_bot: bool
 
 
-class _Answer(BaseModel):
+class _Success(BaseModel):
     """https://core.telegram.org/bots/api#making-requests"""
 
-    ok: bool
+    ok: Literal[True]
     result: _Message | _Bot | None = None
-    description: str = ""
+
+
+class _Refusal(BaseModel):
+    """https://core.telegram.org/bots/api#making-requests"""
+
+    ok: Literal[False]
+    error_code: int = Field(strict=True, ge=300, lt=600)
+    description: str = Field(strict=True)
     parameters: Parameters = Parameters()
 
     @field_validator("parameters", mode="wrap")
@@ -60,6 +67,9 @@ class _Answer(BaseModel):
             return Parameters.model_validate(validate(value))
         except ValidationError:
             return Parameters()
+
+
+_ANSWER: TypeAdapter[_Success | _Refusal] = TypeAdapter(_Success | _Refusal)
 
 
 async def send(
@@ -145,19 +155,24 @@ def _receipt(status: int, body: bytes) -> Receipt:
 def _result(status: int, body: bytes) -> _Message | _Bot | None:
     """Returns the result of a method. Raises the outcome of a refusal."""
     answer = _parse(body)
+    if isinstance(answer, _Refusal):
+        raise outcome(answer.error_code, clean_reply(answer.description), answer.parameters)
     if httpx.codes.is_success(status):
-        if answer is None:
+        if answer is None:  # something on the way may have replaced Telegram's answer
             raise without_answer(NoAnswer.UNREADABLE, "unreadable_answer")
-        if answer.ok:
-            return answer.result
-    answer = answer or _Answer(ok=False)
-    raise outcome(status, clean_reply(answer.description), answer.parameters)
+        return answer.result
+    if answer is not None:
+        raise without_answer(NoAnswer.UNREADABLE, f"ok_with_{status}")
+    raise outcome_of_page(status)
 
 
-def _parse(body: bytes) -> _Answer | None:
+def _parse(body: bytes) -> _Success | _Refusal | None:
     """Returns the answer. None: it is not one of the Bot API. Text that is not UTF-8 does not make it unreadable."""
     try:
-        return _Answer.model_validate(json.loads(body.decode("utf-8", "replace")))
+        answer = json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
+            return None
+        return _ANSWER.validate_python(answer)
     except (ValueError, RecursionError):  # ValidationError and JSONDecodeError are ValueErrors
         return None
 

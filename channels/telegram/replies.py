@@ -2,6 +2,9 @@
 
 https://core.telegram.org/bots/api#making-requests, #responseparameters, and the error texts of Telegram's own
 server (https://github.com/tdlib/telegram-bot-api). A description is matched by a part of it, in lower case.
+
+Only JSON of the Bot API's form is Telegram's word. Anything else is a page of something on the way, such as a proxy,
+and says nothing about a chat.
 """
 
 from __future__ import annotations
@@ -9,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Annotated, assert_never
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from channels.base import (
     InDoubt,
@@ -24,15 +27,27 @@ from channels.base import (
     TryAgain,
 )
 
-LONGEST_RETRY_AFTER = timedelta(hours=1)
-"""A longer retry_after is taken for the provider's mistake: then the retry policy's backoff is used."""
+LONGEST_RETRY_AFTER = timedelta(days=3650)
+"""A longer retry_after is taken for a mistake: then the retry policy's backoff is used. Any other is obeyed; one that
+goes beyond the deadline ends the delivery."""
+LONGEST_CHAT_ID = 2**52
+"""A chat's id has at most 52 significant bits."""
 
 
 class Parameters(BaseModel):
-    """https://core.telegram.org/bots/api#responseparameters"""
+    """https://core.telegram.org/bots/api#responseparameters. A value of another form is ignored: the rest counts."""
 
-    retry_after: float | None = None
-    migrate_to_chat_id: int | None = None
+    retry_after: Annotated[float, Field(strict=True, ge=0, le=LONGEST_RETRY_AFTER.total_seconds())] | None = None
+    migrate_to_chat_id: Annotated[int, Field(strict=True, gt=-LONGEST_CHAT_ID, lt=0)] | None = None
+    """A supergroup's id is negative."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _none_if_absurd(cls, value: object, validate: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return validate(value)
+        except ValidationError:
+            return None
 
 
 class NoAnswer(StrEnum):
@@ -43,7 +58,7 @@ class NoAnswer(StrEnum):
     LOST = "lost"
     """The connection broke or timed out after the request may have been written."""
     UNREADABLE = "unreadable"
-    """Status 200 without a message."""
+    """Status 200 without a message of the Bot API's form."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +74,12 @@ class Row:
     """Whether the answer must name the chat's new id."""
     reason: str | None = None
     """None: `telegram_<status>`."""
+    page: bool = False
+    """Whether the answer must not be one of the Bot API's form."""
 
-    def fits(self, answer: int | NoAnswer, description: str, migrates: bool) -> bool:
+    def fits(self, answer: int | NoAnswer, description: str, migrates: bool, page: bool) -> bool:
+        if self.page and not page:
+            return False
         if self.migrates and not migrates:
             return False
         if self.description is not None and self.description not in description.lower():
@@ -83,11 +102,27 @@ def _row_without_answer(what: NoAnswer) -> Row:
 
 
 CLIENT_ERROR = range(400, 500)
+TOO_MANY_REQUESTS = "telegram_429"
+NOT_TELEGRAM = "telegram_not_telegram"
 
 TABLE: tuple[Row, ...] = (
     Row(range(200, 300), Receipt, "Telegram has the message and returns its message_id"),
     Row(range(400, 401), RecipientMoved, "The group became a supergroup: its new id is saved", migrates=True),
-    Row(range(429, 430), TryAgain, "Too many requests: tried again after retry_after, if that is an hour at most"),
+    Row(
+        range(429, 430),
+        TryAgain,
+        "Something on the way, such as a proxy, takes no more requests",
+        reason=NOT_TELEGRAM,
+        page=True,
+    ),
+    Row(
+        CLIENT_ERROR,
+        OperatorFault,
+        "Something on the way, such as a proxy or firewall, refuses the request, or TELEGRAM_API_URL is wrong",
+        reason=NOT_TELEGRAM,
+        page=True,
+    ),
+    Row(range(429, 430), TryAgain, "Too many requests: tried again after retry_after, however long that is"),
     Row(range(300, 400), OperatorFault, "TELEGRAM_API_URL redirects to another address"),
     Row(range(401, 402), OperatorFault, "The token is wrong or revoked"),
     Row(range(404, 405), OperatorFault, "The token is malformed, or TELEGRAM_API_URL is wrong"),
@@ -127,30 +162,36 @@ TABLE: tuple[Row, ...] = (
 
 
 def outcome(status: int, description: str, parameters: Parameters) -> NotHandedOver:
-    """Returns the outcome of an answer other than success. Its reason is the row's, else `telegram_<status>`."""
-    row = _row(status, description, parameters.migrate_to_chat_id is not None)
+    """Returns the outcome of a refusal by Telegram. Its reason is the row's, else `telegram_<status>`."""
+    row = _row(status, description, migrates=parameters.migrate_to_chat_id is not None)
     reason, reply = row.reason or f"telegram_{status}", f"{status} {description}".strip()
     if issubclass(row.outcome, RecipientMoved) and parameters.migrate_to_chat_id is not None:
         return RecipientMoved("chat_migrated", str(parameters.migrate_to_chat_id), reply)
     if issubclass(row.outcome, TryAgain):
-        return TryAgain(reason, reply, _wait(parameters.retry_after))
-    if issubclass(row.outcome, NotHandedOver):
-        return row.outcome(reason, reply)
-    return TryAgain(reason, reply)  # the status says success, the answer does not
+        after = parameters.retry_after
+        return TryAgain(reason, reply, None if after is None else timedelta(seconds=after))
+    return _refusal(row, reason, reply)
+
+
+def outcome_of_page(status: int) -> NotHandedOver:
+    """Returns the outcome of an answer that is neither a success nor of the Bot API's form. Its text is not kept: it
+    may show the URL, which contains the token."""
+    row = _row(status, page=True)
+    return _refusal(row, row.reason or f"telegram_{status}", f"{status} (not an answer of the Bot API)")
 
 
 def without_answer(what: NoAnswer, detail: str) -> NotHandedOver | InDoubt:
     """Returns the outcome of a missing answer, with the reason `telegram_<detail>`."""
-    row = _row(what, "", False)
+    row = _row(what)
     reason = f"telegram_{detail}"
     return InDoubt(reason) if issubclass(row.outcome, InDoubt) else TryAgain(reason)
 
 
-def _row(answer: int | NoAnswer, description: str, migrates: bool) -> Row:
-    return next(row for row in TABLE if row.fits(answer, description, migrates))
+def _refusal(row: Row, reason: str, reply: str) -> NotHandedOver:
+    if issubclass(row.outcome, NotHandedOver) and not issubclass(row.outcome, RecipientMoved):
+        return row.outcome(reason, reply)
+    return TryAgain(reason, reply)  # the status says success, the answer does not
 
 
-def _wait(seconds: float | None) -> timedelta | None:
-    if seconds is None or not 0 <= seconds <= LONGEST_RETRY_AFTER.total_seconds():
-        return None
-    return timedelta(seconds=seconds)
+def _row(answer: int | NoAnswer, description: str = "", *, migrates: bool = False, page: bool = False) -> Row:
+    return next(row for row in TABLE if row.fits(answer, description, migrates, page))

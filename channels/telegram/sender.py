@@ -9,14 +9,13 @@ import httpx
 from channels.base import MarkSending, Receipt, Rejected, TryAgain
 from channels.current_secret import current_secret
 from channels.telegram import bot_api
+from channels.telegram.replies import TOO_MANY_REQUESTS
 from channels.telegram.texts import render_message
 from contracts.sending import Reason
 from db.record.attempt import SentText
 from db.record.claim import Claim
 from settings import Settings
 from texts.renderer import Renderer
-
-TOO_MANY_REQUESTS = "telegram_429"
 
 
 class TelegramSender:

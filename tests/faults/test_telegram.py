@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from tests.support.scene import CHAT, PATIENCE, Scene
 
 SUPERGROUP = -1001234567890123
 
+
+def page(status: int, body: str = "<html><title>Access denied</title></html>") -> Answer:
+    """What a proxy, a firewall or a gateway before Telegram answers."""
+    return Answer(status, body, {"Content-Type": "text/html"})
+
+
 WAITS_AND_IS_ACCEPTED: dict[str, TelegramAction] = {
     "429 with retry_after 1": answers.too_many_requests(1),
     "429 without retry_after": answers.failure(429, "Too Many Requests"),
@@ -29,6 +36,13 @@ WAITS_AND_IS_ACCEPTED: dict[str, TelegramAction] = {
     "500": answers.server_error(500),
     "502 with HTML": answers.bad_gateway_html(),
     "503": answers.server_error(503),
+    **{f"a proxy's {status} page": page(status) for status in (400, 401, 403, 404, 407, 413, 429, 451)},
+    "400 with a text": page(400, "Bad Request: chat not found"),
+    "403 without a body": page(403, ""),
+    "403 whose error_code is text": page(403, '{"ok":false,"error_code":"403","description":"Forbidden"}'),
+    "403 without a description": page(403, '{"ok":false,"error_code":403}'),
+    "403 whose ok is a number": page(403, '{"ok":0,"error_code":403,"description":"bot was kicked"}'),
+    "403 in an array": page(403, '[{"ok":false,"error_code":403,"description":"bot was kicked"}]'),
     "401": answers.unauthorized(),
     "404": answers.not_found(),
     "400 migrate_to_chat_id": answers.migrated(SUPERGROUP),
@@ -44,6 +58,10 @@ REJECTED: dict[str, TelegramAction] = {
     "400 message is too long": answers.bad_request("message is too long"),
     "400 can't parse entities": answers.bad_request("can't parse entities"),
     "403 something new": answers.failure(403, "Forbidden: something new"),
+    "200 with a refusal": Answer(200, {"ok": False, "error_code": 403, "description": "Forbidden: something new"}),
+    "400 migrate_to_chat_id 0": answers.migrated(0),
+    "400 migrate_to_chat_id of a person": answers.migrated(5),
+    "400 migrate_to_chat_id beyond 52 bits": answers.migrated(-(2**60)),
 }
 DOUBTFUL: dict[str, tuple[str, TelegramAction, int]] = {
     "reset without an answer": ("request", Reset(), 0),
@@ -53,6 +71,8 @@ DOUBTFUL: dict[str, tuple[str, TelegramAction, int]] = {
     "slow-drip answer": ("request", SlowDrip(0.2), 1),
     "malformed JSON": ("reply", answers.malformed_json(), 1),
     "200 with HTML": ("reply", Answer(200, "<html>"), 1),
+    "200 whose ok is a number": ("reply", Answer(200, '{"ok":1,"result":{"message_id":1}}'), 1),
+    "502 that says ok": ("reply", Answer(502, {"ok": True, "result": {"message_id": 1}}), 1),
 }
 
 
@@ -89,6 +109,8 @@ async def test_what_the_table_does_not_know_is_rejected_and_the_chat_stays(
 ) -> None:
     assert await run(scene, ledger, fault, REJECTED[fault]) == ("rejected", 0)
     assert await scene.platform.rows("SELECT * FROM suppressions") == []
+    assert (await scene.delivery("telegram")).recipient == str(CHAT)
+    assert await scene.platform.scalar("SELECT address FROM contacts WHERE channel = 'telegram'") == str(CHAT)
 
 
 @pytest.mark.parametrize("fault", DOUBTFUL)
@@ -108,6 +130,58 @@ async def test_with_resend_in_doubt_a_copy_is_sent_and_marked(scene: Scene, ledg
     observed = await ledger.observe(scene, "answer lost, TELEGRAM_IN_DOUBT=resend", "telegram", "Telegram request")
     assert (observed.outcome, observed.copies, observed.unmarked_doubles) == ("accepted", 2, 0)
     assert (await scene.delivery("telegram")).possible_duplicate
+
+
+async def test_a_proxys_page_alerts_once_and_does_not_keep_its_text(scene: Scene, ledger: Ledger) -> None:
+    """The page shows the URL it refuses, and the URL contains the token."""
+    scene = scene.with_settings(admin_email="admin@own.example")
+    scene.telegram.always("request", page(403, f"<html>refused: /bot{scene.telegram.token}/sendMessage"))
+    for _ in range(3):
+        await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await scene.sink.wait_for(4, PATIENCE)  # three notices and the alert
+        async with asyncio.timeout(PATIENCE):
+            while len(waiting := await refused(scene)) < 3:
+                await asyncio.sleep(0.05)  # the database tells nobody
+        assert {each.status for each in waiting} == {"pending"}
+        assert {each.provider_reply for each in waiting} == {"403 (not an answer of the Bot API)"}
+        scene.telegram.clear()
+        await scene.children_end()
+    observed = await ledger.observe(scene, "a proxy's page for three notices", "telegram", "Telegram request")
+    assert (observed.outcome, observed.copies) == ("3 accepted", 3)
+    [alert] = scene.sink.to("admin@own.example")
+    assert "telegram_not_telegram" in alert.subject
+    assert await scene.platform.rows("SELECT * FROM suppressions") == []
+
+
+async def refused(scene: Scene) -> list[Any]:
+    deliveries = await scene.platform.deliveries("telegram")
+    return [each for each in deliveries if each.reason == "telegram_not_telegram"]
+
+
+async def test_a_wait_beyond_the_deadline_ends_at_once_and_honestly(scene: Scene, ledger: Ledger) -> None:
+    """A day is more than this notification has: it is not tried before the time that Telegram named."""
+    scene = scene.with_settings(give_up_after=3600.0)
+    scene.telegram.on("request", answers.too_many_requests(86_400))
+    await scene.due_project()
+    await scene.scan_and_send()
+    observed = await ledger.observe(scene, "429 with a day's retry_after", "telegram", "Telegram request")
+    assert (observed.outcome, observed.copies) == ("failed", 0)
+    assert (await scene.delivery("telegram")).reason == "telegram_429"
+    assert scene.telegram.attempts("request") == 1
+
+
+async def test_a_long_wait_within_the_deadline_is_obeyed(scene: Scene) -> None:
+    before = datetime.now(UTC)
+    scene.telegram.on("request", answers.too_many_requests(40_000))
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        waiting = await scene.put_off("telegram", "telegram_429")
+    next_attempt = waiting.scheduled_time.ToDatetime(UTC)
+    assert next_attempt >= before + timedelta(seconds=40_000)
+    assert scene.telegram.attempts("request") == 1
 
 
 async def test_a_moved_group_gets_a_test_too(scene: Scene, ledger: Ledger) -> None:

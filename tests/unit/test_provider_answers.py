@@ -124,13 +124,55 @@ def test_telegram_without_an_answer(what: NoAnswer, expected: type[NotHandedOver
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "after"),
-    [(7, timedelta(seconds=7)), (None, None), (-1, None), (10**9, None), (0, timedelta(0))],
+    ("status", "expected", "reason"),
+    [
+        (400, OperatorFault, "telegram_not_telegram"),
+        (401, OperatorFault, "telegram_not_telegram"),
+        (403, OperatorFault, "telegram_not_telegram"),
+        (404, OperatorFault, "telegram_not_telegram"),
+        (407, OperatorFault, "telegram_not_telegram"),
+        (413, OperatorFault, "telegram_not_telegram"),
+        (429, TryAgain, "telegram_not_telegram"),
+        (451, OperatorFault, "telegram_not_telegram"),
+        (302, OperatorFault, "telegram_302"),
+        (502, TryAgain, "telegram_502"),
+    ],
 )
-def test_telegram_says_how_long_to_wait(retry_after: float | None, after: timedelta | None) -> None:
-    outcome = replies.outcome(429, "Too Many Requests", Parameters(retry_after=retry_after))
+def test_a_page_of_a_proxy_says_nothing_about_a_chat(status: int, expected: type[NotHandedOver], reason: str) -> None:
+    outcome = replies.outcome_of_page(status)
+    assert (type(outcome), outcome.reason) == (expected, reason)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "after"),
+    [
+        (7, timedelta(seconds=7)),
+        (35_000, timedelta(seconds=35_000)),
+        (30 * 86_400, timedelta(days=30)),
+        (0, timedelta(0)),
+        (None, None),
+        (-1, None),
+        (10**9, None),
+        (10**400, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (True, None),
+        ("7", None),
+        ([7], None),
+    ],
+)
+def test_telegram_says_how_long_to_wait(retry_after: object, after: timedelta | None) -> None:
+    parameters = Parameters.model_validate({"retry_after": retry_after})
+    outcome = replies.outcome(429, "Too Many Requests", parameters)
     assert isinstance(outcome, TryAgain)
     assert outcome.after == after
+
+
+@pytest.mark.parametrize("new_id", [0, 5, True, "-5", -5.5, -(2**52), -(10**400), None, [-5]])
+def test_an_id_that_no_group_has_is_no_new_id(new_id: object) -> None:
+    parameters = Parameters.model_validate({"migrate_to_chat_id": new_id, "retry_after": 7})
+    assert parameters == Parameters(retry_after=7)
+    assert type(replies.outcome(400, "Bad Request: group chat was upgraded", parameters)) is Rejected
 
 
 def test_telegram_tells_the_new_id_of_a_group() -> None:
