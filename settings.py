@@ -254,6 +254,12 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port that the API listens on; 0: a free one.")
+    api_max_connections: PositiveInt = Field(
+        500, description="Most connections of clients that an API process keeps open at a time."
+    )
+    api_request_timeout: Seconds = Field(
+        30, description="Seconds in which a client of the API must have sent its request, or read more of an answer."
+    )
     api_url: str = Field(
         "http://localhost:8000", description="URL of the API in a browser; used in the Web UI's links."
     )

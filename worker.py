@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkflowRunner
@@ -31,6 +30,7 @@ from channels.configured import configured_channels, new_renderer, require_to_se
 from channels.registry import all_queues, find_channel
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
+from db.revision import require_newest
 from runtime import leaving, signals
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
@@ -171,8 +171,8 @@ async def _health_activities(
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the worker. Exit status: 0 after SIGTERM or SIGINT, 1 if a server is away at the start, 2 for a wrong
-    setting or a missing template."""
+    """Runs the worker. Exit status: 0 after SIGTERM or SIGINT, 1 if at the start a server is away or the database is
+    not at the code's revision, 2 for a wrong setting or a missing template."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
@@ -217,7 +217,7 @@ async def _check_database(settings: Settings) -> None:
     engine = create_engine(settings, "worker")
     try:
         async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1 FROM notifications LIMIT 1"))
+            await require_newest(connection)
     finally:
         await engine.dispose()
 

@@ -16,6 +16,7 @@ from temporalio.service import RetryConfig
 from api.access_log import LogRequests
 from api.app import create_app
 from api.authentication import require_keys
+from api.protocol import ConnectionLimits, bounded_protocol
 from channels.configured import scrub
 from db.engine import create_engine
 from runtime import leaving, signals
@@ -69,6 +70,7 @@ async def main() -> int:
     server = _Server(
         uvicorn.Config(
             LogRequests(app),
+            http=bounded_protocol(ConnectionLimits(settings.api_max_connections, settings.api_request_timeout)),
             log_config=None,
             access_log=False,
             lifespan="on",

@@ -18,6 +18,7 @@ from api.notifications import notification_routes
 from api.projects import project_routes
 from api.starting import TestStarter
 from api.unsubscribe import unsubscribe_routes
+from db.engine import create_engine
 from settings import Settings
 
 
@@ -47,7 +48,7 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     problems.add_handlers(app)
     app.add_middleware(LimitBody)
     app.add_middleware(RequireApiKey, settings=settings)
-    app.include_router(health_routes(engine, client))
+    app.include_router(health_routes(create_engine(settings, "api-readyz", pooled=False), client))
     app.include_router(notification_routes(settings, engine, client, starter))
     app.include_router(unsubscribe_routes(settings, engine))
     app.include_router(project_routes(engine))

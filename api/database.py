@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,6 +16,11 @@ from db.engine import autocommit
 
 TIMEOUT = 10
 """Seconds to connect and to do all work on the connection."""
+
+LOCK_TIMEOUT = 4.0
+"""Seconds to wait for a lock that an import or a deactivation holds, and for a turn to wait for it."""
+LOCK_NOT_AVAILABLE = "55P03"
+BUSY = "The database is busy: try again later."
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +35,33 @@ def transaction_on(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConn
     return _bounded(engine.begin())
 
 
+class Turns:
+    """Lets work that may wait for a lock in the database have a few of the pool's connections, and not all of them.
+    The rest of the work waits here, without a connection."""
+
+    def __init__(self, at_a_time: int) -> None:
+        self._free = asyncio.Semaphore(at_a_time)
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        """Waits for a turn, for LOCK_TIMEOUT at most. Raises `Unavailable` if there is none."""
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable(BUSY) from None
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+async def limit_lock_wait(connection: AsyncConnection) -> None:
+    """Makes the transaction's statements wait for a lock for LOCK_TIMEOUT at most."""
+    milliseconds = str(int(LOCK_TIMEOUT * 1000))
+    await connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": milliseconds})
+
+
 @asynccontextmanager
 async def _bounded(connecting: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
     connected = False
@@ -37,11 +70,13 @@ async def _bounded(connecting: AbstractAsyncContextManager[AsyncConnection]) -> 
             connected = True
             yield connection
     except (SQLAlchemyError, OSError, ValueError) as error:
+        if connected and getattr(getattr(error, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise Unavailable(BUSY) from error
         if connected and not _is_away(error):
             raise
         log.warning("database_away", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
         if connected and isinstance(error, TimeoutError):
-            raise Unavailable("The database is busy: try again later.") from error
+            raise Unavailable(BUSY) from error
         raise Unavailable("The database cannot be reached.") from error
 
 

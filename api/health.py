@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Response
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
 from api.problems import problem
 from api.schemas import Checks, Health, NotReady, Readiness
+from db.engine import autocommit
+from db.revision import WrongRevision, newest_revision, require_newest
 from runtime.probing import NoAnswerInTime, answer_within
 
 PROBE_TIMEOUT = 2.0
 """Seconds for each server."""
 
+State = Literal["ok", "away", "other_revision"]
+
 log = structlog.get_logger(__name__)
 
 
+class _Shared:
+    """Asks once for all who ask at the same time: `/readyz` needs no key, and must not open connections without
+    limit."""
+
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Checks]]) -> None:
+        self._ask = ask
+        self._current: asyncio.Task[Checks] | None = None
+
+    def current(self) -> asyncio.Task[Checks]:
+        if self._current is None or self._current.done():
+            self._current = asyncio.create_task(self._ask())
+        return self._current
+
+
 def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
-    """Returns the routes `/healthz` and `/readyz`. They require no key."""
+    """Returns the routes `/healthz` and `/readyz`. They require no key.
+
+    `engine` must open a connection for each use: `/readyz` must not wait for a pool that it reports on.
+    """
     router = APIRouter(tags=["health"])
+    newest_revision()
 
     async def database() -> None:
-        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        async with autocommit(engine).connect() as connection:
+            await require_newest(connection)
 
     async def temporal() -> None:
         # Not Temporal's health check: that passes with a wrong namespace or without access to it.
@@ -39,17 +60,26 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
             DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=PROBE_TIMEOUT)
         )
 
-    async def check(name: str, probe: Callable[[], Awaitable[None]]) -> Literal["ok", "away"]:
+    async def check(name: str, probe: Callable[[], Awaitable[None]]) -> State:
         try:
             await answer_within(PROBE_TIMEOUT, probe)
         except NoAnswerInTime:
             log.warning("not_ready", server=name, error="no answer in time")
             return "away"
+        except WrongRevision as error:
+            log.warning("not_ready", server=name, error=str(error))
+            return "other_revision"
         except Exception as error:  # noqa: BLE001 - whatever a probe meets, the answer says who is away
             reason = str(getattr(error, "orig", error))
             log.warning("not_ready", server=name, error=type(error).__name__, reason=reason)
             return "away"
         return "ok"
+
+    async def check_all() -> Checks:
+        states = await asyncio.gather(check("database", database), check("temporal", temporal))
+        return Checks.model_validate(dict(zip(("database", "temporal"), states, strict=True)))
+
+    asked = _Shared(check_all)
 
     @router.get("/healthz")
     async def healthz() -> Health:
@@ -63,9 +93,8 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
     )
     async def readyz() -> Readiness | Response:
         """Asks each server that a request may need whether it answers now."""
-        database_state, temporal_state = await asyncio.gather(check("database", database), check("temporal", temporal))
-        checks = Checks(database=database_state, temporal=temporal_state)
-        if database_state == temporal_state == "ok":
+        checks = await asyncio.shield(asked.current())
+        if checks.database == checks.temporal == "ok":
             return Readiness(checks=checks)
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready.", checks=checks.model_dump())
 

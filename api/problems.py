@@ -16,22 +16,31 @@ from api.schemas import Problem
 MEDIA_TYPE = "application/problem+json"
 
 
+RETRY_AFTER = 5
+"""Seconds after which a caller may try again what a server behind the API could not do."""
+
+
 class Unavailable(HTTPException):
-    """A server behind the API is away: 503. `detail` is for the caller and must not reveal internals."""
+    """A server behind the API is away or busy: 503. `detail` is for the caller and must not reveal internals."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})
 
 
 def problem(
     status: int, detail: str | None = None, headers: Mapping[str, str] | None = None, **extensions: object
 ) -> Response:
     """Returns the answer for an error; `extensions` become further members of the document."""
+    return JSONResponse(members(status, detail) | extensions, status, headers, media_type=MEDIA_TYPE)
+
+
+def members(status: int, detail: str | None = None) -> dict[str, object]:
+    """Returns the members of a problem document."""
     title = HTTPStatus(status).phrase
-    members: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
+    document: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if detail and detail != title:
-        members["detail"] = detail
-    return JSONResponse(members | extensions, status, headers, media_type=MEDIA_TYPE)
+        document["detail"] = detail
+    return document
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.authentication import API_KEY_SCHEME
-from api.database import transaction_on
+from api.database import Turns, limit_lock_wait, transaction_on
 from api.problems import documented
 from api.requests import NewEnd, Slug
 from api.schemas import RenewedProject
@@ -37,16 +37,21 @@ def project_routes(engine: AsyncEngine) -> APIRouter:
         ),
     )
 
+    # One lock makes renewals run one at a time, so that a second connection would only wait.
+    turns = Turns(at_a_time=1)
+
     @router.post("/{slug}/renew")
     async def renew(slug: Slug, new_end: NewEnd) -> RenewedProject:
         """Gives the project a later end, and reactivates what was deactivated at the old end.
 
         Notifications about the old end that are not sent yet are skipped. If the project already has this end, nothing
-        changes. If it is archived or already ends later, the answer is 409.
+        changes. If it is archived or already ends later, the answer is 409. While an import or a deactivation is at
+        work, the answer may be 503: try again after `Retry-After` seconds.
         """
         now = datetime.now(UTC)
         try:
-            async with transaction_on(engine) as connection:
+            async with turns.take(), transaction_on(engine) as connection:
+                await limit_lock_wait(connection)
                 renewed = await renew_project(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
         except NoSuchProject as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None

@@ -123,7 +123,9 @@ class Health(BaseModel):
 class Checks(BaseModel):
     """The state of each server that a request may need."""
 
-    database: Literal["ok", "away"]
+    database: Literal["ok", "away", "other_revision"] = Field(
+        description="`other_revision`: its tables are not those that this release needs."
+    )
     temporal: Literal["ok", "away"]
 
 

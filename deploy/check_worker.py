@@ -1,6 +1,7 @@
-"""Checks with Temporal that the worker on this host takes tasks: `python -m deploy.check_worker`.
+"""Checks that the worker on this host takes tasks and can do them: `python -m deploy.check_worker`.
 
-The health check of the worker's container. It fails for a worker that lost Temporal or whose pollers stopped.
+The health check of the worker's container. It fails for a worker that lost Temporal, whose pollers stopped, or whose
+database is away or at another revision than the code.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.client import Client
@@ -18,6 +20,8 @@ from temporalio.client import Client
 from activities.health.pollers import ACTIVITY, RECENT, WORKFLOW, look_at, recent
 from channels.registry import all_queues
 from contracts.queues import WORKFLOWS, task_queues
+from db.engine import create_engine
+from db.revision import WrongRevision, require_newest
 from runtime import leaving
 from settings import Settings, SettingsError
 from temporal.client import connect
@@ -37,6 +41,16 @@ async def silent_queues(client: Client, prefix: str, queues: Iterable[str], host
     ]
 
 
+async def check_revision(settings: Settings) -> None:
+    """Raises `WrongRevision` if the database is not at the code's revision, and the database's errors."""
+    engine = create_engine(settings, "check_worker", pooled=False)
+    try:
+        async with engine.connect() as connection:
+            await require_newest(connection)
+    finally:
+        await engine.dispose()
+
+
 def _polled_for(queue: str) -> TaskQueueType.ValueType:
     return WORKFLOW if queue == WORKFLOWS else ACTIVITY
 
@@ -47,7 +61,8 @@ def _is_on(host: str, poller: PollerInfo) -> bool:
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 if this host polls all queues, 1 if not or if Temporal is away, 2 for a wrong setting."""
+    """Exit status: 0 if this host polls all queues and the database is at the code's revision, 1 if not or if a server
+    is away, 2 for a wrong setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
@@ -57,15 +72,29 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        prefix = Settings.load().task_queue_prefix
+        settings = Settings.load()
     except SettingsError as error:
         sys.stderr.write(f"check_worker: {error}\n")
         return 2
     try:
         async with asyncio.timeout(PATIENCE):
-            silent = await silent_queues(await connect(), prefix, options.queues, socket.gethostname())
+            silent = await silent_queues(
+                await connect(), settings.task_queue_prefix, options.queues, socket.gethostname()
+            )
     except Exception as error:  # noqa: BLE001 - whatever it is, this container is not healthy
         sys.stderr.write(f"Temporal is away: {type(error).__name__}: {error}\n")
+        return 1
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await check_revision(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"check_worker: {error}\n")
+        return 2
+    except WrongRevision as error:
+        sys.stderr.write(f"PostgreSQL: {error}\n")
+        return 1
+    except (SQLAlchemyError, OSError, ValueError) as error:  # its text may name the database's user
+        sys.stderr.write(f"PostgreSQL is away: {type(error).__name__}\n")
         return 1
     for name in silent:
         sys.stderr.write(f"{name}: not polled from this host for {RECENT.total_seconds():.0f} s\n")

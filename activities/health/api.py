@@ -33,10 +33,12 @@ async def look_at_api(settings: Settings, client: httpx.AsyncClient) -> Findings
 
 
 def _away(response: httpx.Response) -> list[str]:
-    """Returns the servers that the API reports as away."""
+    """Returns the servers that the API reports as away, or as wrong in another way."""
     try:
         checks = response.json()["checks"]
-        return [str(name) for name, state in checks.items() if state != "ok"]
+        return [
+            str(name) if state == "away" else f"{name} ({state})" for name, state in checks.items() if state != "ok"
+        ]
     except (ValueError, KeyError, TypeError, AttributeError):  # something other than the API answered
         return []
 
@@ -54,5 +56,5 @@ def _api_not_ready(away: list[str]) -> Problem:
     return Problem(
         "api_not_ready",
         "The API is not ready",
-        f"The API answers, but cannot reach: {', '.join(away)}. To see why, search its log for the event not_ready.\n",
+        f"The API answers, but cannot use: {', '.join(away)}. To see why, search its log for the event not_ready.\n",
     )

@@ -25,6 +25,7 @@ from activities.health.ledger import look_at_ledger
 from activities.health.provider import look_at_provider
 from activities.health.queues import look_at_queues
 from activities.health.schedule_runs import WatchedSchedule, look_at_schedule
+from activities.health.schema import look_at_schema
 from activities.schedule_times import NextScan
 from channels.base import Sender
 from channels.registry import channels, find_channel
@@ -97,6 +98,7 @@ class HealthActivities:
         looks: dict[str, Look] = {
             "api": partial(look_at_api, settings, self._http),
             "queues": partial(look_at_queues, self._client, settings),
+            "schema": partial(look_at_schema, self._engine),
         }
         for name, sender in self._senders.items():
             if channel := find_channel(name):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -157,6 +159,30 @@ async def test_ready_when_both_servers_answer(settings: Settings, engine: AsyncE
     async with calling(settings, engine, temporal, key=None) as http:
         response = await http.get("/readyz")
         assert (response.status_code, response.json()) == (200, {"checks": {"database": "ok", "temporal": "ok"}})
+
+
+async def test_ready_while_the_pool_is_used_up(settings: Settings, engine: AsyncEngine, temporal: Client) -> None:
+    async with AsyncExitStack() as used, calling(settings, engine, temporal, key=None) as http:
+        for _ in range(settings.database_pool_size):
+            await used.enter_async_context(engine.connect())
+        assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_asked_by_many_at_once_readyz_opens_one_connection() -> None:
+    connected: list[asyncio.StreamWriter] = []
+
+    async def never_answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.append(writer)
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = Settings.load(database_url=f"postgresql://u:p@127.0.0.1:{port}/x")
+        async with calling(settings, create_engine(settings, "test"), await temporal_at(NOBODY_LISTENS), None) as http:
+            answers = await asyncio.gather(*(http.get("/readyz") for _ in range(50)))
+        assert all(is_problem(answer, 503) for answer in answers)
+        assert len(connected) == 1
+        for writer in connected:
+            writer.transport.abort()
 
 
 async def test_not_ready_without_the_namespace(settings: Settings, engine: AsyncEngine, temporal: Client) -> None:

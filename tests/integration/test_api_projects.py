@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +17,14 @@ from settings import Settings
 from tests.support.calling_api import NOBODY_LISTENS, calling, calling_alone, is_problem, temporal_at
 from tests.support.data import Platform, in_days
 from tests.support.deactivations import Deactivations
+from tests.support.locks import somebody_waits
 
 UNTIL = in_days(365).replace(microsecond=0)
 RENEW = "/projects/ship/renew"
+POOL_SIZE = Settings.model_fields["database_pool_size"].default
+WAITING_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 BODY = {"until": UNTIL.isoformat()}
 
 
@@ -154,7 +160,7 @@ async def test_without_a_key_it_is_401_and_without_a_database_503() -> None:
 async def test_while_an_import_holds_the_rows_it_is_503_and_changes_nothing(
     http: httpx.AsyncClient, platform: Platform, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "TIMEOUT", 1)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.5)
     await platform.project(await platform.company(), slug="ship")
     before = await platform.rows("SELECT xmin::text, * FROM projects")
     async with engine.begin() as importing:
@@ -163,6 +169,23 @@ async def test_while_an_import_holds_the_rows_it_is_503_and_changes_nothing(
     assert is_problem(response, 503)
     assert response.json()["detail"] == "The database is busy: try again later."
     assert await platform.rows("SELECT xmin::text, * FROM projects") == before
+    assert (await http.post(RENEW, json=BODY)).status_code == 200
+
+
+async def test_renewals_that_wait_for_an_import_leave_connections_to_others(
+    http: httpx.AsyncClient, platform: Platform, engine: AsyncEngine
+) -> None:
+    await platform.project(await platform.company(), slug="ship")
+    async with engine.begin() as importing:
+        await locks.lock(importing)
+        renewals = [asyncio.create_task(http.post(RENEW, json=BODY)) for _ in range(3 * POOL_SIZE)]
+        await somebody_waits(platform)
+        for _ in range(3):
+            assert (await http.get("/notifications")).status_code == 200
+            assert await platform.scalar(WAITING_SESSIONS) <= 1
+    answers = await asyncio.gather(*renewals)
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert all(answer.headers["Retry-After"] == "5" for answer in answers if answer.status_code == 503)
     assert (await http.post(RENEW, json=BODY)).status_code == 200
 
 

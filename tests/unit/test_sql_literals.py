@@ -26,6 +26,7 @@ ELSE = {
     "UTC": "the zone of who has none",
     "epoch": "a moment to try a zone with",
     "infinity": "until an operator resumes",
+    "alembic_version": "Alembic's table",
     "renew": "an operator's action",
     "unsuppress": "an operator's action",
     SETTLED: "a claim's obstacle",
