@@ -323,23 +323,30 @@ def deactivate(
 
 @app.command()
 def renew(
-    slug: Annotated[str, typer.Argument(help="The project's slug.")],
     until: Annotated[
         datetime,
         typer.Option(parser=_moment, metavar="TIME", help="The new end: ISO 8601 with offset, or +365d."),
     ],
     by: Operator,
+    slug: Annotated[str | None, typer.Argument(metavar="SLUG", help="The project's slug.")] = None,
+    content: Annotated[
+        str | None,
+        typer.Option(metavar="SLUG", help="Renew this AR content instead, which has an end of its own."),
+    ] = None,
     why: Why = "renewed",
     as_json: Json = False,
 ) -> None:
-    """Renew a project until a new end.
+    """Renew a project, or AR content with an end of its own, until a new end.
 
     What was deactivated at the old end is reactivated. Notifications about the old end that are not sent yet are
     skipped.
     """
+    item = slug or content
+    if item is None or (slug and content):
+        raise typer.BadParameter("give either a project's SLUG or --content SLUG")
     if until <= datetime.now(UTC):
         raise typer.BadParameter(f"--until {until:%Y-%m-%d %H:%M:%S} UTC is not in the future")
-    run(renewing.renew(slug, until, by, why, as_json=as_json))
+    run(renewing.renew(item, until, by, why, is_content=slug is None, as_json=as_json))
 
 
 def _duration(text: str) -> timedelta:

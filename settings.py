@@ -217,6 +217,11 @@ class Settings(BaseSettings):
     support_email: EmailStr | None = Field(
         None, description="Support address shown to companies. The worker and the API require it."
     )
+    renew_content_url_template: str | None = Field(
+        None,
+        description="Link to renew AR content that has an end of its own; {slug} is its slug, {project} its project's. "
+        "Empty: texts about such AR content have no link and name SUPPORT_EMAIL.",
+    )
 
     public_url: HttpUrl | None = Field(
         None, description="URL at which companies reach the API, over HTTPS. Empty: e-mails have no unsubscribe link."
@@ -310,6 +315,15 @@ class Settings(BaseSettings):
             raise ValueError("must be a URL whose only placeholder is {slug}") from None
         return value
 
+    @field_validator("renew_content_url_template")
+    @classmethod
+    def _formats_for_content(cls, value: str | None) -> str | None:
+        try:
+            TypeAdapter(HttpUrl | None).validate_python(value and value.format(slug="x", project="y"))
+        except (AttributeError, KeyError, IndexError, ValueError):
+            raise ValueError("must be a URL whose only placeholders are {slug} and {project}") from None
+        return value
+
     @field_validator("telegram_api_url")
     @classmethod
     def _keeps_the_token_secret(cls, value: HttpUrl) -> HttpUrl:
@@ -331,7 +345,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is an example: write your own")
         return value
 
-    @field_validator("renew_url_template", "public_url", "health_ping_url")
+    @field_validator("renew_url_template", "renew_content_url_template", "public_url", "health_ping_url")
     @classmethod
     def _leads_to_no_example(cls, value: HttpUrl | str | None) -> HttpUrl | str | None:
         if value is not None and is_example(urlsplit(str(value)).hostname or ""):

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from api import problems
 from api.authentication import RequireApiKey
 from api.body_limit import LimitBody
+from api.contents import content_routes
 from api.health import health_routes
 from api.notifications import notification_routes
 from api.projects import project_routes
@@ -39,7 +40,7 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
 
     app = _Api(
         title="Expiry notifier",
-        description="Shows the record of every notification, sends test notifications and renews projects.",
+        description="Shows the record of every notification, sends test notifications, renews projects and AR content.",
         version="1",
         lifespan=lifespan,
         redoc_url=None,
@@ -52,4 +53,5 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     app.include_router(notification_routes(settings, engine, client, starter))
     app.include_router(unsubscribe_routes(settings, engine))
     app.include_router(project_routes(engine))
+    app.include_router(content_routes(engine))
     return app

@@ -18,6 +18,18 @@ from db.items.renew import NoSuchProject, NotRenewable, renew_project
 OPERATOR = "api"
 """The operator that the table `interventions` names for a renewal by the API."""
 
+ERRORS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""The statuses that a renewal may answer with, apart from 200."""
+
 
 def project_routes(engine: AsyncEngine) -> APIRouter:
     """Returns the route that renews a project."""
@@ -25,16 +37,7 @@ def project_routes(engine: AsyncEngine) -> APIRouter:
         prefix="/projects",
         tags=["projects"],
         dependencies=[Security(API_KEY_SCHEME)],
-        responses=documented(
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.UNAUTHORIZED,
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.CONFLICT,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        ),
+        responses=documented(*ERRORS),
     )
 
     # One lock makes renewals run one at a time, so that a second connection would only wait.

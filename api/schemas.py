@@ -108,6 +108,23 @@ class RenewedProject(BaseModel):
     skipped_deliveries: int = Field(description="Deliveries about the old end that will not be sent any more.")
 
 
+class RenewedContent(BaseModel):
+    """The AR content with its new end."""
+
+    slug: str
+    project: str = Field(description="Its project's slug.")
+    is_active: bool = Field(
+        description="false if this application did not deactivate it: then it is not reactivated, and stays inactive."
+    )
+    expires_at: datetime
+    previous_expires_at: datetime
+    ends_with_project_at: datetime | None = Field(
+        description="Its project's end, if that comes first: the AR content ends with the project. null otherwise."
+    )
+    reactivated: bool
+    skipped_deliveries: int = Field(description="Deliveries about the old end that will not be sent any more.")
+
+
 class StartedTest(BaseModel):
     """A test notification that was started. `GET /notifications/{notification_id}` shows its outcome."""
 

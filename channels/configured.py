@@ -77,7 +77,12 @@ def new_renderer(settings: Settings) -> Renderer:
     """Creates the renderer for all channels' texts. Raises `LanguageError`, and `SettingsError` if one is missing that
     the texts need."""
     parts = {name: folder for channel in channels() for name, folder in channel.parts.items()}
-    return Renderer(settings.needed("renew_url_template"), settings.needed("support_email"), parts)
+    return Renderer(
+        settings.needed("renew_url_template"),
+        settings.needed("support_email"),
+        parts,
+        renew_content_url_template=settings.renew_content_url_template,
+    )
 
 
 def scrub(text: str) -> str:

@@ -91,7 +91,7 @@ def _about(item: Item, claim: Claim) -> Claim:
         case Item.PROJECT:
             return claim
         case Item.CONTENT:
-            return replace(claim, content="The lighthouse keeper", contents=[])
+            return replace(claim, content="The lighthouse keeper", content_slug="lighthouse-keeper", contents=[])
         case _:
             assert_never(item)
 

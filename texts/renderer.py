@@ -32,10 +32,14 @@ class Renderer:
         support_email: str,
         channel_parts: Mapping[str, Path | None] | None = None,
         templates: Path = TEMPLATES,
+        renew_content_url_template: str | None = None,
     ) -> None:
         """Compiles all templates. `channel_parts` are the channels' own parts: by file name, the folder with its
-        languages; None means `templates`. Raises `LanguageError` if a language lacks a template."""
+        languages; None means `templates`. Without `renew_content_url_template` a text about AR content has no link to
+        renew, since its project's page renews the project only. Raises `LanguageError` if a language lacks a
+        template."""
         self._renew_url_template = renew_url_template
+        self._renew_content_url_template = renew_content_url_template
         self._support_email = support_email
         self.languages = find_languages(templates)
         if DEFAULT_LOCALE not in self.languages:
@@ -81,12 +85,20 @@ class Renderer:
             "days_left": claim.days_left and claim.days_left - ends_the_day,  # until the day that the text names
             "ends_at": ends_at,
             "timezone": claim.timezone,
-            "renew_url": claim.project_slug and self._renew_url_template.format(slug=claim.project_slug),
+            "renew_url": self._renew_url(claim),
             "support_email": self._support_email,
             "subject": claim.subject,
             "message": claim.message,
             "unsubscribe_url": None,
         }
+
+    def _renew_url(self, claim: Claim) -> str | None:
+        if claim.project_slug is None:
+            return None
+        if claim.content_slug is None:
+            return self._renew_url_template.format(slug=claim.project_slug)
+        template = self._renew_content_url_template
+        return template and template.format(slug=claim.content_slug, project=claim.project_slug)
 
 
 def own_text(claim: Claim) -> str | None:

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Text, bindparam, text
+from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.sending import Reason
 from db import locks
 from db.models import TIMESTAMPTZ, ProjectStatus
-from db.record.rules import ABOUT_AN_ITEM, STATUS_OF_ENDS
+from db.record.rules import ABOUT_AN_ITEM
+from db.record.skip import skip_renewed
 
 
 class NotRenewable(Exception):
-    """The project cannot be renewed like this. The message says why, and what to do instead."""
+    """The item cannot be renewed like this. The message says why, and what to do instead."""
 
 
 class NoSuchProject(NotRenewable):
@@ -90,30 +90,6 @@ SELECT renewed.status, (SELECT count(*) FROM contents) AS contents FROM renewed
     bindparam("until", type_=TIMESTAMPTZ),
 )
 
-# An attempt that has claimed a delivery can no longer mark it as in flight, since it is not pending any more. A
-# delivery that may have been handed over before ends as unknown, as it would at the next claim.
-_SKIP = text("""
-UPDATE deliveries
-SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'skipped' END, reason = :reason,
-    finished_at = now(), reopened_at = NULL
-WHERE notification_id = ANY(:notification_ids) AND status = 'pending'
-""").bindparams(bindparam("notification_ids", type_=ARRAY(BigInteger)), bindparam("reason", type_=Text))
-
-# A notification with a workflow is settled by the workflow.
-_SETTLE = text(f"""
-WITH ended AS (
-    SELECT notification_id, {STATUS_OF_ENDS} AS status
-    FROM deliveries ends
-    WHERE notification_id = ANY(:notification_ids)
-    GROUP BY notification_id
-    HAVING bool_and(status NOT IN ('pending', 'sending'))
-)
-UPDATE notifications n SET status = ended.status, finished_at = now()
-FROM ended WHERE n.id = ended.notification_id AND n.status = 'open' AND n.started_at IS NULL
-""").bindparams(  # noqa: S608 - made of constants
-    bindparam("notification_ids", type_=ARRAY(BigInteger))
-)
-
 _NOTE = text("""
 INSERT INTO interventions (action, operator, why, project_id, before)
 VALUES ('renew', :operator, :why, :project_id, :before)
@@ -123,6 +99,13 @@ VALUES ('renew', :operator, :why, :project_id, :before)
     bindparam("project_id", type_=BigInteger),
     bindparam("before", type_=JSONB),
 )
+
+
+async def note(
+    connection: AsyncConnection, operator: str, why: str, project_id: int, before: dict[str, object]
+) -> None:
+    """Records who renewed the project or its AR content, and the values before."""
+    await connection.execute(_NOTE, {"operator": operator, "why": why, "project_id": project_id, "before": before})
 
 
 async def renew_project(
@@ -157,15 +140,14 @@ async def renew_project(
             _RENEW, {"project_id": project.id, "was_deactivated": project.was_deactivated, "now": now, "until": until}
         )
     ).one()
-    skipped = await connection.execute(_SKIP, {"notification_ids": of_the_old_end, "reason": Reason.RENEWED})
-    await connection.execute(_SETTLE, {"notification_ids": of_the_old_end})
+    skipped = await skip_renewed(connection, of_the_old_end)
     before = {"expires_at": project.expires_at.isoformat(), "status": status}
-    await connection.execute(_NOTE, {"operator": operator, "why": why, "project_id": project.id, "before": before})
+    await note(connection, operator, why, project.id, before)
     return Renewal(
         slug,
         ProjectStatus(renewed.status),
         until,
         project.expires_at,
         Reactivated(project.was_deactivated, renewed.contents),
-        skipped.rowcount,
+        skipped,
     )

@@ -58,6 +58,7 @@ class Claim:
     """Titles of the AR content that ends, or has ended, with the project."""
     content: str | None = None
     """The title of the AR content that the notification is about; None: it is about the project."""
+    content_slug: str | None = None
     hold: Reason | None = None
     """Why the notification is held: `paused` or `quiet_hours`. Then nothing was claimed."""
     held_until: datetime | None = None
@@ -86,7 +87,7 @@ WITH locked AS (
                      END
                  AND (a.expires_at IS NULL OR {ENDS_ON_ITS_PROJECTS_LAST_DAY})
            ) AS contents,
-           a.title AS content,
+           a.title AS content, a.slug AS content_slug,
            CASE
                WHEN d.status NOT IN ('pending', 'sending') THEN 'settled'
                WHEN {ABOUT_AN_ITEM}
@@ -156,7 +157,7 @@ SELECT locked.id AS delivery_id, locked.notification_id, locked.channel, locked.
        locked.obstacle, locked.in_doubt, locked.notification_type, locked.dedupe_key, locked.subject, locked.message,
        locked.metadata, locked.recipient, locked.recipient_key, locked.ends_at, locked.days_left, locked.company_id,
        locked.company_name, locked.locale, locked.timezone, locked.project_name, locked.project_slug, locked.contents,
-       locked.content,
+       locked.content, locked.content_slug,
        CASE WHEN locked.obstacle IS NOT NULL THEN NULL
             WHEN locked.held_until = 'infinity' THEN 'paused'
             WHEN locked.held_until IS NOT NULL THEN 'quiet_hours' END AS hold,

@@ -69,6 +69,7 @@ def environment(endpoints: Mapping[str, str], stand_ins: Mapping[str, object], a
             "SMTP_FROM_EMAIL": "notices@platform.example",
             "SMTP_FROM_NAME": "Expiry notifier",
             "RENEW_URL_TEMPLATE": "https://platform.example/projects/{slug}/renew",
+            "RENEW_CONTENT_URL_TEMPLATE": "https://platform.example/projects/{project}/contents/{slug}/renew",
             "SUPPORT_EMAIL": "support@platform.example",
             "TELEGRAM_API_URL": str(stand_ins["telegram_api_url"]),
             "TELEGRAM_BOT_TOKEN": str(stand_ins["telegram_bot_token"]),

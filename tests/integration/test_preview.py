@@ -37,6 +37,12 @@ async def test_the_html_alone_can_be_sent_to_a_file() -> None:
     HTMLParser().feed(shown)
 
 
+async def test_content_leads_to_its_own_page() -> None:
+    links = LINKS | {"RENEW_CONTENT_URL_TEMPLATE": "https://platform.example/contents/{slug}"}
+    ended = await cli("preview", "--type", "expiring", "--item", "content", "--part", "text", environment=links)
+    assert "https://platform.example/contents/lighthouse-keeper" in ended.out.splitlines()
+
+
 async def test_the_subject_alone_is_one_line() -> None:
     shown = await preview("--type", "expired", "--item", "content", "--locale", "ru", "--part", "subject")
     assert shown == "AR-контент «The lighthouse keeper» (проект «Old Harbour Walk») отключён: срок истёк\n"

@@ -23,7 +23,9 @@ from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES, Renderer
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
 LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")
 OWN_PARTS = [part for channel in channels() for part, folder in channel.parts.items() if folder is None]
-RENDERER = Renderer(*LINKS, dict.fromkeys(OWN_PARTS))
+CONTENT_LINK = "https://platform.example/projects/{project}/contents/{slug}/renew"
+RENDERER = Renderer(*LINKS, dict.fromkeys(OWN_PARTS), renew_content_url_template=CONTENT_LINK)
+WITHOUT_CONTENT_LINK = Renderer(*LINKS, dict.fromkeys(OWN_PARTS))
 DAYS = range(401)
 UNSUBSCRIBE_URL = "https://platform.example/unsubscribe?a=1&b=2"
 
@@ -112,8 +114,22 @@ def test_what_ends_is_named_with_its_project(locale: str) -> None:
             assert "The lighthouse keeper" in text
             assert "Old Harbour Walk" in text
         for text in (mail.text, mail.html or "", render_message(RENDERER, claim)):
-            assert "https://platform.example/projects/old-harbour-walk/renew" in text
+            assert "https://platform.example/projects/old-harbour-walk/contents/lighthouse-keeper/renew" in text
+            assert "https://platform.example/projects/old-harbour-walk/renew" not in text
             assert "2026" in text
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_without_a_page_for_content_its_text_has_no_link_and_names_whom_to_ask(locale: str) -> None:
+    for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
+        claim = sample(notification_type, locale, Item.CONTENT)
+        mail = render_mail(WITHOUT_CONTENT_LINK, claim)
+        for text in (mail.text, mail.html or "", render_message(WITHOUT_CONTENT_LINK, claim)):
+            assert "/renew" not in text
+            assert "None" not in text
+            assert "help@platform.example" in text
+        of_project = sample(notification_type, locale, Item.PROJECT)
+        assert "/projects/old-harbour-walk/renew" in render_mail(WITHOUT_CONTENT_LINK, of_project).text
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
