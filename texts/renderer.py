@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, select_autoescape
+from jinja2 import DictLoader, Environment, StrictUndefined, TemplateNotFound, select_autoescape
 
 from contracts.keys import NotificationType
 from db.record.claim import Claim
@@ -113,9 +113,13 @@ def own_text(claim: Claim) -> str | None:
 
 
 def _environment(language: Language, folders: Sequence[Path], parts: Sequence[str]) -> Environment:
-    """Compiles the templates of one language. They refer to one another without its tag."""
+    """Reads and compiles the templates of one language. They refer to one another without its tag.
+
+    All of them are read now: while this process runs, an upgrade may replace or delete the files.
+    """
+    sources = _sources(language, folders)
     environment = Environment(
-        loader=FileSystemLoader([*(folder / language.tag for folder in folders), *folders]),
+        loader=DictLoader(sources),
         undefined=StrictUndefined,
         autoescape=select_autoescape(enabled_extensions=("html",)),
         trim_blocks=True,
@@ -129,4 +133,25 @@ def _environment(language: Language, folders: Sequence[Path], parts: Sequence[st
             environment.get_template(name)
     except TemplateNotFound as missing:
         raise LanguageError(f"templates/{language.tag}/{missing.name} is missing") from None
+    for name in sources:
+        environment.get_template(name)
     return environment
+
+
+def _sources(language: Language, folders: Sequence[Path]) -> dict[str, str]:
+    """Returns the templates of the language and those that all languages share, by name. The language's own win, and
+    those of the first folder."""
+    shared = [(folder, file) for folder in folders for file in folder.glob("*")]
+    own = [(folder / language.tag, file) for folder in folders for file in (folder / language.tag).rglob("*")]
+    return {
+        file.relative_to(folder).as_posix(): _read(file)
+        for folder, file in reversed([*own, *shared])
+        if file.suffix in (".html", ".txt")
+    }
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise LanguageError(f"templates/{file.parent.name}/{file.name} is not UTF-8: save it as UTF-8") from None

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.programs import Program
+from local.programs import CHECKOUT, Program
 from tests.support.calling_api import NOBODY_LISTENS
 from tests.support.settings_for import SUPPORT_EMAIL
 
@@ -31,11 +31,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running(command: Sequence[str] = API, /, **environment: str) -> AsyncIterator[Running]:
-    """The API once it is ready. It is stopped by SIGTERM and has to exit 0."""
+async def running(
+    command: Sequence[str] = API, checkout: Path = CHECKOUT, /, **environment: str
+) -> AsyncIterator[Running]:
+    """The API of that checkout once it is ready. It is stopped by SIGTERM and has to exit 0."""
     with tempfile.TemporaryDirectory(prefix="api-") as folder:
         log_file = Path(folder) / "log"
-        async with Program(list(command), log_file=log_file, environment=PATH | environment) as process:
+        variables = PATH | environment
+        async with Program(list(command), log_file=log_file, environment=variables, checkout=checkout) as process:
             event = json.loads(await process.wait_for_line('"api_ready"'))
             yield Running(process, f"http://{event['host']}:{event['port']}")
         process.require_success()
