@@ -214,13 +214,13 @@ class Settings(BaseSettings):
     renew_url_template: str | None = Field(
         None, description="Link to renew; {slug} is the project's slug, percent-encoded. The worker requires it."
     )
-    support_email: EmailStr | None = Field(
-        None, description="Support address shown to companies. The worker and the API require it."
-    )
     renew_content_url_template: str | None = Field(
         None,
         description="Link to renew AR content that has an end of its own; {slug} is its slug, {project} its project's. "
         "Empty: texts about such AR content have no link and name SUPPORT_EMAIL.",
+    )
+    support_email: EmailStr | None = Field(
+        None, description="Support address shown to companies. The worker and the API require it."
     )
 
     public_url: HttpUrl | None = Field(
