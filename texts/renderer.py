@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_never
+from urllib.parse import quote
 
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateNotFound, select_autoescape
 
@@ -96,9 +97,10 @@ class Renderer:
         if claim.project_slug is None:
             return None
         if claim.content_slug is None:
-            return self._renew_url_template.format(slug=claim.project_slug)
+            return self._renew_url_template.format(slug=quote(claim.project_slug, safe=""))
         template = self._renew_content_url_template
-        return template and template.format(slug=claim.content_slug, project=claim.project_slug)
+        slug, project = quote(claim.content_slug, safe=""), quote(claim.project_slug, safe="")
+        return template and template.format(slug=slug, project=project)
 
 
 def own_text(claim: Claim) -> str | None:

@@ -132,6 +132,13 @@ def test_without_a_page_for_content_its_text_has_no_link_and_names_whom_to_ask(l
         assert "/projects/old-harbour-walk/renew" in render_mail(WITHOUT_CONTENT_LINK, of_project).text
 
 
+def test_a_slug_in_a_link_is_percent_encoded() -> None:
+    claim = replace(sample(NotificationType.EXPIRING, "en", Item.PROJECT), project_slug="a/../b?c=d&\u00e9")
+    assert "https://platform.example/projects/a%2F..%2Fb%3Fc%3Dd%26%C3%A9/renew\n" in render_mail(RENDERER, claim).text
+    claim = replace(sample(NotificationType.EXPIRING, "en", Item.CONTENT), content_slug="a/b", project_slug="c d")
+    assert "https://platform.example/projects/c%20d/contents/a%2Fb/renew\n" in render_mail(RENDERER, claim).text
+
+
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_a_mail_bears_the_link_to_unsubscribe_where_there_is_one(locale: str) -> None:
     for claim in all_claims(locale):
