@@ -32,7 +32,7 @@ from contracts.keys import NotificationType, is_about_an_item
 from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStatus
 from db.record.list import NotificationFilter
 from runtime import leaving
-from runtime.times import parse_time
+from runtime.times import from_now, parse_time
 
 app = typer.Typer(
     help=__doc__,
@@ -60,19 +60,13 @@ def _channel(name: str) -> str:
 
 OneChannel = typer.Option(parser=_channel, metavar="|".join(names()))
 
-YEARS = range(1970, 3000)
-"""The years that an option's time may lie in."""
-
 
 def _moment(text: str) -> datetime:
     try:
         time = parse_time(text.strip())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    moment = datetime.now(UTC) + time if isinstance(time, timedelta) else time
-    if moment.year not in YEARS:
-        raise typer.BadParameter(f"year {moment.year} is out of range")
-    return moment
+    return from_now(time) if isinstance(time, timedelta) else time
 
 
 @app.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +13,7 @@ from activities.schedule_times import predicted_scan
 from channels.configured import configured_channels
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, CommandFailed, complain, database, temporal_client
+from db.clocks import local_times
 from db.items import due, ended
 from db.items.ended import DeactivationRules, EndedItem
 from settings import Settings
@@ -29,7 +29,8 @@ async def scan(at: datetime | None, *, as_json: bool) -> int:
         async with reading.connect() as connection:
             next_scan = await scheduled_after(settings, at)
             items = await all_due(connection, settings, at, next_scan)
-    found = [_shown_due(item, settings) for item in items]
+            ends = await local_times(connection, [(item.ends_at, item.timezone) for item in items])
+    found = [_shown_due(item, ends_at, settings) for item, ends_at in zip(items, ends, strict=True)]
     if as_json:
         print_json({"at": at, "items": found})
     else:
@@ -61,13 +62,13 @@ async def all_due(
     return items
 
 
-def _shown_due(item: due.DueItem, settings: Settings) -> dict[str, Any]:
+def _shown_due(item: due.DueItem, ends_at: datetime, settings: Settings) -> dict[str, Any]:
     configured = {channel.name for channel in configured_channels(settings)}
     return {
         "company": item.company_slug,
         "project": item.project_slug,
         "ar_content": item.ar_content_slug,
-        "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
+        "ends_at": ends_at,
         "days_left": item.days_left,
         "threshold_days": item.threshold_days,
         "channels": [name for name in item.channels if name in configured],
@@ -99,8 +100,10 @@ async def deactivate(*, as_json: bool) -> int:
     rules = deactivation_rules(settings, now)
     async with database(settings) as engine, engine.connect() as connection:
         items = await ended.find_ended(connection, replace(rules, postponed_after=rules.ended_before), limit=None)
-    hold_limit = timedelta(seconds=settings.deactivate_hold_limit)
-    found = [_shown_ended(item, rules, hold_limit) for item in items]
+        hold_limit = timedelta(seconds=settings.deactivate_hold_limit)
+        ends = await local_times(connection, [(item.ends_at, item.timezone) for item in items])
+        holds = await local_times(connection, [(item.ends_at + hold_limit, item.timezone) for item in items])
+    found = [_shown_ended(item, rules, *local) for item, *local in zip(items, ends, holds, strict=True)]
     if as_json:
         print_json({"at": now, "items": found})
     else:
@@ -108,14 +111,13 @@ async def deactivate(*, as_json: bool) -> int:
     return OK
 
 
-def _shown_ended(item: EndedItem, rules: DeactivationRules, hold_limit: timedelta) -> dict[str, Any]:
-    zone = ZoneInfo(item.timezone)
+def _shown_ended(item: EndedItem, rules: DeactivationRules, ends_at: datetime, held_until: datetime) -> dict[str, Any]:
     return {
         "company": item.company_slug,
         "project": item.project_slug,
         "ar_content": item.ar_content_slug,
-        "ends_at": item.ends_at.astimezone(zone),
-        "held_until": (item.ends_at + hold_limit).astimezone(zone) if rules.postpones(item) else None,
+        "ends_at": ends_at,
+        "held_until": held_until if rules.postpones(item) else None,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -19,6 +19,7 @@ from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed
 from contracts.keys import NotificationType
 from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus
+from db.clocks import LocalTime
 from db.record.claim import Claim
 from settings import Settings, SettingsError
 from texts.languages import LanguageError, match
@@ -56,7 +57,12 @@ SAMPLE = Claim(
     message=None,
     metadata={},
     recipient="anna@harbour-museum.example",
-    ends_at=datetime(2026, 11, 27, 22, 59, tzinfo=UTC),
+    ends=LocalTime(
+        clock=datetime(2026, 11, 27, 23, 59),  # noqa: DTZ001 - as the clock shows it
+        utc_offset=timedelta(hours=1),
+        is_summer=False,
+        day=date(2026, 11, 27),
+    ),
     days_left=7,
     company_id=7,
     company_name="Harbour Museum",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
 from channels.registry import channels, names
 from commands.dry_run import all_due, scheduled_after
 from commands.output import print_json, print_table
 from commands.running import OK, database
 from contracts.sending import NotificationStatus
+from db.clocks import local_times
 from db.items import untold
 from db.items.untold import NoNotice, UntoldItem
 from settings import Settings
@@ -25,6 +25,7 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
         async with reading.connect() as connection:
             next_scan = await scheduled_after(settings, now)
             items = await untold.list_untold(connection, within)
+            ends = await local_times(connection, [(item.ends_at, item.timezone) for item in items])
             due = {
                 (item.project_id, item.ar_content_id) for item in await all_due(connection, settings, now, next_scan)
             }
@@ -32,11 +33,11 @@ async def list_untold(within: timedelta, *, as_json: bool) -> int:
         {
             "company": item.company,
             "item": item.item,
-            "ends_at": item.ends_at.astimezone(ZoneInfo(item.timezone)),
+            "ends_at": ends_at,
             "why": _why(item, is_due=item.ends_at <= now or (item.project_id, item.ar_content_id) in due),
             **{name: item.channels.get(name) for name in names()},
         }
-        for item in items
+        for item, ends_at in zip(items, ends, strict=True)
     ]
     if as_json:
         print_json({"items": rows})

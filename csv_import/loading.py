@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from csv_import.fields import no_time_zone
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Fault, Line
 from db.items import imports
@@ -161,8 +162,7 @@ class _Import:
         if table.parent and line.reference and line.reference in self._bad_slugs[table.parent]:
             yield _reference_fault(table, line, f"was not loaded: its line in {table.parent} is bad")
         if isinstance(line.row, CompanyLine) and line.row.timezone not in self._time_zones:
-            reason = f"PostgreSQL does not know the time zone {quote(line.row.timezone)}"
-            yield Fault(table.file, line.number, "timezone", reason)
+            yield Fault(table.file, line.number, "timezone", no_time_zone(line.row.timezone))
 
 
 def _reference_fault(table: _Table, line: Line[CsvLine], why: str) -> Fault:

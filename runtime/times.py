@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from runtime.quoting import quote
 
+YEARS = range(1970, 3000)
+"""The years that a time may lie in. The function `whole_end` of the migrations says the same."""
 LONGEST_RELATIVE = timedelta(days=100 * 365)
 
 _RELATIVE = re.compile(r"(?P<sign>[+-])(?P<count>[0-9]{1,10})(?P<unit>[dhms])")
@@ -16,13 +18,16 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 def parse_time(text: str) -> datetime | timedelta:
     """Parses ISO 8601 with offset to a time in UTC, and `+7d` or `-2h` (units d, h, m, s) to a distance from now.
 
-    Raises ValueError that quotes the text and says what to write instead.
+    A time has whole seconds: a fraction is cut off. Raises ValueError that quotes the text and says what to write
+    instead.
     """
     if relative := _RELATIVE.fullmatch(text):
         distance = _distance(int(relative["count"]), relative["unit"])
         if distance is None:
             raise ValueError(f"{quote(text)} is more than 100 years away")
-        return -distance if relative["sign"] == "-" else distance
+        distance = -distance if relative["sign"] == "-" else distance
+        _check_year(text, datetime.now(UTC) + distance)
+        return distance
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -30,9 +35,25 @@ def parse_time(text: str) -> datetime | timedelta:
     if moment.tzinfo is None:
         raise ValueError(f"{quote(text)} has no offset: write {moment.isoformat()}+00:00 for UTC")
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{quote(text)} is out of range") from None
+        raise _out_of_range(text) from None
+    _check_year(text, moment)
+    return moment.replace(microsecond=0)
+
+
+def from_now(distance: timedelta) -> datetime:
+    """Returns the time at that distance from now, in whole seconds."""
+    return (datetime.now(UTC) + distance).replace(microsecond=0)
+
+
+def _check_year(text: str, moment: datetime) -> None:
+    if moment.year not in YEARS:
+        raise _out_of_range(text)
+
+
+def _out_of_range(text: str) -> ValueError:
+    return ValueError(f"{quote(text)} is out of range: write a time in the years {YEARS[0]} to {YEARS[-1]}")
 
 
 def _distance(count: int, unit: str) -> timedelta | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global, get_locale_identifier, parse_locale
 from babel.dates import format_date, format_time, get_datetime_format, get_timezone_gmt
+
+from db.clocks import LocalTime
 
 _COUNTED = range(1000)
 """Whole numbers that together use every plural form that a text can need."""
@@ -33,10 +33,6 @@ class Moment:
     """Such as "Central European Time (UTC+01:00)"."""
     together: str
     """Date and time as the CLDR joins them, for a template that writes `{{ ends_at }}`."""
-
-    @property
-    def ends_the_day(self) -> bool:
-        return self.time is None
 
     def __str__(self) -> str:
         return self.together
@@ -76,35 +72,32 @@ class Language:
             raise LanguageError(f"{self.tag}: plural() needs {needed}; {', '.join(sorted(missing))} is missing")
         return forms.get(self._plural_form(count)) or forms["other"]  # French has one more from a million on
 
-    def moment(self, moment: datetime, timezone: str) -> Moment:
-        """Returns day, time and zone on the clock of `timezone`. The first moment of a day is shown as the end of the
-        day before, because people read "Friday, 12:00 AM" as the night after Friday."""
-        zone = ZoneInfo(timezone)
-        local = moment.astimezone(zone)
-        before = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone)
-        if before.date() < local.date():  # not 00:00: some clocks skip it, and some show it twice
-            date = format_date(before, "full", locale=self.locale)
-            return Moment(date, None, self.zone(local), date)
-        date, time = format_date(local, "full", locale=self.locale), format_time(local, "short", locale=self.locale)
-        return Moment(date, time, self.zone(local), self._moment.format(time, date))
+    def moment(self, local: LocalTime, timezone: str) -> Moment:
+        """Returns day, time and zone of the end of something. The first moment of a day is shown as the end of the day
+        before, because people read "Friday, 12:00 AM" as the night after Friday."""
+        zone = self._zone(timezone, local)
+        date = format_date(local.day, "full", locale=self.locale)
+        if local.ends_the_day:
+            return Moment(date, None, zone, date)
+        time = format_time(local.clock, "short", locale=self.locale)
+        return Moment(date, time, zone, self._moment.format(time, date))
 
-    def zone(self, local: datetime) -> str:
-        """Returns the zone of `local`, a time with a `ZoneInfo`, as people say it, with its offset at that time:
-        "Central European Time (UTC+01:00)". A zone without a name in this language is named after its city."""
-        key = str(local.tzinfo)
-        canonical = get_global("zone_aliases").get(key, key)
+    def _zone(self, timezone: str, local: LocalTime) -> str:
+        """Returns the zone as people say it, with its offset at that time: "Central European Time (UTC+01:00)". A zone
+        without a name in this language is named after its city."""
+        canonical = get_global("zone_aliases").get(timezone, timezone)
         if canonical == "Etc/UTC":
             return "UTC"
-        offset = "UTC" + get_timezone_gmt(local, "iso8601", locale=self.locale).replace("-", "\N{MINUS SIGN}")
-        name = self._zone_name(canonical, is_dst=_is_dst(local)) or self._city(canonical)
+        offset = "UTC" + get_timezone_gmt(local.moment, "iso8601", locale=self.locale).replace("-", "\N{MINUS SIGN}")
+        name = self._zone_name(canonical, is_summer=local.is_summer) or self._city(canonical)
         return f"{name} ({offset})" if name else offset
 
-    def _zone_name(self, canonical: str, *, is_dst: bool) -> str | None:
+    def _zone_name(self, canonical: str, *, is_summer: bool) -> str | None:
         """Returns the zone's name for the whole year, such as Pacific Time; else, as for London, for this part of it.
         Babel's `get_timezone_name` finds no name for zones that the CLDR knows by an older name, such as
         Asia/Kolkata."""
         zones, groups, group_of = self.locale.time_zones, self.locale.meta_zones, get_global("meta_zones")
-        for variant in ("generic", "daylight" if is_dst else "standard"):
+        for variant in ("generic", "daylight" if is_summer else "standard"):
             for key in _spellings(canonical):
                 for info in (zones.get(key, {}), groups.get(group_of.get(key), {})):
                     if name := info.get("long", {}).get(variant):
@@ -119,14 +112,6 @@ class Language:
                 return str(city)
         area, _, place = canonical.rpartition("/")
         return place.replace("_", " ") if area else None
-
-
-def _is_dst(local: datetime) -> bool:
-    """Whether the clock is ahead of the year's other half. `dst()` does not say: in Dublin it is 0 in summer."""
-    naive = local.replace(tzinfo=None)
-    halves = [naive.replace(month=month, day=1, fold=0).replace(tzinfo=local.tzinfo).utcoffset() for month in (1, 7)]
-    offset = local.utcoffset()
-    return offset is not None and any(half is not None and half < offset for half in halves)
 
 
 def _spellings(canonical: str) -> list[str]:

@@ -75,16 +75,14 @@ class Renderer:
 
     def _context(self, claim: Claim, language: Language, contents_shown: int) -> dict[str, Any]:
         """Returns the variables that docs/operations.md lists for translators."""
-        ends_at = language.moment(claim.ends_at, claim.timezone) if claim.ends_at else None
-        ends_the_day = ends_at is not None and ends_at.ends_the_day
         return {
             "company": claim.company_name,
             "project": claim.project_name,
             "content": claim.content,
             "contents": claim.contents[:contents_shown],
             "more_contents": max(0, len(claim.contents) - contents_shown),
-            "days_left": claim.days_left and claim.days_left - ends_the_day,  # until the day that the text names
-            "ends_at": ends_at,
+            "days_left": claim.days_left,
+            "ends_at": language.moment(claim.ends, claim.timezone) if claim.ends else None,
             "timezone": claim.timezone,
             "renew_url": self._renew_url(claim),
             "support_email": self._support_email,

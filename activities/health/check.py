@@ -26,6 +26,7 @@ from activities.health.provider import look_at_provider
 from activities.health.queues import look_at_queues
 from activities.health.schedule_runs import WatchedSchedule, look_at_schedule
 from activities.health.schema import look_at_schema
+from activities.health.time_zones import look_at_time_zones
 from activities.schedule_times import NextScan
 from channels.base import Sender
 from channels.registry import channels, find_channel
@@ -127,7 +128,8 @@ class HealthActivities:
 
         async def look() -> Findings:
             async with self._engine.connect() as connection:
-                return await look_at_ledger(connection, self._settings, next_scan)
+                of_record = await look_at_ledger(connection, self._settings, next_scan)
+                return of_record + await look_at_time_zones(connection, datetime.now(UTC))
 
         return await run_probe(DATABASE, look, PROBE_WITHIN)
 

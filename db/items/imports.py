@@ -32,7 +32,8 @@ class Upserted:
     """Slugs of lines that refer to a missing row. Nothing was written for them."""
 
 
-_TIME_ZONES = text("SELECT name FROM pg_timezone_names")
+# These are no places: they mean the server's own zone, or no zone at all.
+_TIME_ZONES = text("SELECT name FROM pg_timezone_names WHERE name NOT IN ('localtime', 'posixrules', 'Factory')")
 
 
 async def find_time_zones(connection: AsyncConnection) -> set[str]:
@@ -53,7 +54,7 @@ WITH line AS (
         email_enabled boolean, telegram_enabled boolean, sets_quiet_hours boolean, quiet_from time, quiet_until time
     )
 ), new AS (
-    SELECT line.slug, line.name, line.locale, line.timezone,
+    SELECT line.slug, line.name, line.locale, iana_zone(line.timezone) AS timezone,
            CASE WHEN line.sets_quiet_hours THEN line.quiet_from ELSE old.quiet_from END AS quiet_from,
            CASE WHEN line.sets_quiet_hours THEN line.quiet_until ELSE old.quiet_until END AS quiet_until
     FROM line LEFT JOIN companies old USING (slug)

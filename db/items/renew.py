@@ -115,6 +115,7 @@ async def renew_project(
 
     Needs a transaction. May run twice: the second run changes nothing. Raises `NotRenewable`.
     """
+    until = until.replace(microsecond=0)  # as ends are kept and compared
     await locks.lock(connection)
     of_the_old_end = list(await connection.scalars(_LOCK_DELIVERIES, {"slug": slug, "until": until}))
     project = (await connection.execute(_LOCK_PROJECT, {"slug": slug})).one_or_none()

@@ -85,6 +85,7 @@ async def renew_content(
 
     Needs a transaction. May run twice: the second run changes nothing. Raises `NotRenewable`.
     """
+    until = until.replace(microsecond=0)  # as ends are kept and compared
     await locks.lock(connection)
     of_the_old_end = list(await connection.scalars(_LOCK_DELIVERIES, {"slug": slug, "until": until}))
     content = (await connection.execute(_LOCK_CONTENT, {"slug": slug})).one_or_none()

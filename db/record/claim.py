@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType, goes_to_suppressed
 from contracts.sending import DeliveryStatus, Reason
+from db.clocks import LocalTime, local_time
 from db.items.rules import ENDS_AT_OF_ITS_ITEM, ENDS_ON_ITS_PROJECTS_LAST_DAY
 from db.record.rules import ABOUT_AN_ITEM, RECIPIENT, SUPPRESSED
 
@@ -45,13 +46,15 @@ class Claim:
     recipient: str | None
     recipient_key: str | None
     """The recipient as the channel normalises it; None without a recipient."""
-    ends_at: datetime | None
+    ends: LocalTime | None
+    """The end, on the company's clock."""
     days_left: int | None
-    """Days to the end at the moment of the claim, on the company's calendar."""
+    """Days from the claim to the day that people name for the end, on the company's calendar."""
     company_id: int | None
     company_name: str | None
     locale: str
     timezone: str
+    """The name of the company's time zone, for the text. All that depends on its rules is in `ends`."""
     project_name: str | None
     project_slug: str | None
     contents: list[str]
@@ -71,9 +74,9 @@ _CLAIM = text(f"""
 WITH locked AS (
     SELECT d.id, d.notification_id, d.channel, d.contact_id, d.status, d.reason,
            d.possible_duplicate OR doubt.in_flight AS in_doubt,
-           n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata, n.item_ends_at AS ends_at,
-           (n.item_ends_at AT TIME ZONE coalesce(c.timezone, 'UTC'))::date
-             - (now() AT TIME ZONE coalesce(c.timezone, 'UTC'))::date AS days_left,
+           n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata,
+           ends.clock AS ends_clock, ends.utc_offset AS ends_utc_offset, ends.is_summer AS ends_is_summer,
+           ends.day AS ends_day, ends.day - (now() AT TIME ZONE coalesce(c.timezone, 'UTC'))::date AS days_left,
            n.company_id, c.name AS company_name, coalesce(c.locale, 'en') AS locale,
            coalesce(c.timezone, 'UTC') AS timezone, p.name AS project_name, p.slug AS project_slug,
            recipient.address AS recipient, recipient.key AS recipient_key,
@@ -124,6 +127,7 @@ WITH locked AS (
     ) item
     {RECIPIENT}
     {SUPPRESSED}
+    CROSS JOIN LATERAL {local_time("n.item_ends_at", "coalesce(c.timezone, 'UTC')")} ends
     CROSS JOIN LATERAL (
         SELECT d.status = 'sending' AND d.claim_seq IS DISTINCT FROM :refused_claim AS in_flight
     ) doubt
@@ -155,7 +159,8 @@ SELECT locked.id AS delivery_id, locked.notification_id, locked.channel, locked.
        coalesce(claimed.claim_seq, 0) AS claim_seq,
        coalesce(claimed.status, locked.status) AS status, coalesce(claimed.reason, locked.reason) AS reason,
        locked.obstacle, locked.in_doubt, locked.notification_type, locked.dedupe_key, locked.subject, locked.message,
-       locked.metadata, locked.recipient, locked.recipient_key, locked.ends_at, locked.days_left, locked.company_id,
+       locked.metadata, locked.recipient, locked.recipient_key, locked.ends_clock,
+       locked.ends_utc_offset, locked.ends_is_summer, locked.ends_day, locked.days_left, locked.company_id,
        locked.company_name, locked.locale, locked.timezone, locked.project_name, locked.project_slug, locked.contents,
        locked.content, locked.content_slug,
        CASE WHEN locked.obstacle IS NOT NULL THEN NULL
@@ -178,6 +183,10 @@ FROM locked LEFT JOIN claimed USING (id)
         type_=ARRAY(Text),
     ),
 )
+
+
+_ENDS = "ends_"
+"""Begins the names of the columns with the end's `LocalTime`."""
 
 
 async def claim_delivery(
@@ -219,9 +228,12 @@ async def claim_delivery(
     )
     if row is None:
         return None
-    enums = {
+    columns = {name: value for name, value in row.items() if not name.startswith(_ENDS)}
+    ends = {name.removeprefix(_ENDS): value for name, value in row.items() if name.startswith(_ENDS)}
+    parsed = {
+        "ends": None if ends["clock"] is None else LocalTime(**ends),
         "status": DeliveryStatus(row["status"]),
         "notification_type": NotificationType(row["notification_type"]),
         "hold": None if row["hold"] is None else Reason(row["hold"]),
     }
-    return Claim(**{**row, **enums})
+    return Claim(**columns | parsed)

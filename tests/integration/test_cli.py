@@ -329,7 +329,7 @@ async def test_a_dry_run_shows_who_would_be_told_and_changes_nothing(
             },
         ],
     }
-    assert re.search(r"tours +harbour +2026-05-03 00:00 NZST +1 +7 +email *\n", table.out)
+    assert re.search(r"tours +harbour +2026-05-03 00:00 UTC\+12:00 +1 +7 +email *\n", table.out)
     assert "3 due at 2026-05-01 12:00:00 UTC. Nothing was sent." in table.out
     assert await platform.notifications() == []
 

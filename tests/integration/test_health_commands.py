@@ -103,7 +103,7 @@ async def test_the_untold_are_listed_with_the_reasons_on_the_companys_clock(scen
     sooner = await operate(scene, "untold", "--within", "12h", "--json")
     assert [each["item"] for each in sooner.json["items"]] == ["over"]
     shown = await operate(scene, "untold")
-    assert f"{end.astimezone(ZoneInfo('Asia/Tokyo')):%Y-%m-%d %H:%M JST}" in shown.out
+    assert f"{end.astimezone(ZoneInfo('Asia/Tokyo')):%Y-%m-%d %H:%M UTC+09:00}" in shown.out
 
 
 @pytest.mark.parametrize("duration", ["3", "3x", "", "-3d", "2026-01-01T00:00:00Z"])

@@ -12,7 +12,6 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from csv_import.loading import FileReport, ImportReport, NothingToImport, import_folder
-from db.items import imports
 from tests.support.data import Platform
 from tests.support.importing import ACME, BOW, KINDS, NOW, SITE, Import
 
@@ -306,12 +305,12 @@ async def test_what_the_parser_lets_through_postgresql_takes(run_import: Import)
         ],
         projects=[
             (
-                "a,zoo-süd.1_a~,A,archived,0001-01-01T00:00:00Z,9999-12-31T23:59:59.999999Z,yes,x,365;0,"
+                "a,zoo-süd.1_a~,A,archived,1970-01-01T00:00:00Z,2999-12-31T23:59:59.999999Z,yes,x,365;0,"
                 '"\'; {""""},é;\\",'
                 '"{""deep"": [[{""a"": null}]], ""big"": 12345678901234567890123, '
                 '""u"": ""🦊\\u00e9\\\\u0000"", ""f"": 1e300}"'
             ),
-            "b,zoo-süd.1_a~,B,,-36500d,+36500d,,,,,",
+            "b,zoo-süd.1_a~,B,,-20000d,+36500d,,,,,",
         ],
     )
     report = await run_import()
@@ -322,17 +321,37 @@ async def test_what_the_parser_lets_through_postgresql_takes(run_import: Import)
     assert (await run_import()).files["projects.csv"] == FileReport(unchanged=2)
 
 
-async def test_a_time_zone_that_postgresql_does_not_know_is_named(
-    run_import: Import, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def older_server(_connection: object) -> set[str]:
-        return {"UTC"}
-
-    monkeypatch.setattr(imports, "find_time_zones", older_server)
-    run_import.write(companies=[ACME, "b,B,,,,,,"])
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "Europe", "europe/oslo", "PST", "EST5EDT4", "posixrules", "Factory"])
+async def test_a_time_zone_that_postgresql_does_not_know_is_named(run_import: Import, zone: str) -> None:
+    run_import.write(companies=[ACME.replace("Europe/Oslo", zone), "b,B,,,,,,"])
     report = await run_import()
-    assert messages(report) == ["companies.csv:2: timezone: PostgreSQL does not know the time zone 'Europe/Oslo'"]
+    assert messages(report) == [
+        f"companies.csv:2: timezone: '{zone}' is not an IANA time zone: write one such as Europe/Berlin"
+    ]
     assert report.files["companies.csv"] == FileReport(new=1, bad=1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "stored"),
+    [
+        ("CET", "Europe/Brussels"),
+        ("MET", "Europe/Brussels"),
+        ("EET", "Europe/Athens"),
+        ("WET", "Europe/Lisbon"),
+        ("EST", "America/Panama"),
+        ("MST", "America/Phoenix"),
+        ("HST", "Pacific/Honolulu"),
+        ("EST5EDT", "EST5EDT"),
+        ("GMT", "GMT"),
+    ],
+)
+async def test_a_zone_that_postgresql_reads_as_an_abbreviation_is_stored_as_the_zone_that_it_links_to(
+    run_import: Import, zone: str, stored: str
+) -> None:
+    run_import.write(companies=ACME.replace("Europe/Oslo", zone))
+    assert messages(await run_import()) == []
+    assert await run_import.rows("companies", "timezone") == [(stored,)]
+    assert (await run_import()).files["companies.csv"] == FileReport(unchanged=1)
 
 
 async def test_statements_grow_with_the_batches_and_not_with_the_lines(run_import: Import) -> None:

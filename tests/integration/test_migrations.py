@@ -17,11 +17,12 @@ from contracts.keys import NotificationType, is_about_an_item
 from db.engine import create_engine
 from db.migrate import downgrade, upgrade
 from db.models import Base
+from db.revision import newest_revision
 from local.embedded.postgres import EmbeddedPostgres
 from settings import Settings
 from tests.support.data import Platform
 
-NEWEST = "0004"
+NEWEST = newest_revision()
 BEFORE_CONTACTS = "0003"
 
 

@@ -15,7 +15,8 @@ from db.models import ArContent, Company, Contact, Delivery, Notification, Proje
 
 
 def in_days(days: float) -> datetime:
-    return datetime.now(UTC) + timedelta(days=days)
+    """In whole seconds, as ends are kept."""
+    return (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
 
 
 @dataclass

@@ -12,6 +12,7 @@ RELEASED = {
     "0001_first_tables.py": "6a942707c82f9154941f4b9e40731247114f225aad117a3bee7e91b402f66947",
     "0002_trusted_deliveries.py": "8ff9c259caf7731738e1b66d7d5c68688b76035a844855ec6ecffbb778aa2382",
     "0003_whole_life.py": "55eac2b0147da8b1bb7f1c9545f1b3cb548dd8226da5c3a3f9626d27254a2821",
+    "0004_contacts.py": "80cedc079859bb2516303516fed96842aceee96cea11bf70a35dc678222e583d",
 }
 """The SHA-256 of each, as it was released last. A change goes into a new revision."""
 
@@ -22,7 +23,6 @@ def test_a_released_migration_is_as_it_was_released(name: str) -> None:
     assert hashlib.sha256(content).hexdigest() == RELEASED[name], f"write a new revision instead of changing {name}"
 
 
-def test_only_the_newest_migration_may_be_unreleased() -> None:
+def test_unreleased_migrations_come_after_the_released_ones() -> None:
     names = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-    assert set(RELEASED) <= set(names)
-    assert set(names[:-1]) <= set(RELEASED), "add the hash of each migration that an earlier release has"
+    assert names[: len(RELEASED)] == sorted(RELEASED)

@@ -13,6 +13,7 @@ from channels.telegram.texts import PART, render_message
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus
 from db.record.claim import Claim
+from tests.support.clocks import on_clock
 from texts.renderer import Renderer
 
 RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
@@ -33,7 +34,7 @@ CLAIM = Claim(
     message=None,
     metadata={},
     recipient="a@customer.example",
-    ends_at=datetime.fromisoformat("2026-12-01T00:30:00+00:00"),
+    ends=on_clock(datetime.fromisoformat("2026-12-01T00:30:00+00:00"), "America/New_York"),
     days_left=7,
     company_id=7,
     company_name="Museum <Nord> & Söhne",
@@ -154,7 +155,7 @@ def test_a_link_cannot_be_broken_out_of() -> None:
     assert 'x"><script>' not in (mail.html or "")
 
 
-MIDNIGHT = datetime.fromisoformat("2026-12-01T05:00:00+00:00")
+MIDNIGHT = on_clock(datetime.fromisoformat("2026-12-01T05:00:00+00:00"), "America/New_York")
 
 
 @pytest.mark.parametrize(
@@ -165,9 +166,9 @@ MIDNIGHT = datetime.fromisoformat("2026-12-01T05:00:00+00:00")
     ],
 )
 def test_an_end_at_midnight_is_told_as_the_day_that_is_over(locale: str, end: str, days: str) -> None:
-    """And so are the days until then: "ends tomorrow, at the end of today" is no answer."""
+    """The days until then are counted to that day: "ends tomorrow, at the end of today" is no answer."""
     for notification_type in (NotificationType.EXPIRING, NotificationType.EXPIRED):
-        claim = replace(CLAIM, notification_type=notification_type, locale=locale, ends_at=MIDNIGHT, days_left=1)
+        claim = replace(CLAIM, notification_type=notification_type, locale=locale, ends=MIDNIGHT, days_left=0)
         mail = render_mail(RENDERER, claim)
         for text in (mail.text, mail.html or "", render_message(RENDERER, claim)):
             assert end in text

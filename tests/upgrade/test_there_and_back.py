@@ -9,6 +9,7 @@ import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
 from db.migrate import upgrade
+from db.revision import newest_revision
 from local.stand_ins.script import Proceed
 from tests.support.command_line import WHY
 from tests.support.release import TODAY, Release
@@ -119,7 +120,7 @@ async def test_what_the_last_release_began_this_one_ends(scene: Scene, last: Rel
     await begin(scene, last, tmp_path)
     new = search_attributes.DELIVERY_OUTCOMES
     assert await registered(scene) == {key.name for key in search_attributes.ALL} - {new.name}
-    assert "from revision 0003 to revision 0004" in await TODAY.well(scene, *UP)
+    assert f"from revision 0003 to revision {newest_revision()}" in await TODAY.well(scene, *UP)
     await end(scene, TODAY)
 
     await assert_each_was_told_once(scene)
@@ -139,7 +140,7 @@ async def test_what_the_last_release_began_this_one_ends(scene: Scene, last: Rel
 
 async def test_what_this_release_began_the_last_one_ends(scene: Scene, last: Release, tmp_path: Path) -> None:
     await begin(scene, TODAY, tmp_path)
-    assert "from revision 0004 to revision 0003" in await TODAY.well(scene, *DOWN)
+    assert f"from revision {newest_revision()} to revision 0003" in await TODAY.well(scene, *DOWN)
     await end(scene, last)
 
     await assert_each_was_told_once(scene)
@@ -198,7 +199,7 @@ async def test_the_way_down_is_refused_while_there_is_something_of_another_chann
         " 2 deliveries are of other channels (sms): delete them first; 1 suppressions are of other channels (sms):"
         " delete them first.\n"
     )
-    assert await scene.platform.scalar("SELECT version_num FROM alembic_version") == "0004"
+    assert await scene.platform.scalar("SELECT version_num FROM alembic_version") == newest_revision()
     for table in ("deliveries", "contacts", "suppressions"):
         await scene.platform.execute(f"DELETE FROM {table} WHERE channel = 'sms'")  # noqa: S608 - ours
-    assert "from revision 0004 to revision 0003" in await TODAY.well(scene, *DOWN)
+    assert f"from revision {newest_revision()} to revision 0003" in await TODAY.well(scene, *DOWN)

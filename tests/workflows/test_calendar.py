@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.clocks import other_rules
 from tests.support.data import Platform
 from tests.support.due_scans import DueScans, at
 from tests.support.scene import Scene
@@ -56,6 +59,13 @@ async def test_the_threshold_is_crossed_at_the_companys_midnight(platform: Platf
     assert [item.project_id for item in await scans.find(at("2026-06-11T12:00"))] == [auckland, angeles]
 
 
+@pytest.fixture
+def other_clock(tmp_path: Path) -> Iterator[str]:
+    """A zone whose clocks are half a day off in this process."""
+    with other_rules(tmp_path, "America/Vancouver", rules_of="Pacific/Auckland"):
+        yield "America/Vancouver"
+
+
 @pytest.mark.parametrize(
     ("zone", "clock", "told_as", "zone_told"),
     [
@@ -87,6 +97,35 @@ async def test_mail_and_message_tell_the_end_on_the_companys_clock(
         assert zone_told in told
     assert mail.subject in [f"Project 2 ends in {days} days" for days in days_left]
     assert (await scene.notification()).days_left in days_left
+
+
+async def test_the_days_and_the_date_of_a_mail_come_from_one_calendar(scene: Scene, other_clock: str) -> None:
+    """This process has other rules for the company's zone than PostgreSQL: the mail says what PostgreSQL says."""
+    company = await scene.platform.company(timezone=other_clock)
+    await scene.platform.project(company)
+    await scene.platform.execute(
+        "UPDATE projects SET expires_at = (date_trunc('day', now() AT TIME ZONE :zone) + interval '2 days 23 hours')"
+        " AT TIME ZONE :zone",
+        zone=other_clock,
+    )
+    days = "SELECT (expires_at AT TIME ZONE :zone)::date - (now() AT TIME ZONE :zone)::date FROM projects"
+    before = await scene.platform.scalar(days, zone=other_clock)
+    [said] = await scene.platform.rows(
+        "SELECT to_char(expires_at AT TIME ZONE :zone, 'FMDay, FMMonth FMDD, YYYY') AS day FROM projects",
+        zone=other_clock,
+    )
+    await scene.scan_and_send()
+    after = await scene.platform.scalar(days, zone=other_clock)  # a day less if that was at midnight
+
+    [mail] = scene.sink.messages
+    [message] = scene.telegram.messages
+    text = mail.message.get_body(("plain",))
+    assert text is not None
+    for told in (text.get_content(), message.text):
+        assert f"{said['day']} at 11:00\u202fPM" in told
+    assert mail.subject in {
+        f"Project 2 ends {'tomorrow' if days == 1 else f'in {days} days'}" for days in (before, after)
+    }
 
 
 def today_in(zone: str) -> date:
