@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.cron import checked_cron
+from runtime.proxy_url import require_proxy_url
 from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
 
 
@@ -61,7 +62,7 @@ TEN_YEARS = 10 * 365 * 86_400
 Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
 
-SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "api_keys", "unsubscribe_secret")
+SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "api_keys", "unsubscribe_secret")
 MADE_BY_US = ("api_keys", "unsubscribe_secret")
 """Secrets that nobody else gives us, so they can be as strong as they should be."""
 
@@ -117,6 +118,12 @@ class Settings(BaseSettings):
         HttpUrl("https://api.telegram.org"),
         description="URL of Telegram's Bot API, over HTTPS, without /bot<token>.",
     )
+    telegram_proxy: SecretStr | None = Field(
+        None,
+        description="URL of the proxy to Telegram: http://, https://, socks5:// or socks5h://, with user:password@ if "
+        "it asks for them. Empty: none. HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment are not used.",
+    )
+    telegram_proxy_file: Path | None = Field(None, description="A file that holds TELEGRAM_PROXY.")
     admin_email: EmailStr | None = Field(None, description="The e-mail address that receives alerts.")
     alert_cooldown: Seconds = Field(21600, description="Seconds before the same problem is alerted again.")
 
@@ -373,7 +380,7 @@ class Settings(BaseSettings):
 
     def secret(self, name: str) -> str | None:
         """The secret as it is now, from its file where one is set. Raises ValueError, which does not quote it, if the
-        file cannot be read or the secret is easy to guess."""
+        file cannot be read or the secret is malformed or easy to guess."""
         path: Path | None = getattr(self, f"{name}_file")
         given: SecretStr | None = getattr(self, name)
         value = given.get_secret_value() if given is not None else None
@@ -385,6 +392,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name.upper()}_FILE: cannot read {path}: {reason}") from None
         if value is not None:
             require_no_placeholder(name.upper(), value)
+            if name == "telegram_proxy":
+                require_proxy_url(name.upper(), value)
             for each in filter(None, map(str.strip, value.split(",")) if name == "api_keys" else [value]):
                 if name in MADE_BY_US:
                     require_strength(name.upper(), each)

@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import httpx
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -32,6 +31,7 @@ from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
 from db.revision import require_newest
 from runtime import leaving, signals
+from runtime.http_client import CertificatesError, certificates, new_http_client
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal import rate_limits, schedules
@@ -163,7 +163,7 @@ async def _health_activities(
         channel.name: await stack.enter_async_context(channel.open(settings, renderer, HEALTH_CONNECTIONS))
         for channel in configured_channels(settings)
     }
-    http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
+    http = await stack.enter_async_context(new_http_client(HTTP_TIMEOUT))
     watched, next_scan = schedules.watched_schedules(settings), schedules.next_scan(client, settings)
     check = HealthActivities(engine, settings, client, http, senders, alerts, watched, next_scan)
     outage = OutageActivities(settings, senders, alerts)
@@ -187,7 +187,8 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         configure_logging(settings.log_format, settings.log_level, scrub)
         require_to_send(settings)
         settings.database()
-    except SettingsError as error:
+        certificates()
+    except (SettingsError, CertificatesError) as error:
         sys.stderr.write(f"worker: {error}\n")
         return 2
     try:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 from temporalio.client import Client
 
 from bench import data
@@ -19,6 +18,7 @@ from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
 from local.programs import Program
+from runtime.http_client import new_http_client
 from settings import Settings
 from temporal import schedules
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -115,7 +115,7 @@ async def _scan(client: Client, environment: Mapping[str, str], label: str, noti
 
 
 async def _verify(database_url: str, stand_ins_url: str, notices: int) -> None:
-    async with httpx.AsyncClient(timeout=60) as http:
+    async with new_http_client(60) as http:
         counts = (await http.get(f"{stand_ins_url}/_stand_in/counts")).json()
         received = (await http.get(f"{stand_ins_url}/_stand_in/received")).json()
     heard = Counter(line.get("recipient") or line.get("chat_id") for line in received)

@@ -29,3 +29,4 @@ secret unsubscribe_secret "$(random)"
 # Empty until you write a secret into them.
 secret smtp_password ""
 secret telegram_bot_token ""
+secret telegram_proxy ""

@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from socksio.exceptions import SOCKSError
 
 from channels.base import InDoubt, OperatorFault, Receipt, TryAgain
 from channels.telegram.replies import NoAnswer, Parameters, outcome, outcome_of_page, without_answer
+from channels.telegram.socks_setup import SETUP_WITHIN, SocksSetup
 from runtime.cleaning import clean_reply
+from runtime.http_client import new_http_client
 
 WRITING = "http11.send_request_headers.started"
 """httpx's trace event before the first byte of a request, once the connection is open
@@ -26,14 +29,12 @@ _AS_IT_IS = {"Accept-Encoding": "identity"}
 """A compressed answer could be a thousand times longer than what is read of it."""
 
 
-def new_client(connections: int) -> httpx.AsyncClient:
+def new_client(connections: int, proxy: str | None = None) -> httpx.AsyncClient:
     """Creates the client for all messages of a worker, with a timeout for each phase. The attempt limits the whole,
-    because an answer that arrives byte by byte never exceeds the timeout of a single read."""
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(connect=10, write=10, read=30, pool=10),
-        limits=httpx.Limits(max_connections=connections),
-        follow_redirects=False,
-    )
+    because an answer that arrives byte by byte never exceeds the timeout of a single read. Raises as `new_http_client`
+    does."""
+    connect = 10 if proxy is None else SETUP_WITHIN
+    return new_http_client(httpx.Timeout(connect=connect, write=10, read=30, pool=10), connections, proxy=proxy)
 
 
 class _Message(BaseModel):
@@ -87,9 +88,11 @@ async def send(
     """
 
     written = False
+    setup = SocksSetup()
 
     async def before_writing(event: str, details: Mapping[str, Any]) -> None:
         nonlocal written
+        await setup.watch(event, details)
         if event == WRITING and details["request"].method == b"POST":  # not a proxy's CONNECT
             await before_handover()
             written = True
@@ -110,6 +113,8 @@ async def send(
             body = await _read(response)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise OperatorFault("telegram_token_malformed") from None
+    except SOCKSError:
+        raise without_answer(NoAnswer.NOT_CONNECTED, "proxy_error") from None
     except httpx.HTTPError as error:
         raise without_answer(NoAnswer.LOST if written else NoAnswer.NOT_CONNECTED, _snake(error)) from None
     return _receipt(response.status_code, body)
@@ -121,10 +126,17 @@ async def get_me(client: httpx.AsyncClient, api_url: str, token: str) -> None:
     Raises the outcome of the answer, as in `replies`; `TryAgain` if there is no answer, or one that is not Telegram's.
     """
     try:
-        async with client.stream("GET", f"{api_url.rstrip('/')}/bot{token}/getMe", headers=_AS_IT_IS) as response:
+        async with client.stream(
+            "GET",
+            f"{api_url.rstrip('/')}/bot{token}/getMe",
+            headers=_AS_IT_IS,
+            extensions={"trace": SocksSetup().watch},
+        ) as response:
             body = await _read(response)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise OperatorFault("telegram_token_malformed") from None
+    except SOCKSError:
+        raise TryAgain("telegram_proxy_error") from None
     except httpx.HTTPError as error:
         raise TryAgain(f"telegram_{_snake(error)}") from None
     try:

@@ -6,10 +6,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from channels.base import Channel, Limits, ScrubPattern, Sender, Words
-from channels.telegram.bot_api import new_client
+from channels.telegram.connection import BotConnection
 from channels.telegram.plan import TELEGRAM
 from channels.telegram.sender import TelegramSender
 from channels.telegram.texts import PART, render_message
@@ -19,6 +19,8 @@ from settings import Settings
 from texts.renderer import Renderer
 
 BOT_TOKEN = re.compile(r"\b(?:bot)?\d{3,}(?::|%3A)[\w-]{20,}", re.IGNORECASE)
+PROXY_LOGIN = re.compile(r"\b((?:https?|socks5h?)://)[^\s/@]{1,300}@", re.IGNORECASE)
+"""The user and password in a proxy's URL."""
 IDS = range(-(2**63), 2**63)
 LONGEST_SHOWN = 60
 """Characters of a wrong chat id that its error quotes."""
@@ -32,7 +34,7 @@ class TelegramChannel(Channel):
     needs = "TELEGRAM_BOT_TOKEN"
     away_code = "telegram_away"
     parts = {PART: None}  # noqa: RUF012 - read only, as the base class declares it
-    scrubbed = (ScrubPattern(BOT_TOKEN, "bot:***"),)
+    scrubbed = (ScrubPattern(BOT_TOKEN, "bot:***"), ScrubPattern(PROXY_LOGIN, r"\1***@"))
 
     def is_configured(self, settings: Settings) -> bool:
         return settings.telegram_bot_token is not None or settings.telegram_bot_token_file is not None
@@ -84,8 +86,8 @@ class TelegramChannel(Channel):
 
     @asynccontextmanager
     async def open(self, settings: Settings, renderer: Renderer, connections: int) -> AsyncIterator[Sender]:
-        async with new_client(connections) as client:
-            yield TelegramSender(settings, renderer, client)
+        async with AsyncExitStack() as stack:
+            yield TelegramSender(settings, renderer, BotConnection(settings, connections, stack))
 
 
 CHANNEL = TelegramChannel()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 
-import httpx
-
 from channels.base import MarkSending, Receipt, Rejected, TryAgain
 from channels.current_secret import current_secret
 from channels.telegram import bot_api
+from channels.telegram.connection import BotConnection
 from channels.telegram.replies import TOO_MANY_REQUESTS
 from channels.telegram.texts import render_message
 from contracts.sending import Reason
@@ -21,10 +20,10 @@ from texts.renderer import Renderer
 class TelegramSender:
     """Renders and hands over a message, with the bot's current token."""
 
-    def __init__(self, settings: Settings, renderer: Renderer, client: httpx.AsyncClient) -> None:
+    def __init__(self, settings: Settings, renderer: Renderer, connection: BotConnection) -> None:
         self._settings = settings
         self._renderer = renderer
-        self._client = client
+        self._connection = connection
 
     async def hand_over(self, claim: Claim, recipient: str, mark_sending: MarkSending) -> Receipt:
         """Hands over the delivery. Telegram has no idempotency key: a second call sends a second message."""
@@ -32,7 +31,7 @@ class TelegramSender:
         chat_id = _chat_id(recipient)
         text = render_message(self._renderer, claim)
         return await bot_api.send(
-            self._client,
+            self._connection.client(),
             str(self._settings.telegram_api_url),
             token,
             chat_id,
@@ -42,7 +41,7 @@ class TelegramSender:
 
     async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
         await bot_api.send(
-            self._client,
+            self._connection.client(),
             str(self._settings.telegram_api_url),
             self._token(),
             _chat_id(recipient),
@@ -53,7 +52,7 @@ class TelegramSender:
     async def probe(self) -> None:
         """Asks which bot the token belongs to. "Too many requests" counts as an answer."""
         try:
-            await bot_api.get_me(self._client, str(self._settings.telegram_api_url), self._token())
+            await bot_api.get_me(self._connection.client(), str(self._settings.telegram_api_url), self._token())
         except TryAgain as trouble:
             if trouble.reason != TOO_MANY_REQUESTS:
                 raise

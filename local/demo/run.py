@@ -14,7 +14,6 @@ from socket import create_server
 from typing import NamedTuple
 from urllib.parse import quote
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -27,6 +26,7 @@ from local.demo import comparison
 from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, STATE, environment, external
 from local.embedded.servers import EmbeddedServers
 from local.programs import CHECKOUT, Program
+from runtime.http_client import new_http_client
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from temporal.web_ui import workflow_url, workflows_url
 
@@ -147,7 +147,7 @@ class Demo:
         async with self._engine.connect() as connection:
             if await connection.scalar(_TESTED):
                 return
-        async with httpx.AsyncClient(base_url=self._api_url, timeout=SCAN_SECONDS) as api:
+        async with new_http_client(SCAN_SECONDS, base_url=self._api_url) as api:
             answer = await api.post("/notifications/test", json={"email": ADMIN_EMAIL, "chat_id": int(ADMIN_CHAT)})
             answer.raise_for_status()
 

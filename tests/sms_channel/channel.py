@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
-
 from channels.base import Channel, Limits, ScrubPattern, Sender, Words
 from contracts.sending import ChannelOptions, Fairness
 from db.record.claim import Claim
+from runtime.http_client import new_http_client
 from settings import Settings
 from tests.sms_channel.plan import SMS
 from tests.sms_channel.sender import PART, SmsSender, render
@@ -67,8 +66,7 @@ class SmsChannel(Channel):
 
     @asynccontextmanager
     async def open(self, settings: Settings, renderer: Renderer, connections: int) -> AsyncIterator[Sender]:
-        limits = httpx.Limits(max_connections=connections)
-        async with httpx.AsyncClient(timeout=10, limits=limits) as client:
+        async with new_http_client(10, connections) as client:
             yield SmsSender(SmsSettings(), renderer, client)
 
 

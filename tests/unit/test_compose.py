@@ -203,7 +203,7 @@ def test_its_variables_are_known_to_the_image(name: str) -> None:
 
 SECRETS_USED = {
     "migrate": {"database_url"},
-    "worker": {"database_url", "smtp_password", "telegram_bot_token", "unsubscribe_secret"},
+    "worker": {"database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "unsubscribe_secret"},
     "schedules": set(),
     "api": {"database_url", "api_keys", "unsubscribe_secret"},
 }

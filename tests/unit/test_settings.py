@@ -181,3 +181,41 @@ def test_thresholds_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) 
 def test_with_no_channel_nothing_may_start() -> None:
     with pytest.raises(SettingsError, match="SMTP_HOST or TELEGRAM_BOT_TOKEN"):
         require_a_channel(Settings())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://proxy.example:3128",
+        "https://u:p%40w@proxy.example",
+        "socks5://127.0.0.1:1080",
+        "socks5h://u:p@[::1]:1080/",
+    ],
+)
+def test_a_proxy_has_a_url(url: str) -> None:
+    assert Settings.load(telegram_proxy=url).secret("telegram_proxy") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "proxy.example:3128",
+        "ftp://hidden@proxy.example",
+        "socks4://hidden@proxy.example",
+        "http://",
+        "http://hidden@",
+        "http://proxy.example:0",
+        "http://proxy.example:99999",
+        "http://proxy.example:hidden",
+        "http://hid den@proxy.example",
+        "http://[::1",
+        "http://proxy.example/hidden",
+        "http://proxy.example?hidden",
+        "http://proxy.example\n",
+        "http://prüfung.example",
+    ],
+)
+def test_what_is_no_proxys_url_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^TELEGRAM_PROXY: must be the URL of a proxy") as refused:
+        Settings.load(telegram_proxy=url)
+    assert "hid" not in str(refused.value)
