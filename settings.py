@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     )
     database_url_file: Path | None = Field(None, description="A file that holds DATABASE_URL.")
     database_pool_size: PositiveInt = Field(20, description="Most connections to PostgreSQL that a process keeps.")
+    database_statement_cache_size: int = Field(
+        100,
+        ge=0,
+        description="Prepared statements that a connection to PostgreSQL keeps. "
+        "0: none, as PgBouncer in transaction mode requires.",
+    )
 
     temporal_ui_url: str = Field(
         "http://localhost:8233", description="URL of the Temporal Web UI in a browser; used in links."
@@ -207,6 +213,11 @@ class Settings(BaseSettings):
     telegram_attempt_timeout: Seconds = Field(60, description="Most seconds for one attempt by Telegram.")
     operator_fault_retry: Seconds = Field(
         300, description="Seconds between attempts while the provider refuses our credentials or settings."
+    )
+    internal_error_give_up: Seconds = Field(
+        86_400,
+        description="Seconds after which a delivery is given up if all attempts meanwhile failed by an error of this "
+        "application (internal_error).",
     )
     pause_retry: Seconds = Field(
         60, description="While sending is paused: seconds between checks of whether it was resumed."

@@ -122,7 +122,7 @@ async def build_workers(
                 workflows=workflows,
                 activities=activities,
                 workflow_runner=runner,
-                interceptors=[ActivityObserver()],
+                interceptors=[ActivityObserver(alerts)],
                 max_concurrent_activities=settings.worker_concurrency,
                 max_concurrent_local_activities=settings.worker_concurrency,
                 graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
@@ -146,16 +146,16 @@ async def build_workers(
             RecoveryActivities(engine, client).recover_lost,
             OutcomeActivities(engine).record_outcome,
         ]
-        health = await _health_activities(settings, client, renderer, stack)
+        health = await _health_activities(settings, client, engine, renderer, stack)
         serve(WORKFLOWS, [*database, *health], WORKFLOW_TYPES)
     return workers
 
 
 async def _health_activities(
-    settings: Settings, client: Client, renderer: Renderer, stack: AsyncExitStack
+    settings: Settings, client: Client, work: AsyncEngine, renderer: Renderer, stack: AsyncExitStack
 ) -> list[Any]:
     """Builds the activities of the health check. They have their own connections, so that they do not wait for those
-    that they check."""
+    of `work`, which they check."""
     engine = create_engine(settings, "health", pooled=False)
     stack.push_async_callback(engine.dispose)
     alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
@@ -165,7 +165,7 @@ async def _health_activities(
     }
     http = await stack.enter_async_context(new_http_client(HTTP_TIMEOUT))
     watched, next_scan = schedules.watched_schedules(settings), schedules.next_scan(client, settings)
-    check = HealthActivities(engine, settings, client, http, senders, alerts, watched, next_scan)
+    check = HealthActivities(engine, work, settings, client, http, senders, alerts, watched, next_scan)
     outage = OutageActivities(settings, senders, alerts)
     return [check.check_health, check.ping, outage.alert_directly, outage.record_outage]
 

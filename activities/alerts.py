@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.service import RPCError
 
@@ -17,6 +17,7 @@ from channels.configured import admin_recipients, deliveries_to_send
 from contracts.keys import NotificationType, key_of_alert
 from contracts.scanning import StartableNotification
 from db.engine import autocommit
+from db.errors import DATABASE_ERRORS, describe
 from db.operators import problems
 from settings import Settings
 
@@ -40,8 +41,8 @@ log = structlog.get_logger(__name__)
 class Alerts:
     """Opens alerts, as notifications in the same record as all others, and starts their workflows.
 
-    `alert` and `withdraw` only log errors. The other methods raise `SQLAlchemyError` or `OSError` if the database is
-    away, and ValueError if its secret cannot be read.
+    `alert` and `withdraw` only log errors. The other methods raise `DATABASE_ERRORS` if the database is away, and
+    ValueError if its secret cannot be read.
     """
 
     def __init__(self, engine: AsyncEngine, settings: Settings, start: StartNotification) -> None:
@@ -162,5 +163,5 @@ def operator_fault_text(settings: Settings, channel: Channel, reason: str) -> tu
 def _log_errors(problem: str) -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, OSError, ValueError) as error:  # ValueError: a secret's file cannot be read
-        log.error("alert_failed", problem=problem, error=type(error).__name__)
+    except (*DATABASE_ERRORS, ValueError) as error:  # ValueError: a secret's file cannot be read
+        log.error("alert_failed", problem=problem, error=describe(error))

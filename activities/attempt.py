@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.alerts import Alerts
+from activities.faults import alert_database_fault, refusal_text
+from activities.told import failing_since, refused_claim, tell_next_attempt
 from channels.base import (
     Channel,
     InDoubt,
@@ -26,18 +28,29 @@ from channels.base import (
     Sender,
     TryAgain,
 )
-from channels.configured import scrub
 from contracts.sending import DeliveryStatus, Evidence, Reason, SendInput, SendResult
 from db.engine import autocommit
+from db.errors import DATABASE_ERRORS, Trouble, describe, trouble_of
 from db.operators import suppressions
 from db.record import attempt
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
+from runtime.cleaning import harmless_id, without_text
 from settings import Settings
 
 SendActivity = Callable[[SendInput], Coroutine[Any, Any, SendResult]]
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Progress:
+    """How far an attempt got."""
+
+    claim: Claim | None = None
+    in_flight: bool = False
+    database_error: Exception | None = None
+    """The error of the database that ends the attempt."""
 
 
 class DeliveryAttempts:
@@ -69,7 +82,18 @@ class DeliveryAttempts:
 
     async def run(self, input: SendInput) -> SendResult:
         """Runs one attempt. Raises `ApplicationError` with a stable `type`; it is non-retryable if final."""
-        claim = await self._claim(input)
+        progress = _Progress()
+        try:
+            return await self._attempt(input, progress)
+        except (FailureError, *DATABASE_ERRORS) as error:
+            if isinstance(error, FailureError) or error is progress.database_error:
+                raise
+            raise await self._record_unforeseen(error, progress) from None
+        except Exception as error:  # noqa: BLE001 - whatever it is: it gets a reason, an alert and an end
+            raise await self._record_unforeseen(error, progress) from None
+
+    async def _attempt(self, input: SendInput, progress: _Progress) -> SendResult:
+        claim = progress.claim = await self._claim(input, progress)
         if claim is None:
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
         if claim.hold is not None:
@@ -78,39 +102,39 @@ class DeliveryAttempts:
             return SendResult(claim.status, claim.reason)
         structlog.contextvars.bind_contextvars(recipient=self._channel.mask(claim.recipient))
 
-        in_flight = False
-
         async def mark_sending(sent: SentText) -> None:
-            nonlocal in_flight
             try:
                 async with self._engine.connect() as connection:
                     marked = await attempt.mark_sending(connection, claim, sent)
-            except (SQLAlchemyError, OSError):
-                _tell_next_attempt_nothing_went_out(claim.claim_seq)
+            except DATABASE_ERRORS as error:
+                progress.database_error = error
+                if trouble_of(error) is Trouble.UNWRITABLE:
+                    raise _unwritable(error, claim) from None
+                tell_next_attempt(claim.claim_seq)
                 raise
             if not marked:
                 raise ApplicationError(
                     "A newer attempt has claimed this delivery, or its item was renewed", type="superseded"
                 )
-            in_flight = True
+            progress.in_flight = True
 
         try:
             async with asyncio.timeout(self._seconds_left(input.give_up_at)):
                 handing_over = self._sender.hand_over(claim, claim.recipient, mark_sending)
-                receipt = await _await_answer(handing_over, lambda: in_flight)
+                receipt = await _await_answer(handing_over, lambda: progress.in_flight)
         except NotHandedOver as refusal:
             raise await self._record_refusal(claim, refusal) from None
         except InDoubt as doubt:
             raise ApplicationError("The provider's answer was lost", type=doubt.reason) from None
         except TimeoutError:
-            if in_flight:
+            if progress.in_flight:
                 raise ApplicationError("No answer in time", type=f"{self._channel.name}_timeout") from None
             raise await self._record_refusal(claim, TryAgain(f"{self._channel.name}_timeout")) from None
         return await self._record_acceptance(claim, receipt)
 
-    async def _claim(self, input: SendInput) -> Claim | None:
+    async def _claim(self, input: SendInput, progress: _Progress) -> Claim | None:
         info = activity.info()
-        refused_claim = _claim_without_handover(info)
+        refused = refused_claim(info)
         try:
             async with self._engine.connect() as connection:
                 return await claim_delivery(
@@ -122,11 +146,14 @@ class DeliveryAttempts:
                     attempt=info.attempt,
                     configured=self._channel.is_configured(self._settings),
                     resend_in_doubt=self._channel.resends_in_doubt(self._settings),
-                    refused_claim=refused_claim,
+                    refused_claim=refused,
                 )
-        except (SQLAlchemyError, OSError):
-            if refused_claim is not None:
-                _tell_next_attempt_nothing_went_out(refused_claim)
+        except DATABASE_ERRORS as error:
+            progress.database_error = error
+            if trouble_of(error) is Trouble.UNWRITABLE:
+                raise _unwritable(error, None) from None
+            if refused is not None:
+                tell_next_attempt(refused)
             raise
 
     def _held_error(self, claim: Claim) -> ApplicationError:
@@ -147,36 +174,62 @@ class DeliveryAttempts:
         try:
             async with self._engine.connect() as connection:
                 await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_ERRORS as error:
             # The workflow keeps the evidence and records it. A retry would send a second message.
-            log.warning("acceptance_deferred", error=type(error).__name__)
-            evidence = Evidence(receipt.provider_id, scrub(receipt.reply))
+            log.warning("acceptance_deferred", error=describe(error))
+            await alert_database_fault(self._alerts, error)
+            evidence = Evidence(harmless_id(receipt.provider_id), without_text(receipt.reply))
             return SendResult(DeliveryStatus.ACCEPTED, evidence=evidence)
         return SendResult(DeliveryStatus.ACCEPTED)
 
     async def _record_refusal(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
         """Records the refusal and returns the error to raise, which does not name the recipient."""
-        log.warning("not_handed_over", reason=refusal.reason, final=isinstance(refusal, Rejected))
+        final = isinstance(refusal, Rejected)
+        log.warning("not_handed_over", reason=refusal.reason, final=final)
         details: list[dict[str, object]] = []
-        written = True
         try:
             await self._write_refusal(claim, refusal)
-        except (SQLAlchemyError, OSError) as error:
-            written = False
-            log.warning("refusal_deferred", error=type(error).__name__)
+        except DATABASE_ERRORS as error:
+            log.warning("refusal_deferred", error=describe(error))
+            await alert_database_fault(self._alerts, error)
+            if trouble_of(error) is Trouble.UNWRITABLE and not final:
+                return _unwritable(error, claim)
+            # If there is no next attempt, the workflow records it.
+            details = [_details(claim, reply=without_text(refusal.reply or ""), final=final)]
         if isinstance(refusal, OperatorFault):
             await self._alerts.alert_operator_fault(self._channel, refusal.reason)
-        if not written:
-            _tell_next_attempt_nothing_went_out(claim.claim_seq)
-            # If there is no next attempt, the workflow records it.
-            final = isinstance(refusal, Rejected)
-            details = [{"claim_seq": claim.claim_seq, "reply": scrub(refusal.reply or ""), "final": final}]
+        if details:
+            tell_next_attempt(claim.claim_seq)
         return ApplicationError(
-            f"{'Rejected' if isinstance(refusal, Rejected) else 'Will be tried again'}: {refusal.reason}",
+            f"{'Rejected' if final else 'Will be tried again'}: {refusal.reason}",
             *details,
             type=refusal.reason,
-            non_retryable=isinstance(refusal, Rejected),
+            non_retryable=final,
             next_retry_delay=self._next_retry_delay(refusal),
+        )
+
+    async def _record_unforeseen(self, error: Exception, progress: _Progress) -> ApplicationError:
+        """Records an exception that nobody foresaw, alerts the operators and returns the error to raise. Its own text
+        may quote a recipient or a secret: it goes to the log only. It is final once all attempts have failed like this
+        for INTERNAL_ERROR_GIVE_UP."""
+        log.error("attempt_failed", error_type=type(error).__name__, exc_info=error)
+        claim = None if progress.in_flight else progress.claim
+        now = datetime.now(UTC)
+        since = failing_since(activity.info()) or now
+        reason = Reason.INTERNAL_ERROR
+        if claim is not None:
+            try:
+                async with self._engine.connect() as connection:
+                    await attempt.release(connection, claim, reason, None)
+            except DATABASE_ERRORS as away:
+                log.warning("refusal_deferred", error=describe(away))
+        await self._alerts.alert(reason, *refusal_text(self._settings, self._channel, reason), self._channel.name)
+        tell_next_attempt(claim.claim_seq if claim else None, since)
+        return ApplicationError(
+            "Unexpected error: see the worker's log under this workflow's id",
+            *([_details(claim)] if claim else []),
+            type=reason,
+            non_retryable=now - since >= timedelta(seconds=self._settings.internal_error_give_up),
         )
 
     async def _write_refusal(self, claim: Claim, refusal: NotHandedOver) -> None:
@@ -222,12 +275,13 @@ async def _await_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: C
             await asyncio.gather(task, return_exceptions=True)
 
 
-def _tell_next_attempt_nothing_went_out(claim_seq: int) -> None:
-    """Tells the next attempt, by heartbeat, that this one handed nothing over, although the row may say "in flight".
-    Call it last before the attempt fails: a later heartbeat would replace it."""
-    activity.heartbeat(claim_seq)
+def _unwritable(error: BaseException, claim: Claim | None) -> ApplicationError:
+    """Returns the final error for a value that cannot be written. Nothing was handed over."""
+    log.error("delivery_unwritable", error=describe(error))
+    details = [_details(claim)] if claim else []
+    return ApplicationError("A value cannot be written", *details, type=Reason.UNWRITABLE, non_retryable=True)
 
 
-def _claim_without_handover(info: activity.Info) -> int | None:
-    """Returns the claim of which the previous attempt said that nothing went out."""
-    return next((each for each in info.heartbeat_details if isinstance(each, int)), None)
+def _details(claim: Claim, *, reply: str = "", final: bool = False) -> dict[str, object]:
+    """Returns what the workflow records of a claim that handed nothing over. `final`: the provider refused it."""
+    return {"claim_seq": claim.claim_seq, "reply": reply, "final": final}

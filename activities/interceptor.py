@@ -9,22 +9,33 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from activities.alerts import Alerts
+from activities.faults import alert_database_fault
+from db.errors import DATABASE_ERRORS, describe
 
 log = structlog.get_logger(__name__)
 
 
 class ActivityObserver(Interceptor):
-    """Observes every activity. Pass it to the worker's `interceptors`."""
+    """Observes every activity, and alerts the operators of errors of the database that do not go away by waiting. Pass
+    it to the worker's `interceptors`."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _ObservedActivity(next)
+        return _ObservedActivity(next, self._alerts)
 
 
 class _ObservedActivity(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, alerts: Alerts) -> None:
+        super().__init__(next)
+        self._alerts = alerts
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         structlog.contextvars.clear_contextvars()
         notification_id = getattr(input.args[0], "notification_id", None) if input.args else None
@@ -40,8 +51,10 @@ class _ObservedActivity(ActivityInboundInterceptor):
         except ApplicationError as error:
             log.warning("activity_failed", error_type=error.type, seconds=_since(started))
             raise
-        except (OSError, SQLAlchemyError) as error:
-            log.warning("activity_failed", error_type=type(error).__name__, error=str(error), seconds=_since(started))
+        except DATABASE_ERRORS as error:
+            # PostgreSQL's text is without values (`hide_values`).
+            log.warning("activity_failed", error_type=describe(error), error=str(error), seconds=_since(started))
+            await alert_database_fault(self._alerts, error)
             raise ApplicationError(
                 "Database or network error: see the worker's log", type=type(error).__name__
             ) from None

@@ -42,7 +42,8 @@ class RecoveryActivities:
         - The workflow is lost, has failed or timed out: the fan-out starts it again, once. The second time the
           deliveries end as `failed: workflow_lost`.
         - An operator terminated or cancelled it: the notification is settled as such.
-        - It completed, but the row does not know it, as after a restored backup: its result is recorded.
+        - It completed, but the row does not know it, as after a restored backup: its result is recorded, as of when it
+          ended, and marked as reconstructed.
         """
         running = [each.id async for each in self._client.list_workflows(RUNNING, page_size=1000)]
         async with self._engine.connect() as connection:
@@ -75,9 +76,9 @@ class RecoveryActivities:
         if closed_at is not None and await self._hand_back(notification, status, closed_at):
             return "restarted"
         known: list[KnownDelivery] = []
-        others = settle.NO_RESULT
+        others, ended_at = settle.NO_RESULT, None
         if status is WorkflowExecutionStatus.COMPLETED:
-            known = (await handle.result()).known()
+            known, ended_at = (await handle.result()).known(), closed_at
         elif status in _ENDED_BY_OPERATOR:
             others = SendResult(DeliveryStatus.FAILED, _ENDED_BY_OPERATOR[status])
         elif not notification.recovered:  # None: another sweep was faster, or it ended meanwhile
@@ -85,7 +86,7 @@ class RecoveryActivities:
         else:
             others = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
         async with self._engine.connect() as connection:
-            await settle.record(connection, notification.notification_id, known, others=others)
+            await settle.record(connection, notification.notification_id, known, others=others, ended_at=ended_at)
         log.warning(
             "lost_notification_settled",
             notification_id=notification.notification_id,

@@ -49,7 +49,7 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     problems.add_handlers(app)
     app.add_middleware(LimitBody)
     app.add_middleware(RequireApiKey, settings=settings)
-    app.include_router(health_routes(create_engine(settings, "api-readyz", pooled=False), client))
+    app.include_router(health_routes(create_engine(settings, "api-readyz", pooled=False), engine, client))
     app.include_router(notification_routes(settings, engine, client, starter))
     app.include_router(unsubscribe_routes(settings, engine))
     app.include_router(project_routes(engine))

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.problems import Unavailable
 from db.engine import autocommit
+from db.errors import DATABASE_ERRORS, Trouble, describe, sqlstate_of, trouble_of
 
 TIMEOUT = 10
 """Seconds to connect and to do all work on the connection."""
@@ -69,19 +69,12 @@ async def _bounded(connecting: AbstractAsyncContextManager[AsyncConnection]) -> 
         async with asyncio.timeout(TIMEOUT), connecting as connection:
             connected = True
             yield connection
-    except (SQLAlchemyError, OSError, ValueError) as error:
-        if connected and getattr(getattr(error, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE:
+    except (*DATABASE_ERRORS, ValueError) as error:
+        if connected and sqlstate_of(error) == LOCK_NOT_AVAILABLE:
             raise Unavailable(BUSY) from error
-        if connected and not _is_away(error):
+        if connected and not (isinstance(error, DATABASE_ERRORS) and trouble_of(error) is Trouble.WAIT):
             raise
-        log.warning("database_away", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
+        log.warning("database_away", error=describe(error), reason=str(getattr(error, "orig", error)))
         if connected and isinstance(error, TimeoutError):
             raise Unavailable(BUSY) from error
         raise Unavailable("The database cannot be reached.") from error
-
-
-def _is_away(error: Exception) -> bool:
-    """Whether the database is at fault, and not the statement. SQLSTATE 53: out of resources; 57: shutting down."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or str(getattr(error.orig, "sqlstate", ""))[:2] in ("53", "57")
-    return isinstance(error, OSError)

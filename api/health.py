@@ -16,12 +16,14 @@ from temporalio.client import Client
 
 from api.problems import problem
 from api.schemas import Checks, Health, NotReady, Readiness
-from db.engine import autocommit
+from db.engine import autocommit, check_writes, only_reads
 from db.revision import WrongRevision, newest_revision, require_newest
 from runtime.probing import NoAnswerInTime, answer_within
 
 PROBE_TIMEOUT = 2.0
 """Seconds for each server."""
+POOL_TIMEOUT = 0.5
+"""Seconds to wait for a connection of the pool. If all are in use, they are not looked at."""
 
 State = Literal["ok", "away", "other_revision"]
 
@@ -42,10 +44,11 @@ class _Shared:
         return self._current
 
 
-def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
+def health_routes(engine: AsyncEngine, work: AsyncEngine, client: Client) -> APIRouter:
     """Returns the routes `/healthz` and `/readyz`. They require no key.
 
-    `engine` must open a connection for each use: `/readyz` must not wait for a pool that it reports on.
+    `engine` must open a connection for each use: `/readyz` must not wait for a pool that it reports on. `work` is the
+    pool of all other routes: `/readyz` looks through it.
     """
     router = APIRouter(tags=["health"])
     newest_revision()
@@ -53,6 +56,9 @@ def health_routes(engine: AsyncEngine, client: Client) -> APIRouter:
     async def database() -> None:
         async with autocommit(engine).connect() as connection:
             await require_newest(connection)
+        await check_writes(engine)
+        if await only_reads(work, POOL_TIMEOUT):
+            raise OSError("the connections of the API lead to a server that only reads")
 
     async def temporal() -> None:
         # Not Temporal's health check: that passes with a wrong namespace or without access to it.

@@ -99,6 +99,8 @@ class Reason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     MOVED = "moved"
     SUPERSEDED = "superseded"
+    UNWRITABLE = "unwritable"
+    INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,21 @@ class SendNotificationResult:
             list(deliveries),
         )
 
+    @classmethod
+    def unrecorded(cls, known: Sequence[KnownDelivery]) -> SendNotificationResult:
+        """Builds the result of a workflow that knows its deliveries' ends and could not record them."""
+        ends = {each.result.status for each in known}
+        status = NotificationStatus.UNDELIVERED
+        if DeliveryStatus.ACCEPTED in ends:
+            status = NotificationStatus.DELIVERED
+        elif DeliveryStatus.UNKNOWN in ends:
+            status = NotificationStatus.IN_DOUBT
+        outcomes = [
+            DeliveryOutcome(each.delivery_id or 0, each.channel, each.result.status, each.result.reason)
+            for each in known
+        ]
+        return cls.of(status, outcomes)
+
     def known(self) -> list[KnownDelivery]:
         """Returns what an ended workflow knew about its deliveries."""
         if self.deliveries:
@@ -276,7 +293,8 @@ class SendInput:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The provider's answer."""
+    """The provider's answer without its text, which may name a person: its codes, and an id of harmless form. Payloads
+    of releases up to 0.4.0 have the whole answer."""
 
     provider_id: str | None
     provider_reply: str

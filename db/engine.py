@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+import structlog
+from sqlalchemy import URL, ExceptionContext, event, make_url, text
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from db.errors import DATABASE_ERRORS, READ_ONLY, describe, hide_values, means_another_server, sqlstate_of
+from db.transactions import run_in_transactions
 from settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
 
 
 def database_url(settings: Settings) -> URL:
@@ -26,8 +33,9 @@ def database_url(settings: Settings) -> URL:
 def create_engine(settings: Settings, application_name: str, *, pooled: bool = True, **options: Any) -> AsyncEngine:
     """Creates an engine. Each new connection uses the current password of DATABASE_URL.
 
-    Without `pooled`, every use opens and closes its own connection. Error messages hide parameters, which would reveal
-    addresses in logs and histories.
+    Without `pooled`, every use opens and closes its own connection. Errors hide parameters and quoted values, which
+    would reveal addresses in logs and histories. After an error that means another server, such as a write on one that
+    only reads, the pool opens new connections.
     """
     pool: dict[str, Any] = {"pool_size": settings.database_pool_size, "max_overflow": 0}
     engine = create_async_engine(
@@ -37,7 +45,9 @@ def create_engine(settings: Settings, application_name: str, *, pooled: bool = T
         hide_parameters=True,
         connect_args={
             "timeout": 10,
+            # PgBouncer refuses connections with other startup parameters.
             "server_settings": {"application_name": application_name, "timezone": "UTC"},
+            **_statement_caches(settings.database_statement_cache_size),
         },
         **options,
     )
@@ -48,6 +58,14 @@ def create_engine(settings: Settings, application_name: str, *, pooled: bool = T
         if url.password is not None:
             parameters["password"] = url.password
 
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def _look_at_error(context: ExceptionContext) -> None:
+        if means_another_server(context.original_exception):
+            context.is_disconnect = True
+        hide_values(context.sqlalchemy_exception or context.original_exception)
+
+    if settings.database_statement_cache_size == 0:
+        run_in_transactions(engine)
     return engine
 
 
@@ -55,3 +73,45 @@ def autocommit(engine: AsyncEngine) -> AsyncEngine:
     """Returns the same pool with each statement in its own transaction. It saves BEGIN and COMMIT, two of three round
     trips."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+_READ_ONLY = text("SHOW transaction_read_only")
+# It locks no row. PostgreSQL refuses it where it refuses every write.
+_WRITE = text("SELECT FROM problems LIMIT 0 FOR UPDATE")
+
+
+async def check_writes(engine: AsyncEngine) -> None:
+    """Asks a connection of the pool whether it can write. If it only reads, raises SQLSTATE 25006, and the pool opens
+    new connections. Raises other `DATABASE_ERRORS` too."""
+    async with autocommit(engine).connect() as connection:
+        if await connection.scalar(_READ_ONLY) != "off":
+            await connection.execute(_WRITE)
+
+
+async def only_reads(work: AsyncEngine, within: float) -> bool:
+    """Looks through a pool: asks one connection whether it writes. If it broke or only reads, all are replaced, and a
+    new one is asked. Returns whether that one only reads too.
+
+    Returns False if none is free `within` so many seconds: then the work itself meets what is wrong with them. So it
+    does if the database does not answer.
+    """
+    refused = False
+    for _ in ("old", "new"):
+        try:
+            async with asyncio.timeout(within):
+                await check_writes(work)
+        except (TimeoutError, PoolTimeout):
+            return False
+        except DATABASE_ERRORS as error:
+            log.warning("connections_replaced", error=describe(error))
+            refused = sqlstate_of(error) == READ_ONLY
+        else:
+            return False
+    return refused
+
+
+def _statement_caches(size: int) -> dict[str, Any]:
+    """Returns the connection's arguments. Without caches every statement is unnamed, so that none is looked for on
+    another connection to the server."""
+    caches: dict[str, Any] = {"statement_cache_size": size, "prepared_statement_cache_size": size}
+    return caches if size else {**caches, "prepared_statement_name_func": str}

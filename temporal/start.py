@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -16,6 +15,7 @@ from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import StartableNotification, StartHeldInput
 from contracts.sending import ReopenedDelivery, SendOptions
 from db.engine import autocommit
+from db.errors import DATABASE_ERRORS, describe
 from db.record.startable import mark_started
 from settings import Settings
 from workflows import search_attributes
@@ -48,8 +48,8 @@ async def start_and_mark(
     try:
         async with autocommit(engine).connect() as connection:
             await mark_started(connection, [notification.notification_id])
-    except (SQLAlchemyError, OSError) as error:
-        log.warning("start_not_marked", notification_id=notification.notification_id, error=type(error).__name__)
+    except DATABASE_ERRORS as error:
+        log.warning("start_not_marked", notification_id=notification.notification_id, error=describe(error))
 
 
 async def _start(

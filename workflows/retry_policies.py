@@ -13,6 +13,10 @@ from temporalio.common import RetryPolicy
 DATABASE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30))
 """For activities that only use PostgreSQL: retried until it is back."""
 
+RECORD_FOR = timedelta(days=1)
+"""How long after its deadline the outcome of a notification is still tried to be recorded. Then the workflow ends with
+what it knows, and the sweep of the next scan records that."""
+
 RECORD_LOCALLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 """For the first attempts to record an outcome, inside the workflow task. Their number is limited, because
 `schedule_to_close` does not end the wait between attempts of a local activity (temporalio 1.35). If the database is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import Priority
@@ -75,10 +75,10 @@ class SendNotificationWorkflow:
         try:
             await self._send_all(input)
         except asyncio.CancelledError:
-            await self._record(RecordOutcomeInput.of(input.notification_id, self._known()))
+            await self._record(RecordOutcomeInput.of(input.notification_id, self._known()), input.give_up_at)
             raise
         outcome = RecordOutcomeInput.of(input.notification_id, self._known(), workflow.now())
-        recording = asyncio.create_task(self._record(outcome))
+        recording = asyncio.create_task(self._record(outcome, input.give_up_at))
         try:
             return await asyncio.shield(recording)
         except asyncio.CancelledError:  # too late to stop anything: finish recording what happened
@@ -147,8 +147,9 @@ class SendNotificationWorkflow:
             return _result_of_failure(error)
         return result
 
-    async def _record(self, outcome: RecordOutcomeInput) -> SendNotificationResult:
-        """Records in this workflow's own task; if the database is away, in an activity that waits for it."""
+    async def _record(self, outcome: RecordOutcomeInput, give_up_at: datetime) -> SendNotificationResult:
+        """Records in this workflow's own task; if the database is away, in an activity that waits for it as long as the
+        record is of use. Returns what the workflow knows if it could not be recorded."""
         try:
             recorded = await workflow.execute_local_activity_method(
                 OutcomeActivities.record_outcome,
@@ -158,13 +159,20 @@ class SendNotificationWorkflow:
                 summary=f"Record of notification {outcome.notification_id}",
             )
         except (ActivityError, ApplicationError):  # a local activity's own failure comes without an ActivityError
-            recorded = await workflow.execute_activity_method(
-                OutcomeActivities.record_outcome,
-                outcome,
-                start_to_close_timeout=timedelta(seconds=30),
-                retry_policy=retry_policies.DATABASE,
-                summary=f"Record of notification {outcome.notification_id}, once the database is back",
-            )
+            left = max(give_up_at - workflow.now(), timedelta(0))
+            try:
+                recorded = await workflow.execute_activity_method(
+                    OutcomeActivities.record_outcome,
+                    outcome,
+                    schedule_to_close_timeout=left + retry_policies.RECORD_FOR,
+                    start_to_close_timeout=timedelta(seconds=30),
+                    retry_policy=retry_policies.DATABASE,
+                    summary=f"Record of notification {outcome.notification_id}, once the database is back",
+                )
+            except ActivityError as error:
+                if isinstance(error.cause, CancelledError):
+                    raise
+                recorded = SendNotificationResult.unrecorded(outcome.known())
         workflow.upsert_search_attributes(search_attributes.of_outcome(recorded))
         return recorded
 
@@ -182,7 +190,7 @@ def _result_of_failure(error: ActivityError) -> SendResult:
             return SendResult(
                 DeliveryStatus.REJECTED if refused["final"] else DeliveryStatus.FAILED,
                 error.cause.type,
-                Evidence(None, refused["reply"]),
+                Evidence(None, refused["reply"]) if refused["reply"] else None,
                 refused["claim_seq"],
             )
         held = error.cause.type in (Reason.PAUSED, Reason.QUIET_HOURS)  # until its deadline passed

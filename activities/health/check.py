@@ -10,16 +10,16 @@ from operator import add
 
 import httpx
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities import deactivation, due_items
+from activities import deactivation, due_items, faults
 from activities.alerts import Alerts
 from activities.health.api import look_at_api
-from activities.health.findings import Findings, Problem, run_probe, unchecked_code
+from activities.health.connections import look_through_connections
+from activities.health.findings import DATABASE, Findings, Problem, run_probe, unchecked_code
 from activities.health.host import look_at_host
 from activities.health.ledger import look_at_ledger
 from activities.health.provider import look_at_provider
@@ -32,6 +32,7 @@ from channels.base import Sender
 from channels.registry import channels, find_channel
 from contracts.health import HealthReport
 from db.engine import autocommit
+from db.errors import DATABASE_ERRORS, describe
 from db.operators import pauses
 from db.operators import problems as alert_queries
 from db.operators.pauses import Pause
@@ -39,24 +40,27 @@ from settings import Settings
 
 PROBE_WITHIN = 20.0
 """Seconds for each probe. Its own requests have shorter limits."""
-DATABASE = "database"
-"""The problem's code. It is never in the table of problems, because that is away too."""
 
 Look = Callable[[], Awaitable[Findings]]
 
-RAISED_ELSEWHERE = frozenset({due_items.TOO_MANY, deactivation.TOO_MANY, deactivation.AUTO_RENEW_ENDED})
-"""No probe looks for these problems: the scan or the deactivation that raised them also ends them."""
+RAISED_ELSEWHERE = frozenset(
+    {due_items.TOO_MANY, deactivation.TOO_MANY, deactivation.AUTO_RENEW_ENDED, faults.DATABASE_REFUSES}
+)
+"""No probe looks for these problems: the scan or the deactivation that raised them also ends them. A statement that
+PostgreSQL refused is forgotten once nothing raises it any more."""
 
 log = structlog.get_logger(__name__)
 
 
 class HealthActivities:
     """The check and its ping. `engine` must open a connection for each use: a pooled one that broke when the database
-    restarted would look as if the database were away."""
+    restarted would look as if the database were away. `work` is the pool of all other activities, which is looked
+    through."""
 
     def __init__(
         self,
         engine: AsyncEngine,
+        work: AsyncEngine,
         settings: Settings,
         client: Client,
         http: httpx.AsyncClient,
@@ -66,6 +70,7 @@ class HealthActivities:
         next_scan: NextScan,
     ) -> None:
         self._engine = autocommit(engine)
+        self._work = work
         self._settings = settings
         self._client = client
         self._http = http
@@ -88,8 +93,8 @@ class HealthActivities:
         if DATABASE not in problems:
             try:
                 return await self._alert_of_changes(problems, findings.examined)
-            except (SQLAlchemyError, OSError, ValueError) as error:
-                log.warning("health_not_recorded", error=type(error).__name__, reason=str(error))
+            except (*DATABASE_ERRORS, ValueError) as error:
+                log.warning("health_not_recorded", error=describe(error), reason=str(error))
         return HealthReport(
             sorted({*problems, DATABASE}), database_away=True, alert_channels=[each.name for each in channels()]
         )
@@ -98,6 +103,7 @@ class HealthActivities:
         settings = self._settings
         looks: dict[str, Look] = {
             "api": partial(look_at_api, settings, self._http),
+            "database_connections": partial(look_through_connections, self._work),
             "queues": partial(look_at_queues, self._client, settings),
             "schema": partial(look_at_schema, self._engine),
         }
@@ -120,7 +126,7 @@ class HealthActivities:
         try:
             async with self._engine.connect() as connection:
                 return await pauses.find_newest(connection)
-        except (SQLAlchemyError, OSError, ValueError):
+        except (*DATABASE_ERRORS, ValueError):
             return None  # the probe of the record reports that the database is away
 
     async def _look_at_ledger(self) -> Findings:

@@ -9,6 +9,9 @@ import structlog
 
 from runtime.probing import NoAnswerInTime, answer_within
 
+DATABASE = "database"
+"""The code of the problem that the database is away. It is never in the table of problems, which is away too."""
+
 log = structlog.get_logger(__name__)
 
 

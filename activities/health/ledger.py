@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.alerts import UNHEARD_FOR, operator_fault_text
+from activities.alerts import UNHEARD_FOR
+from activities.faults import refusal_text
 from activities.health.findings import Findings, Problem, found
 from activities.rules import LAST_CHANCE_MARGIN
 from channels.base import Channel
@@ -40,7 +41,7 @@ async def _find_refusals(connection: AsyncConnection, settings: Settings) -> Fin
     """Finds refusals that attempts have raised. A refusal lasts while a delivery waits because of it."""
     refusals = await problems.find_refusals(connection, [channel.away_code for channel in channels()])
     waiting = [
-        Problem(refusal.code, *operator_fault_text(settings, channel, refusal.code), channel.name)
+        Problem(refusal.code, *refusal_text(settings, channel, refusal.code), channel.name)
         for refusal in refusals
         if refusal.waits and (channel := find_channel(refusal.channel))
     ]

@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.alerts import Alerts
-from activities.health.check import DATABASE
+from activities.health.findings import DATABASE
 from channels.base import InDoubt, NotHandedOver, Sender, TryAgain
 from channels.configured import admin_recipients
 from contracts.health import DirectAlert, OutageOver

@@ -44,6 +44,8 @@ def ended_by(reason: Reason) -> EndedBy:
             | Reason.SUPERSEDED
             | Reason.PAUSED
             | Reason.QUIET_HOURS
+            | Reason.UNWRITABLE
+            | Reason.INTERNAL_ERROR
         ):
             return EndedBy.WAY
         case _:

@@ -22,8 +22,10 @@ from contracts.sending import (
 )
 from db.models import TIMESTAMPTZ
 from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
+from runtime.cleaning import clean_reply
 
 NO_RESULT = SendResult(DeliveryStatus.FAILED, Reason.NO_RESULT)
+LOST_REPLY = "(reconstructed from the workflow: the reply is lost)"
 
 # A payload of 0.3.0 names no delivery, and a restored database may have another id for it: then the channel's first
 # delivery is meant.
@@ -56,8 +58,11 @@ WITH before AS (
             ELSE known.reason
         END,
         provider_id = coalesce(known.provider_id, d.provider_id),
-        provider_reply = coalesce(known.provider_reply, d.provider_reply),
-        finished_at = now(), reopened_at = NULL
+        provider_reply = coalesce(
+            known.provider_reply, d.provider_reply,
+            CASE WHEN known.status IN ('accepted', 'rejected') THEN :lost_reply END
+        ),
+        finished_at = coalesce(:ended_at, now()), reopened_at = NULL
     FROM before LEFT JOIN known USING (id)
     WHERE d.id = before.id AND NOT before.reopened
       AND (before.status IN ('pending', 'sending')
@@ -68,14 +73,18 @@ WITH before AS (
            CASE WHEN settled.id IS NULL THEN before.reason ELSE settled.reason END AS reason
     FROM before LEFT JOIN settled USING (id)
 ), told AS (
-    UPDATE projects p SET last_notification_sent_at = now()
+    UPDATE projects p SET last_notification_sent_at = greatest(p.last_notification_sent_at, coalesce(:ended_at, now()))
     FROM notifications n
     WHERE n.id = :notification_id AND n.finished_at IS NULL AND p.id = n.project_id
       AND EXISTS (SELECT FROM ends WHERE status = 'accepted') AND NOT EXISTS (SELECT FROM before WHERE reopened)
 ), recorded AS (
     UPDATE notifications
     SET finished_at = CASE
-            WHEN NOT EXISTS (SELECT FROM before WHERE reopened) THEN coalesce(finished_at, now())
+            WHEN NOT EXISTS (SELECT FROM before WHERE reopened) THEN coalesce(finished_at, :ended_at, now())
+        END,
+        metadata = CASE
+            WHEN :ended_at IS NULL THEN metadata
+            ELSE metadata || jsonb_build_object('reconstructed_at', now())
         END,
         status = CASE
             WHEN EXISTS (SELECT FROM before WHERE reopened) THEN 'open'
@@ -94,6 +103,8 @@ ORDER BY {IN_ORDER}
     bindparam("others_status", type_=Text),
     bindparam("others_reason", type_=Text),
     bindparam("at", type_=TIMESTAMPTZ),
+    bindparam("ended_at", type_=TIMESTAMPTZ),
+    bindparam("lost_reply", type_=Text),
 )
 
 
@@ -103,13 +114,15 @@ async def record(
     known: Sequence[KnownDelivery],
     at: datetime | None = None,
     others: SendResult = NO_RESULT,
+    ended_at: datetime | None = None,
 ) -> SendNotificationResult | None:
     """Settles the notification and its deliveries that have not ended. None: it was withdrawn.
 
     `known` is what the workflow knows. The rows take precedence, but a known acceptance always counts, unless the
     e-mail bounced after it. Deliveries that `known` does not name end as `others`. With `at`, deliveries that an
-    operator has reopened stay open, and so does the notification, unless its deadline has passed at that time. May run
-    twice.
+    operator has reopened stay open, and so does the notification, unless its deadline has passed at that time. With
+    `ended_at` the outcome is reconstructed from a workflow that ended then, and is marked so, in the notification's
+    metadata and in the replies. May run twice.
     """
     parameters = {
         "notification_id": notification_id,
@@ -117,6 +130,8 @@ async def record(
         "others_status": others.status.value,
         "others_reason": others.reason,
         "at": at,
+        "ended_at": ended_at,
+        "lost_reply": None if ended_at is None else LOST_REPLY,
     }
     rows = (await connection.execute(_RECORD, parameters)).all()
     if not rows:
@@ -141,7 +156,7 @@ def _said_of(known: KnownDelivery) -> dict[str, Any]:
         "channel": known.channel,
         "status": known.result.status,
         "reason": known.result.reason,
-        "provider_id": evidence.provider_id if evidence else None,
-        "provider_reply": evidence.provider_reply if evidence else None,
+        "provider_id": clean_reply(evidence.provider_id) if evidence and evidence.provider_id else None,
+        "provider_reply": clean_reply(evidence.provider_reply) if evidence else None,
         "claim_seq": known.result.claim_seq,
     }

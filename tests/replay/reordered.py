@@ -22,4 +22,4 @@ class ReorderedSendNotificationWorkflow:
             KnownDelivery(each.delivery_id, each.channel, result)
             for each, result in zip(deliveries, results, strict=True)
         ]
-        return await steps._record(RecordOutcomeInput.of(input.notification_id, known))
+        return await steps._record(RecordOutcomeInput.of(input.notification_id, known), input.give_up_at)

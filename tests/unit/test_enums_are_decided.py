@@ -42,6 +42,7 @@ DECIDED_IN = {
     "Stage": {"channels/email/smtp_replies.py"},
     "NoReply": {"channels/email/smtp_replies.py"},
     "NoAnswer": {"channels/telegram/replies.py"},
+    "Trouble": {"activities/faults.py"},
     "SmtpTls": {"channels/email/smtp_provider.py", "settings.py"},
     "Item": {"commands/preview.py"},
     "Part": {"commands/preview.py"},

@@ -33,7 +33,9 @@ ELSE = {
     "unsuppress": "an operator's action",
     SETTLED: "a claim's obstacle",
     **dict.fromkeys(("_recipient", "_recipient_key"), "what a channel's name begins, in the metadata"),
-    **dict.fromkeys(("address", "channel", "created_at", "delivery_id", "reason", "reopened"), "a key of JSON"),
+    **dict.fromkeys(
+        ("address", "channel", "created_at", "delivery_id", "reason", "reconstructed_at", "reopened"), "a key of JSON"
+    ),
 }
 """Words in SQL that are no enum's."""
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from local.stand_ins.http_server import Answer
 from local.stand_ins.smtp_actions import Reply
+from local.stand_ins.smtp_actions import Stage as SmtpStage
+from local.stand_ins.telegram_answers import failure
+from local.stand_ins.telegram_api import Stage as TelegramStage
 from runtime.cleaning import LONGEST_REPLY
-from tests.support.scene import Scene
+from tests.support.scene import PATIENCE, Scene
+from tests.workflows.test_database_away import until_both_channels_ended_or_are_tried_again
 
 BYTE = "\udcee"
 """The byte 0xEE, which is not UTF-8."""
@@ -115,3 +121,85 @@ async def test_an_answer_of_a_proxy_is_read_to_a_limit_and_tried_again(scene: Sc
 
     assert await scene.ends() == ("delivered", "skipped", "accepted")
     assert len(scene.telegram.messages) == 1
+
+
+PERSON = "beate.boite@customer.example"
+PHONE = "+49 30 901820"
+WORDS = f"<{PERSON}> call {PHONE}\x00"
+
+
+async def everything_seen(scene: Scene, logged: str) -> bytes:
+    """All histories and all that was logged, as bytes."""
+    assert "activity_completed" in logged
+    seen = logged.encode()
+    async for execution in scene.client.list_workflows():
+        history = await scene.history(execution.id, execution.run_id)
+        seen += b"".join(event.SerializeToString() for event in history.events)
+    return seen
+
+
+def names_nobody(seen: bytes) -> bool:
+    return not any(part in seen for part in (b"beate", b"boite", b"901820", b"call "))
+
+
+@pytest.mark.parametrize(
+    ("mail", "message"),
+    [
+        (Reply(550, f"5.1.1 {WORDS}"), failure(403, f"Forbidden: bot was blocked by the user {WORDS}")),
+        (Reply(550, f"5.7.1 {WORDS}"), failure(400, f"Bad Request: {WORDS}")),
+        (Reply(451, f"4.3.0 {WORDS}"), failure(500, WORDS)),
+    ],
+    ids=["gone", "rejected", "for_now"],
+)
+@pytest.mark.parametrize("away", [False, True], ids=["database_there", "database_away"])
+async def test_no_history_and_no_log_shows_the_person_in_a_refusal(
+    scene_on_own_postgres: Scene, capfd: pytest.CaptureFixture[str], mail: Reply, message: Answer, *, away: bool
+) -> None:
+    scene = scene_on_own_postgres
+    scene.sink.on("dot", mail)
+    scene.telegram.on("request", message)
+    await answered(scene, "dot", "request", away=away)
+
+    assert names_nobody(await everything_seen(scene, "".join(capfd.readouterr())))
+    for delivery in await scene.platform.deliveries():
+        assert delivery.status in ("rejected", "accepted")
+        if delivery.status == "rejected":
+            kept = (PERSON in delivery.provider_reply, "text of the reply not kept" in delivery.provider_reply)
+            assert kept == (not away, away)
+            assert delivery.provider_reply.startswith(("550 5.", "403 ", "400 "))
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["database_there", "database_away"])
+async def test_no_history_and_no_log_shows_the_person_in_an_acceptance(
+    scene_on_own_postgres: Scene, capfd: pytest.CaptureFixture[str], *, away: bool
+) -> None:
+    scene = scene_on_own_postgres
+    scene.sink.on("reply", Reply(250, f"2.0.0 queued for {WORDS}"))
+    await answered(scene, "reply", "reply", away=away)
+
+    assert names_nobody(await everything_seen(scene, "".join(capfd.readouterr())))
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+    email, telegram = await scene.delivery("email"), await scene.delivery("telegram")
+    assert telegram.provider_id == str(scene.telegram.messages[0].message_id)
+    assert (email.possible_duplicate, telegram.possible_duplicate) == (False, False)
+    assert email.provider_reply.startswith("250 2.0.0 ")
+    assert (PERSON in email.provider_reply) is not away
+
+
+async def answered(scene: Scene, mail_stage: SmtpStage, message_stage: TelegramStage, *, away: bool) -> None:
+    """One notification whose answers come, perhaps while the database is away, and which then ends."""
+    mail, message = scene.sink.hold(mail_stage), scene.telegram.hold(message_stage)
+    await scene.due_project()
+    async with scene.worker():
+        await scene.scan()
+        await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        await asyncio.wait_for(message.reached.wait(), PATIENCE)
+        child = await scene.child()
+        if away:
+            await scene.postgres.stop()
+        mail.release()
+        message.release()
+        if away:
+            await until_both_channels_ended_or_are_tried_again(child)
+            await scene.postgres.start()
+        await scene.children_end()

@@ -13,6 +13,7 @@ from activities.recovery import RecoveryActivities
 from contracts.queues import WORKFLOWS
 from contracts.scanning import RecoverLostInput, ScanExpiringResult
 from db.record.recover import StartedNotification
+from db.record.settle import LOST_REPLY
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error
 from tests.support.scene import PATIENCE, Scene
@@ -95,6 +96,14 @@ async def test_a_restored_database_that_forgot_what_was_sent_takes_it_over_from_
         assert await scene.scan() == ScanExpiringResult(found=0, opened=0, started=0, recovered=1)
     assert (scene.sink.messages, len(scene.telegram.messages)) == ([], 1)
     assert await scene.ends() == ("delivered", "rejected", "accepted")
+    ended_at = (await (await scene.child()).describe()).close_time
+    notification = await scene.notification()
+    assert notification.finished_at == ended_at
+    assert notification.metadata["reconstructed_at"] > ended_at.isoformat()
+    for channel in ("email", "telegram"):
+        delivery = await scene.delivery(channel)
+        assert (delivery.finished_at, delivery.provider_reply) == (ended_at, LOST_REPLY)
+    assert await scene.platform.scalar("SELECT last_notification_sent_at FROM projects") == ended_at
 
 
 async def test_a_restored_database_that_forgot_the_notice_itself_says_nothing_twice(scene: Scene) -> None:

@@ -1,0 +1,51 @@
+"""Faults of this installation that attempts and other activities meet, in words for the operators."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from activities.alerts import Alerts, operator_fault_text
+from channels.base import Channel
+from contracts.sending import Reason
+from db.errors import Trouble, describe, trouble_of
+from settings import Settings
+
+DATABASE_REFUSES = "database_refuses"
+"""The problem's code: the database answers, but schema, grants or statement do not fit each other."""
+
+_DATABASE_REFUSES = """\
+PostgreSQL refuses a statement: {error}. The schema, the grants or this release do not fit each other.
+
+No notification has failed. What needs the statement waits and is tried again. Run `python cli.py migrate`, check that
+all workers and the API run the same release, and check the grants. For the statement search the worker's log for the
+event activity_failed.
+"""
+_INTERNAL_ERROR = """\
+{messages} wait because of an error in this application or in a setting.
+
+It is tried again. A delivery that fails like this for {hours:g} hours ends as `failed: internal_error`; `cli.py resend`
+opens it again. For the error search the worker's log for the event attempt_failed.
+"""
+
+
+async def alert_database_fault(alerts: Alerts, error: BaseException) -> None:
+    """Alerts the operators of an error of the database that does not go away by waiting. Ignores all others."""
+    trouble, what = trouble_of(error), describe(error)
+    match trouble:
+        case Trouble.OURS:
+            text = _DATABASE_REFUSES.format(error=what)
+            await alerts.alert(DATABASE_REFUSES, f"PostgreSQL refuses a statement: {what}", text)
+        case Trouble.WAIT | Trouble.UNWRITABLE:
+            pass
+        case _:
+            assert_never(trouble)
+
+
+def refusal_text(settings: Settings, channel: Channel, code: str) -> tuple[str, str]:
+    """Returns subject and message about what makes deliveries on a channel wait."""
+    if code != Reason.INTERNAL_ERROR:
+        return operator_fault_text(settings, channel, code)
+    return (
+        f"{channel.words.heading}: an error of this application",
+        _INTERNAL_ERROR.format(messages=channel.words.messages, hours=settings.internal_error_give_up / 3600),
+    )
