@@ -195,6 +195,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         client = await connect()
         await register_search_attributes(client)
         await _check_database(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 2
     except Exception as error:  # noqa: BLE001 - whatever it is: one line that says why, and the exit code
         log.error("worker_cannot_start", error=f"{type(error).__name__}: {error}")
         return 1

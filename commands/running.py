@@ -13,7 +13,6 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from channels.configured import scrub
@@ -83,10 +82,6 @@ async def database_errors() -> AsyncIterator[None]:
 async def temporal_client() -> Client:
     """Connects by the settings TEMPORAL_*. Raises `CommandFailed` if nothing answers, `SettingsError` if a setting is
     wrong."""
-    try:
-        ClientConfig.load_client_connect_config()
-    except Exception as error:  # the SDK's ConfigError has no public name
-        raise SettingsError(f"TEMPORAL_*: {_one_line(error)}") from error
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await connect()

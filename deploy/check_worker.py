@@ -81,6 +81,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
             silent = await silent_queues(
                 await connect(), settings.task_queue_prefix, options.queues, socket.gethostname()
             )
+    except SettingsError as error:
+        sys.stderr.write(f"check_worker: {error}\n")
+        return 2
     except Exception as error:  # noqa: BLE001 - whatever it is, this container is not healthy
         sys.stderr.write(f"Temporal is away: {type(error).__name__}: {error}\n")
         return 1

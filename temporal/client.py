@@ -15,6 +15,8 @@ from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from runtime.weak_settings import is_loopback
+from settings import SettingsError
 from workflows import search_attributes
 
 
@@ -36,14 +38,29 @@ DEFAULT_ADDRESS = "localhost:7233"
 
 
 async def connect(**options: Any) -> Client:
-    """Connects by the environment's settings; `options` override them. Raises RuntimeError if nothing answers."""
+    """Connects by the environment's settings; `options` override them. Raises RuntimeError if nothing answers, and
+    `SettingsError`, which quotes no secret, if a setting is wrong."""
     config: Mapping[str, Any] = {
         "target_host": DEFAULT_ADDRESS,
         "data_converter": DATA_CONVERTER,
-        **ClientConfig.load_client_connect_config(),
+        **_connect_config(),
         **options,
     }
+    host = config["target_host"].rpartition(":")[0]
+    if config.get("api_key") and config.get("tls") is False and not is_loopback(host):
+        raise SettingsError("TEMPORAL_TLS: false would send TEMPORAL_API_KEY in the clear: leave it empty")
     return await Client.connect(**config)
+
+
+def _connect_config() -> Mapping[str, Any]:
+    try:
+        return ClientConfig.load_client_connect_config()
+    except Exception as error:  # noqa: BLE001 - the SDK's ConfigError has no public name
+        # The first line says where; those below quote the file, which may hold the API key. No cause, for the same
+        # reason.
+        place = str(error).partition("\n")[0]
+        hint = ": correct the file that TEMPORAL_CONFIG_FILE names" if "TOML" in place else ""
+        raise SettingsError(f"TEMPORAL_*: {place}{hint}") from None
 
 
 _INDEXED = {
