@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ema
 from channels.registry import find_channel, names
 from contracts.keys import NotificationType
 from contracts.sending import ALWAYS_DELIVERED, NotificationStatus
+from runtime.names import visible
 from runtime.times import parse_time
 
 MAX_BIGINT = 2**63 - 1
@@ -56,6 +57,10 @@ def _one_line(value: str) -> str:
     if len(value.splitlines()) > 1 or value.splitlines()[0] != value:
         raise ValueError("must be a single line, without CR or LF")
     return value
+
+
+def _subject(value: str) -> str:
+    return _text(visible(_one_line(_text(value))))
 
 
 def _within_html_limit(value: str) -> str:
@@ -143,7 +148,7 @@ class NewTestNotification(BaseModel):
     chat_id: Annotated[int, Field(strict=True, ge=-(2**63), le=MAX_BIGINT), AfterValidator(_not_zero)] | None = Field(
         None, description="A Telegram chat, the same as `recipients.telegram`."
     )
-    subject: Annotated[str, Field(max_length=200), AfterValidator(_text), AfterValidator(_one_line)] | None = Field(
+    subject: Annotated[str, Field(max_length=200), AfterValidator(_subject)] | None = Field(
         None, description="One line."
     )
     message: Annotated[str, Field(max_length=MAX_MESSAGE), AfterValidator(_text)] | None = Field(

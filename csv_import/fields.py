@@ -15,6 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, PlainValidator
 
 from db.models import ProjectStatus
+from runtime.names import LONGEST_NAME, STEPS, visible
 from runtime.quoting import quote
 from runtime.times import parse_time
 
@@ -37,6 +38,8 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 def _slug(text: str) -> str:
     if not _SLUG.fullmatch(text):
         raise ValueError(f"{quote(text)} is not a slug: write letters, digits and - _ . ~ only")
+    if text in STEPS:
+        raise ValueError(f"{quote(text)} is not a slug: no link can end in it")
     if len(text) > SLUG_LENGTH:
         raise ValueError(f"{quote(text)} has {len(text)} characters: write at most {SLUG_LENGTH}")
     return text
@@ -46,7 +49,12 @@ def _one_line(text: str) -> str:
     # The text may become part of a subject, and PostgreSQL cannot store NUL.
     if not text.isprintable() and any(category(character) in ("Cc", "Zl", "Zp") for character in text):
         raise ValueError(f"{quote(text)} contains a line break or another control character")
-    return text
+    seen = visible(text).strip()
+    if not seen:
+        raise ValueError(f"{quote(text)} has no character that anybody sees")
+    if len(seen) > LONGEST_NAME:
+        raise ValueError(f"{quote(text)} has {len(seen)} characters: write at most {LONGEST_NAME}")
+    return seen
 
 
 def _email(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_never
-from urllib.parse import quote
 
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateNotFound, select_autoescape
 
 from contracts.keys import NotificationType
 from db.record.claim import Claim
+from runtime.names import isolated, shown, visible
 from texts.languages import Language, LanguageError, find_languages, match
+from texts.links import link
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_LOCALE = "en"
@@ -53,7 +54,8 @@ class Renderer:
 
     def subject(self, claim: Claim) -> str:
         """Renders the subject as one line, since a header must not have CR or LF."""
-        return " ".join((claim.subject or self.part(claim, "subject.txt")).split())
+        own = claim.subject and visible(claim.subject)
+        return " ".join((own or self.part(claim, "subject.txt")).split())
 
     def text(self, claim: Claim, **more: str | None) -> str:
         """Renders the plain text, or a test's own text."""
@@ -75,18 +77,22 @@ class Renderer:
 
     def _context(self, claim: Claim, language: Language, contents_shown: int) -> dict[str, Any]:
         """Returns the variables that docs/operations.md lists for translators."""
+
+        def name(given: str | None) -> str | None:
+            return given and isolated(shown(given), language.direction)
+
         return {
-            "company": claim.company_name,
-            "project": claim.project_name,
-            "content": claim.content,
-            "contents": claim.contents[:contents_shown],
+            "company": name(claim.company_name),
+            "project": name(claim.project_name),
+            "content": name(claim.content),
+            "contents": [name(title) for title in claim.contents[:contents_shown]],
             "more_contents": max(0, len(claim.contents) - contents_shown),
             "days_left": claim.days_left,
             "ends_at": language.moment(claim.ends, claim.timezone) if claim.ends else None,
             "timezone": claim.timezone,
             "renew_url": self._renew_url(claim),
             "support_email": self._support_email,
-            "subject": claim.subject,
+            "subject": claim.subject and visible(claim.subject),
             "message": claim.message,
             "unsubscribe_url": None,
         }
@@ -95,10 +101,9 @@ class Renderer:
         if claim.project_slug is None:
             return None
         if claim.content_slug is None:
-            return self._renew_url_template.format(slug=quote(claim.project_slug, safe=""))
+            return link(self._renew_url_template, slug=claim.project_slug)
         template = self._renew_content_url_template
-        slug, project = quote(claim.content_slug, safe=""), quote(claim.project_slug, safe="")
-        return template and template.format(slug=slug, project=project)
+        return template and link(template, slug=claim.content_slug, project=claim.project_slug)
 
 
 def own_text(claim: Claim) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from api.pages.page import Page
+from runtime.names import isolated, shown
 from texts.languages import Language, LanguageError, find_languages, match
 from texts.renderer import DEFAULT_LOCALE, TEMPLATES
 
@@ -46,7 +47,7 @@ class UnsubscribePages:
         language, texts = self._of(locale)
         paragraphs = [texts.what.format(address=address), texts.others]
         if company is not None:
-            paragraphs.insert(1, texts.of_company.format(company=company))
+            paragraphs.insert(1, texts.of_company.format(company=isolated(shown(company), language.direction)))
         return _page(language, texts.question, *paragraphs, button=texts.button)
 
     def done(self, locale: str, address: str, support: str) -> Page:

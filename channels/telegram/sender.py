@@ -6,7 +6,7 @@ import html
 
 from channels.base import MarkSending, Receipt, Rejected, TryAgain
 from channels.current_secret import current_secret
-from channels.telegram import bot_api
+from channels.telegram import bot_api, fitting
 from channels.telegram.connection import BotConnection
 from channels.telegram.replies import TOO_MANY_REQUESTS
 from channels.telegram.texts import render_message
@@ -45,7 +45,7 @@ class TelegramSender:
             str(self._settings.telegram_api_url),
             self._token(),
             _chat_id(recipient),
-            f"<b>{html.escape(subject)}</b>\n\n{html.escape(message)}",
+            fitting.cut(f"<b>{html.escape(subject)}</b>\n\n{html.escape(message)}"),
             _mark_nothing,
         )
 

@@ -203,6 +203,7 @@ async def test_a_bug_is_500_without_its_secrets(http: httpx.AsyncClient, platfor
         (TEST | {"subject": "\rone"}, "subject"),
         (TEST | {"subject": "one\u2028two"}, "subject"),
         (TEST | {"subject": " "}, "subject"),
+        (TEST | {"subject": "\u202e\u200b"}, "subject"),
         (TEST | {"subject": "a\0b"}, "subject"),
         (TEST | {"subject": 7}, "subject"),
         (TEST | {"message": "m" * 3801}, "message"),
