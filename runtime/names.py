@@ -40,10 +40,7 @@ def visible(text: str) -> str:
 
 def shown(name: str) -> str:
     """Returns the name on one line, without what nobody sees, cut to `LONGEST_SHOWN` characters."""
-    line = " ".join(visible(name[:STEPS = frozenset({".", ".."})
-"""In a path they name no part of it: a browser walks along them."""
-
-_LONGEST_READ]).split())
+    line = " ".join(visible(name[:_LONGEST_READ]).split())
     return line if len(line) <= LONGEST_SHOWN else visible(line[: LONGEST_SHOWN - 1]).rstrip() + _ELLIPSIS
 
 

@@ -109,7 +109,7 @@ def test_a_name_that_runs_the_other_way_does_not_move_the_words_beside_it() -> N
 )
 def test_a_link_escapes_the_slug(slug: str, part: str) -> None:
     assert link(TEMPLATE, slug=slug) == f"https://platform.example/projects/{part}/renew"
-    mail = render_mail(RENDERER, replace(CLAIM, content=None, project_slug=slug))
+    mail = render_mail(RENDERER, replace(CLAIM, content=None, content_slug=None, project_slug=slug))
     assert f"/projects/{part}/renew\n" in mail.text
 
 
