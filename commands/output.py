@@ -27,7 +27,7 @@ def print_json(document: object) -> None:
 
 
 def print_line(line: str) -> None:
-    sys.stdout.write(_printable(line) + "\n")
+    sys.stdout.write(printable(line) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -63,10 +63,10 @@ def _cell(value: object) -> str:
             return format(value.astimezone(UTC), "%Y-%m-%d %H:%M:%S")
         case list():
             return ", ".join(map(_cell, value)) or "-"
-    return _printable(str(value))
+    return printable(str(value))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replaces control characters, so that none of a name or a server's reply reaches the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 

@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from channels.configured import scrub
+from commands.output import printable
 from db.engine import create_engine
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
@@ -48,7 +49,7 @@ def run(command: Coroutine[Any, Any, int]) -> NoReturn:
 
 def complain(line: str) -> None:
     """Writes a line for people to stderr, since stdout is for results only."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(printable(line) + "\n")
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo.environment import STATE
+from local.demo.environment import own_folder
 from local.demo.run import Demo, DemoFailedError
 from local.embedded.process import EmbeddedServerError
 from local.programs import ProgramError
@@ -54,7 +54,7 @@ async def main() -> int:
 
 
 async def _demo(stack: AsyncExitStack, data: Path, once: bool, stop: asyncio.Event) -> tuple[int, str]:
-    STATE.mkdir(exist_ok=True)
+    own_folder()
     demo = Demo(console, data)
     await demo.start(stack)
     new = await demo.run()

@@ -37,6 +37,13 @@ QUICK = {"EMAIL_RETRY_INITIAL": "1", "TELEGRAM_RETRY_INITIAL": "1", "GIVE_UP_AFT
 """Short retries, so that the demo ends soon: it gives up a delivery after half a minute."""
 
 
+def own_folder() -> None:
+    """Makes the demo's folder. It and all that is written below it are for its owner only: mails, logs, addresses."""
+    os.umask(0o077)
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    STATE.chmod(0o700)
+
+
 def external() -> bool:
     """Whether to use real providers."""
     return os.environ.get("DEMO_EXTERNAL") == "1"

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from socket import create_server
@@ -17,6 +17,7 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleOverlapPolicy
@@ -27,6 +28,7 @@ from local.demo.environment import ADMIN_CHAT, ADMIN_EMAIL, MAIL, STATE, environ
 from local.embedded.servers import EmbeddedServers
 from local.programs import CHECKOUT, Program
 from runtime.http_client import new_http_client
+from runtime.names import shown
 from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from temporal.web_ui import workflow_url, workflows_url
 
@@ -34,6 +36,8 @@ LOGS = STATE / "logs"
 SCAN_SECONDS = 60.0
 FINISH_SECONDS = 300.0
 """Longer than GIVE_UP_AFTER and the last attempts take on a slow machine."""
+BAD_LINES = 1
+"""The exit status of an import that loaded the good lines only."""
 STYLES = {"accepted": "green", "rejected": "red", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
 _TESTED = text("SELECT EXISTS (SELECT FROM notifications WHERE notification_type = 'test')")
@@ -78,7 +82,7 @@ class Demo:
         await self._command("migrate")
         say("Starting the API and the worker ...")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._command("import", str(self._data)))
+            group.create_task(self.import_data())
             group.create_task(self._command("schedules", "apply"))
             group.create_task(self._start_program(stack, "api", ["-m", "api"], self._environment, "api_ready"))
         # Last, because its first task may be the health check of all the others.
@@ -109,8 +113,17 @@ class Demo:
             if program.exit_code is not None:
                 raise DemoFailedError(f"the {name} ended with status {program.exit_code}: see {LOGS / name}.log")
 
+    async def import_data(self) -> None:
+        """Imports the data. Bad lines are shown and left out."""
+        if await self._status_of("import", str(self._data), passing=(0, BAD_LINES)) == BAD_LINES:
+            self._console.print("The demo goes on without the lines that are bad.", style="yellow")
+
     async def _command(self, *arguments: str) -> None:
-        """Runs a command of `cli.py` and shows its output."""
+        """Runs a command of `cli.py`, which has to succeed, and shows its output."""
+        await self._status_of(*arguments)
+
+    async def _status_of(self, *arguments: str, passing: Sequence[int] = (0,)) -> int:
+        """Runs a command of `cli.py` and shows its output. Raises `DemoFailedError` for any other exit status."""
         self._console.print(f"$ python cli.py {' '.join(arguments)}", style="bold", markup=False, highlight=False)
         command = await asyncio.create_subprocess_exec(
             sys.executable, "cli.py", *arguments, cwd=CHECKOUT, env=self._environment, stdin=asyncio.subprocess.DEVNULL
@@ -121,8 +134,9 @@ class Demo:
             command.terminate()
             await command.wait()
             raise
-        if status != 0:
+        if status not in passing:
             raise DemoFailedError(f"python cli.py {' '.join(arguments)}: exit status {status}")
+        return status
 
     async def run(self) -> int:
         """Sends a test notification, then runs the scan, the deactivation and the health check once each.
@@ -133,7 +147,7 @@ class Demo:
         await self._send_test()
         scan, deactivation = await self._trigger(SCAN_EXPIRING), await self._trigger(DEACTIVATE_EXPIRED)
         self._scan_link = self._workflow_link(scan)
-        self._console.print(f"Scanning: {self._scan_link}", highlight=False)
+        self._console.print(f"Scanning: {self._scan_link}", highlight=False, markup=False)
         await self._wait_for_end(scan, deactivation)
         check = await self._trigger(CHECK_HEALTH)
         await self._wait_for_end(check)
@@ -195,7 +209,7 @@ class Demo:
         """Shows the table. Returns the differences from what is expected, and the counts."""
         ledger = await comparison.read_ledger(self._engine)
         received = comparison.read_received(STATE / "received.jsonl")
-        self._console.print(_table(ledger))
+        self._console.print(outcomes(ledger))
         differences = [] if external() else comparison.against_received(ledger, received)
         if (expected := self._data / "expected.csv").exists():
             differences = comparison.against_expected(ledger, expected) + differences
@@ -226,22 +240,23 @@ class Demo:
         return workflow_url(self._endpoints["temporal_ui_url"], self._endpoints["temporal_namespace"], workflow_id)
 
 
-def _table(ledger: list[comparison.LedgerRow]) -> Table:
+def outcomes(ledger: list[comparison.LedgerRow]) -> Table:
     table = Table(title="All notifications, with the outcome of each channel")
     for column in ("Item", "Company", "Type", "Days left", "E-mail", "Telegram"):
         table.add_column(column, overflow="fold")
     for email, telegram in zip(ledger[::2], ledger[1::2], strict=True):
         days_left = "" if email.days_left is None else str(email.days_left)
-        table.add_row(email.item, email.company or "", email.type, days_left, _outcome(email), _outcome(telegram))
+        names = (Text(shown(name)) for name in (email.item, email.company or ""))
+        table.add_row(*names, Text(email.type), days_left, _outcome(email), _outcome(telegram))
     return table
 
 
-def _outcome(row: comparison.LedgerRow) -> str:
-    status = f"[{STYLES.get(row.status, 'white')}]{row.status}[/]"
+def _outcome(row: comparison.LedgerRow) -> Text:
+    outcome = Text(row.status, STYLES.get(row.status, "white"))
     detail = [row.reason] if row.reason else []
     if row.attempts > 1:
         detail.append(f"{row.attempts} attempts")
-    return f"{status} [dim]({', '.join(detail)})[/]" if detail else status
+    return outcome.append(f" ({', '.join(detail)})", "dim") if detail else outcome
 
 
 def _free_port() -> int:

@@ -55,6 +55,7 @@ class EmbeddedServers(Running):
         Raises EmbeddedServerError if another instance uses the directory or a server does not start. In both cases
         this leaves no server running.
         """
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._lock.try_acquire():
             holder = self._lock.holder()
             raise EmbeddedServerError(f"Servers run on {self._state} already: process {holder}.")

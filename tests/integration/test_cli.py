@@ -440,3 +440,15 @@ async def test_servers_runs_until_it_is_stopped(tmp_path: Path) -> None:
     assert second.err.startswith(f"cli: Servers run on {tmp_path} already")
     assert (process.returncode, out) == (0, b"")
     assert not (tmp_path / "endpoints.json").exists()
+
+
+async def test_tables_show_names_literally_and_nothing_unseen(database: dict[str, str], platform: Platform) -> None:
+    """Rows from before the import made names clean, too."""
+    company = await platform.company(slug="[/]\u202eacme\x1b[31m", name="Acme [Berlin] [/]")
+    await platform.notification(await platform.project(company, slug="[bold]site\u200b"))
+    shown = [await cli(command, environment=database) for command in ("notifications", "deliveries")]
+    for ended in shown:
+        assert (ended.status, ended.err) == (0, "")
+        assert "[bold]site" in ended.out
+        assert not {"\u202e", "\u200b", "\x1b"} & set(ended.out)
+    assert "[/]" in shown[0].out
