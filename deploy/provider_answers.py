@@ -17,6 +17,8 @@ from channels.base import (
     TryAgain,
 )
 from channels.email import smtp_replies
+from channels.email.refusals import TABLE as SIGNS
+from channels.email.refusals import Fault
 from channels.telegram import replies
 
 FILE = Path(__file__).parent.parent / "docs" / "provider-answers.md"
@@ -55,12 +57,25 @@ OUTCOMES: dict[type[Receipt | NotHandedOver | InDoubt], tuple[str, str]] = {
     ),
 }
 
+FAULTS = {
+    Fault.US: "our fault",
+    Fault.PASSING: "passing",
+    Fault.GONE: "mailbox gone",
+    Fault.RECIPIENT: "recipient's",
+}
+
+REFUSALS = """\
+A permanent refusal (5yz) is one of us or one of the recipient. `channels/email/refusals.py` decides by the enhanced
+code and the text, in this order. A bounce is read by the same table.
+
+"""
+
 HEADER = """\
 # What the providers' answers mean
 
-`python -m deploy.provider_answers` writes this page from `channels/email/smtp_replies.py` and
-`channels/telegram/replies.py`: change it there. In each table the first matching row counts. A
-delivery's `reason` is `smtp_<stage>_<code>` or `telegram_<status>`, or the code in brackets.
+`python -m deploy.provider_answers` writes this page from `channels/email/smtp_replies.py`,
+`channels/email/refusals.py` and `channels/telegram/replies.py`: change it there. In each table the first matching row
+counts. A delivery's `reason` is `smtp_<stage>_<code>` or `telegram_<status>`, or the code in brackets.
 
 | Outcome | What happens |
 | --- | --- |
@@ -71,8 +86,9 @@ def provider_answers() -> str:
     """The text of the page."""
     outcomes = "".join(f"| **{name}** | {meaning} |\n" for name, meaning in OUTCOMES.values())
     smtp = _table(("Stage", "Answer", "Outcome", "Meaning"), _smtp())
+    refusals = _table(("Whose fault", "Sign"), ((FAULTS[sign.fault], sign.meaning) for sign in SIGNS))
     telegram = _table(("Answer", "Outcome", "Meaning"), _telegram())
-    return f"{HEADER}{outcomes}\n## Mail servers\n{smtp}\n## Telegram\n{telegram}"
+    return f"{HEADER}{outcomes}\n## Mail servers\n{smtp}\n{REFUSALS}{refusals}\n## Telegram\n{telegram}"
 
 
 def _smtp() -> Iterable[Sequence[str]]:
@@ -81,10 +97,8 @@ def _smtp() -> Iterable[Sequence[str]]:
             "any" if row.stages is None else ", ".join(stage for stage in smtp_replies.Stage if stage in row.stages)
         )
         answer = _answer(row.answer)
-        if row.enhanced is not None:
-            answer += " with such an enhanced code"
-        if row.text is not None:
-            answer += " with such a text"
+        if row.fault is not None:
+            answer += f", {FAULTS[row.fault]}"
         yield "any" if row.stages is None else stages, answer, OUTCOMES[row.outcome][0], row.meaning
 
 

@@ -1,7 +1,7 @@
 """What each answer of a mail server means for the message: one table, read from the top.
 
 RFC 5321 4.2.1: 4yz is transient, 5yz permanent. RFC 3463: an enhanced status code is more precise, and its class takes
-precedence. The stage decides whose fault a permanent reply is.
+precedence. `refusals` says whose fault a permanent reply is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from channels.base import InDoubt, NotHandedOver, OperatorFault, Receipt, RecipientGone, Rejected, TryAgain
+from channels.email.refusals import Fault, fault_of
 from runtime.cleaning import clean_reply
 
 
@@ -65,17 +66,13 @@ class Row:
     answer: range | NoReply | None
     outcome: type[Receipt | NotHandedOver | InDoubt]
     meaning: str
-    enhanced: frozenset[str] | None = None
-    """Subject and detail of RFC 3463, such as `1.1`."""
-    text: re.Pattern[str] | None = None
-    """A text in the reply, for when the codes do not say whose fault it is."""
+    fault: Fault | None = None
+    """Whose fault a permanent refusal is."""
 
-    def fits(self, stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -> bool:
+    def fits(self, stage: Stage, answer: int | NoReply, fault: Fault | None) -> bool:
         if self.stages is not None and stage not in self.stages:
             return False
-        if self.enhanced is not None and enhanced not in self.enhanced:
-            return False
-        if self.text is not None and not self.text.search(text):
+        if self.fault is not None and fault is not self.fault:
             return False
         if isinstance(self.answer, range):
             return not isinstance(answer, NoReply) and answer in self.answer
@@ -88,20 +85,25 @@ def _at(*stages: Stage) -> frozenset[Stage]:
 
 HANDOVER = frozenset(filter(hands_over, Stage))
 SUCCESS, TRANSIENT, PERMANENT = range(200, 300), range(400, 500), range(500, 600)
-NO_SUCH_RECIPIENT = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
-"""Bad mailbox, bad system, bad syntax, moved, null MX (RFC 7505), mailbox disabled."""
-NO_RELAY = re.compile(
-    r"relay(ing)? (access )?(denied|not permitted)|unable to relay|client host rejected",
-    re.IGNORECASE,
-)
-"""What a submission service answers at RCPT to a client that has not logged in. It uses 554 5.7.1, as recipients'
-policies do."""
-OUR_SENDER = re.compile(
-    r"sender address rejected|sendasdenied|not allowed to send as|not owned by user|(sending|message) (limit|quota)",
-    re.IGNORECASE,
-)
-"""Postfix reports restrictions on the sender at RCPT (smtpd_delay_reject); other servers report a used-up quota."""
-OUR_SENDER_CODES = frozenset({"1.7", "1.8"})
+ABOUT_THE_MESSAGE = frozenset({Stage.RCPT, Stage.DATA, Stage.DATA_END})
+"""Servers report restrictions on the sender here too: Postfix at RCPT (smtpd_delay_reject), filters after the text."""
+
+
+def _refusal(fault: Fault) -> Row:
+    """Returns the row of a permanent refusal that is this one's fault."""
+    stages = ABOUT_THE_MESSAGE
+    match fault:
+        case Fault.US:
+            return Row(stages, PERMANENT, OperatorFault, "We are refused, not the recipient", fault)
+        case Fault.PASSING:
+            return Row(stages, PERMANENT, TryAgain, "The recipient takes no mail just now", fault)
+        case Fault.GONE:
+            return Row(stages, PERMANENT, RecipientGone, "There is no such mailbox", fault)
+        case Fault.RECIPIENT:
+            return Row(stages, PERMANENT, Rejected, "This message or this recipient is refused", fault)
+        case _:
+            assert_never(fault)
+
 
 TABLE: tuple[Row, ...] = (
     Row(HANDOVER, SUCCESS, Receipt, "The server has taken responsibility (RFC 5321 4.2.5)"),
@@ -117,37 +119,7 @@ TABLE: tuple[Row, ...] = (
     Row(None, TRANSIENT, TryAgain, "A temporary failure, such as greylisting (450, 451)"),
     Row(_at(Stage.CONNECT, Stage.EHLO), PERMANENT, OperatorFault, "554: the server refuses us"),
     Row(_at(Stage.MAIL), PERMANENT, OperatorFault, "Our sender address is refused for every recipient"),
-    Row(
-        _at(Stage.RCPT),
-        PERMANENT,
-        OperatorFault,
-        "`Relay access denied` or similar: the server does not relay for us without a login",
-        text=NO_RELAY,
-    ),
-    Row(
-        _at(Stage.RCPT, Stage.DATA, Stage.DATA_END),
-        PERMANENT,
-        OperatorFault,
-        "`Sender address rejected`, `SendAsDenied` or a sending limit: we are refused, not the recipient",
-        text=OUR_SENDER,
-    ),
-    Row(
-        _at(Stage.RCPT, Stage.DATA_END),
-        PERMANENT,
-        OperatorFault,
-        "5.1.7, 5.1.8: our sender address is malformed or its domain unknown (RFC 3463)",
-        OUR_SENDER_CODES,
-    ),
-    Row(
-        _at(Stage.RCPT, Stage.DATA_END),
-        PERMANENT,
-        RecipientGone,
-        "5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10, 5.2.1: there is no such mailbox (RFC 3463)",
-        NO_SUCH_RECIPIENT,
-    ),
-    Row(
-        _at(Stage.RCPT, Stage.DATA, Stage.DATA_END), PERMANENT, Rejected, "Refused for good: this message or recipient"
-    ),
+    *map(_refusal, Fault),
     Row(HANDOVER, NoReply.DISCONNECTED, InDoubt, "It may have been taken before the connection broke"),
     Row(HANDOVER, NoReply.TIMEOUT, InDoubt, "It may have been taken (RFC 5321 4.5.3.2: 10 minutes)"),
     Row(HANDOVER, None, InDoubt, "The answer is not SMTP: the outcome is unknown"),
@@ -157,7 +129,7 @@ TABLE: tuple[Row, ...] = (
     Row(None, None, TryAgain, "A reply that no RFC defines: certainly not an acceptance"),
 )
 
-_ENHANCED = re.compile(r"^([245])\.(\d{1,3}\.\d{1,3})\b")
+_ENHANCED = re.compile(r"^[#(\[]?([245])\.(\d{1,3}\.\d{1,3})\b")
 
 
 def outcome(stage: Stage, code: int, message: str) -> Receipt | NotHandedOver | InDoubt:
@@ -168,13 +140,16 @@ def outcome(stage: Stage, code: int, message: str) -> Receipt | NotHandedOver | 
     answer = code
     if enhanced and code // 100 in (4, 5) and enhanced[1] != "2":
         answer = int(enhanced[1]) * 100 + code % 100
-    row = _row(stage, answer if code not in (421, 530) else code, enhanced[2] if enhanced else None, message)
+    if code in (421, 530):
+        answer = code
+    fault = fault_of(enhanced[2] if enhanced else None, message) if answer in PERMANENT else None
+    row = _row(stage, answer, fault)
     return _make(row, f"smtp_{stage}_{code}", f"{code} {message}")
 
 
 def without_reply(stage: Stage, what: NoReply, detail: str | None = None) -> NotHandedOver | InDoubt:
     """Returns the outcome of a missing reply, with the reason `smtp_<stage>_<what>`. `detail` goes to the database."""
-    made = _make(_row(stage, what, None, ""), _reason(stage, what), detail)
+    made = _make(_row(stage, what, None), _reason(stage, what), detail)
     assert not isinstance(made, Receipt)  # noqa: S101 - the table has no such row
     return made
 
@@ -189,8 +164,8 @@ def _reason(stage: Stage, what: NoReply) -> str:
             assert_never(what)
 
 
-def _row(stage: Stage, answer: int | NoReply, enhanced: str | None, text: str) -> Row:
-    return next(row for row in TABLE if row.fits(stage, answer, enhanced, text))
+def _row(stage: Stage, answer: int | NoReply, fault: Fault | None) -> Row:
+    return next(row for row in TABLE if row.fits(stage, answer, fault))
 
 
 def _make(row: Row, reason: str, reply: str | None) -> Receipt | NotHandedOver | InDoubt:

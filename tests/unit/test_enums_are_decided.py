@@ -40,6 +40,7 @@ DECIDED_IN = {
     "NoNotice": {"commands/untold.py"},
     "Result": {"commands/bounces.py"},
     "Stage": {"channels/email/smtp_replies.py"},
+    "Fault": {"channels/email/smtp_replies.py"},
     "NoReply": {"channels/email/smtp_replies.py"},
     "NoAnswer": {"channels/telegram/replies.py"},
     "Trouble": {"activities/faults.py"},

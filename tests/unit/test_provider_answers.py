@@ -27,7 +27,7 @@ from channels.telegram.replies import NoAnswer, Parameters
     [
         (Stage.RCPT, 450, "4.2.0 greylisted", TryAgain),
         (Stage.RCPT, 550, "no such user", Rejected),
-        (Stage.RCPT, 550, "5.7.1 not from you", Rejected),
+        (Stage.RCPT, 550, "5.7.1 not from you", OperatorFault),
         (Stage.RCPT, 554, "5.7.1 <a@b.example>: Relay access denied", OperatorFault),
         (Stage.RCPT, 554, "5.7.1 <unknown[10.0.0.1]>: Client host rejected: Access denied", OperatorFault),
         (Stage.RCPT, 553, "5.7.1 <us@a.example>: Sender address rejected: not owned by user", OperatorFault),
