@@ -80,7 +80,7 @@ async def test_what_is_resent_while_temporal_is_away_goes_out_with_the_next_scan
     client = await Client.connect(own_temporal.address, namespace=own_temporal.namespace, data_converter=DATA_CONVERTER)
     await register_search_attributes(client)
     scene = replace(scene, client=client)
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     await scene.due_project()
     async with worker_process(scene):
         await scene.scan()

@@ -44,8 +44,7 @@ def replies(*stages: Stage) -> list[tuple[Stage, SmtpAction]]:
 
 WAITS_AND_IS_ACCEPTED: list[tuple[Stage, SmtpAction]] = [
     ("connect", Reply(421, "4.3.2 busy")),
-    *replies("connect", "ehlo", "auth", "mail"),
-    *((stage, Reply(451, "4.3.0 not now")) for stage in ("rcpt", "data", "dot")),
+    *replies("connect", "ehlo", "auth", "mail", "rcpt", "data", "dot"),
     *((stage, CloseAfter(Reply(421, "4.3.2 closing"))) for stage in ("mail", "rcpt", "data", "dot")),
     *((stage, Reset()) for stage in ("connect", "ehlo", "auth", "mail", "rcpt", "data")),
     *((stage, Hang()) for stage in ("connect", "ehlo", "auth", "mail", "rcpt", "data")),
@@ -60,7 +59,7 @@ DOUBTFUL: list[tuple[Stage, SmtpAction, tuple[int, bool]]] = [
     ("reply", Hang(), TWO_MARKED),
     ("reply", EndlessReply(), TWO_MARKED),
 ]
-REJECTED: list[tuple[Stage, SmtpAction]] = [(stage, Reply(554, "5.7.0 never")) for stage in ("rcpt", "data", "dot")]
+REJECTED: list[tuple[Stage, SmtpAction]] = [(stage, Reply(554, "5.6.0 never")) for stage in ("rcpt", "data", "dot")]
 
 
 def named(action: SmtpAction) -> str:

@@ -51,7 +51,7 @@ async def test_a_doubt_is_sent_again_and_marked(in_doubt: Scene) -> None:
 
 
 async def test_after_an_address_was_corrected_the_mail_is_sent_once(scene: Scene) -> None:
-    scene.sink.always("rcpt", Reply(550, "5.7.1 not from you"), recipient=EMAIL)
+    scene.sink.always("rcpt", Reply(550, "5.2.2 mailbox full"), recipient=EMAIL)
     await scene.due_project()
     await scene.scan_and_send()
     assert await scene.ends() == ("delivered", "rejected", "accepted")
@@ -69,7 +69,7 @@ async def test_after_an_address_was_corrected_the_mail_is_sent_once(scene: Scene
 
 async def test_a_mail_is_sent_again_while_the_other_channel_is_still_being_tried(scene: Scene) -> None:
     """The workflow that waits for Telegram takes it up at once."""
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     scene.telegram.always("request", server_error())
     await scene.due_project()
     async with scene.worker():
@@ -89,7 +89,7 @@ async def test_a_mail_is_sent_again_while_the_other_channel_is_still_being_tried
 
 
 async def test_what_was_reopened_and_not_started_is_sent_by_the_next_scan(scene: Scene) -> None:
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     await scene.due_project()
     await scene.scan_and_send()
     email = await scene.delivery("email")
@@ -168,7 +168,7 @@ async def test_what_makes_no_sense_is_refused_and_changes_nothing(
 
 
 async def test_a_warning_of_what_has_ended_is_not_sent_again(scene: Scene) -> None:
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     await scene.due_project()
     await scene.scan_and_send()
     await scene.platform.execute("UPDATE notifications SET item_ends_at = now() - interval '1 minute'")

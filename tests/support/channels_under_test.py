@@ -157,7 +157,7 @@ class EmailUnderTest(ChannelUnderTest):
         return {"smtp_username": SMTP_USER, "smtp_password": SecretStr(SMTP_PASSWORD)}
 
     def refuse_for_good(self) -> str:
-        self._sink.always("rcpt", Reply(550, "5.7.1 unwanted here"))
+        self._sink.always("rcpt", Reply(550, "5.2.2 mailbox full here"))
         return "smtp_rcpt_550"
 
     def say_gone(self) -> str:

@@ -47,7 +47,7 @@ def test_a_servers_report_tells_which_mail_did_not_arrive_and_why(sample: str, r
         ("5.0.0", "smtp; 550-5.1.1 The account does not exist. 550-5.1.1 Try again", True),
         ("5.2.1", "smtp; 550 5.2.1 mailbox disabled", True),
         ("5.1.1", "", True),
-        ("5.1.1", "smtp; 550 5.7.1 not from you", False),
+        ("5.1.1", "smtp; 550 5.2.2 mailbox full", False),
         ("5.1.1", "smtp; 550 Sender address rejected", False),
         ("5.0.0", "smtp; 550 no such user", False),
         ("5.4.7", "smtp; 550 delivery expired", False),

@@ -138,7 +138,7 @@ async def test_cancelled_while_the_record_waits_for_the_database_it_is_recorded_
 
 async def test_a_refusal_for_good_while_it_is_away_ends_rejected(scene: Scene, own_postgres: EmbeddedPostgres) -> None:
     """The mail server and Telegram have said no, and nothing is in doubt."""
-    scene.sink.on("dot", Reply(554, "5.7.1 never"))
+    scene.sink.on("dot", Reply(554, "5.6.0 never"))
     scene.telegram.on("request", blocked())
     async with away_at_the_answers(scene, own_postgres, "dot", "request") as child:
         await until_the_record_waits_for_the_database(child)

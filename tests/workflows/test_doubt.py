@@ -42,7 +42,7 @@ async def test_a_mail_whose_answer_got_lost_is_sent_again_with_the_same_message_
 
 
 async def test_a_mail_refused_for_good_after_a_doubt_ends_unknown(scene: Scene) -> None:
-    scene.sink.on("dot", AcceptThenReset(), Reply(550, "5.7.1 seen before"))
+    scene.sink.on("dot", AcceptThenReset(), Reply(550, "5.6.0 seen before"))
     await scene.due_project()
     await scene.scan_and_send()
 

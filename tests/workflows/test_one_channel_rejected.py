@@ -80,7 +80,7 @@ async def test_the_history_names_neither_the_recipient_nor_the_bot(scene: Scene)
 
 
 async def test_refused_on_both_channels_it_is_undelivered(scene: Scene) -> None:
-    scene.sink.always("rcpt", Reply(550, "5.7.1 unwanted"))
+    scene.sink.always("rcpt", Reply(550, "5.2.2 mailbox full"))
     scene.telegram.always("request", blocked())
     project = await scene.due_project()
     await scene.scan_and_send()

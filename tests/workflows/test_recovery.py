@@ -87,7 +87,7 @@ async def test_a_notice_whose_workflow_runs_is_left_alone(scene: Scene) -> None:
 
 async def test_a_restored_database_that_forgot_what_was_sent_takes_it_over_from_the_workflow(scene: Scene) -> None:
     """The backup is of the time when the workflow had just been started."""
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     await scene.due_project()
     await scene.scan_and_send()
     await scene.platform.execute("UPDATE notifications SET status = 'open', finished_at = NULL")
@@ -155,7 +155,7 @@ async def test_of_two_sweeps_at_the_same_time_one_restarts_it_and_the_other_leav
 
 async def test_what_was_reopened_after_its_workflow_had_ended_is_started_anew(scene: Scene) -> None:
     """The command was told that the workflow runs, and it ended before it heard of it."""
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     await scene.due_project()
     await scene.scan_and_send()
     await scene.platform.reopen_email(started=True)
@@ -167,7 +167,7 @@ async def test_what_was_reopened_after_its_workflow_had_ended_is_started_anew(sc
 
 
 async def test_what_was_reopened_and_then_terminated_is_settled(scene: Scene) -> None:
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     scene.telegram.always("request", server_error())
     await scene.due_project()
     async with scene.worker():
@@ -182,7 +182,7 @@ async def test_what_was_reopened_and_then_terminated_is_settled(scene: Scene) ->
 
 async def test_the_next_scan_tells_a_running_workflow_of_what_was_reopened(scene: Scene) -> None:
     """The command died before it could."""
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     scene.telegram.always("request", server_error())
     await scene.due_project()
     async with scene.worker():
@@ -199,7 +199,7 @@ async def test_the_next_scan_tells_a_running_workflow_of_what_was_reopened(scene
 
 async def test_what_was_reopened_and_not_taken_up_until_it_is_pointless_is_given_up(scene: Scene) -> None:
     """Nobody serves the mail queue until the deadline has passed: the workflow does not go round for ever."""
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     await scene.due_project()
     await scene.scan_and_send()
     await scene.platform.reopen_email(started=False)

@@ -111,7 +111,7 @@ async def reopened_and_not_told(scene: Scene) -> list[WorkflowHistory]:
 
 async def _reopened(scene: Scene, *, told: bool) -> list[WorkflowHistory]:
     await scene.platform.project(await scene.platform.company())
-    scene.sink.on("rcpt", Reply(550, "5.7.1 not from you"))
+    scene.sink.on("rcpt", Reply(550, "5.2.2 mailbox full"))
     scene.telegram.always("request", server_error())
     async with scene.worker():
         await scan(scene.client, scene.settings)
