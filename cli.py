@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +32,7 @@ from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStat
 from db.record.list import NotificationFilter
 from runtime import leaving
 from runtime.times import from_now, parse_time
+from runtime.users import user_name
 
 app = typer.Typer(
     help=__doc__,
@@ -48,6 +48,10 @@ app.add_typer(schedules_app, name="schedules")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Most rows to show, newest first.")]
+
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Show all columns, each row on one line. A file or a pipe always gets all.")
+]
 
 MAX_ID = 2**63 - 1
 
@@ -152,11 +156,12 @@ def notifications(
     company: Annotated[str | None, typer.Option(metavar="SLUG")] = None,
     project: Annotated[str | None, typer.Option(metavar="SLUG")] = None,
     limit: Limit = 50,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """List notifications with their outcome."""
     wanted = NotificationFilter(notification_type, status, company, project)
-    run(records.show_notifications(wanted, limit, as_json=as_json))
+    run(records.show_notifications(wanted, limit, wide=wide, as_json=as_json))
 
 
 @app.command()
@@ -165,12 +170,18 @@ def deliveries(
     channel: Annotated[str | None, OneChannel] = None,
     notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID", min=1, max=MAX_ID)] = None,
     limit: Limit = 50,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """List deliveries with their outcome and the provider's answer."""
     run(
         records.show_deliveries(
-            status=status, channel=channel, notification_id=notification_id, limit=limit, as_json=as_json
+            status=status,
+            channel=channel,
+            notification_id=notification_id,
+            limit=limit,
+            wide=wide,
+            as_json=as_json,
         )
     )
 
@@ -188,7 +199,7 @@ Operator = Annotated[
     str,
     typer.Option(
         "--by",
-        default_factory=getpass.getuser,
+        default_factory=user_name,
         show_default="your user name",
         help="Who does this; it is recorded.",
         callback=_not_blank,

@@ -46,6 +46,8 @@ class ByHand(Generic[Input, Result]):
     """The result in words."""
     sends: bool
     """Whether it sends notifications to companies: that needs a channel, and a pause holds them."""
+    waits_for_worker: bool = True
+    """Whether to wait while no worker takes it. If not, that is the answer."""
 
 
 async def start_and_follow(
@@ -81,7 +83,7 @@ async def start_and_follow(
             await tell_if_paused(settings)
         if wait:
             complain(_where_to_look(story, url))
-            result = await _follow(client, handle, queue, story.noun, timeout)
+            result = await _follow(client, handle, queue, story, timeout)
     if as_json:
         print_json({"workflow_id": handle.id, "web_ui_url": url} | (asdict(result) if result else {}))
     elif result is None:
@@ -97,28 +99,43 @@ def _where_to_look(story: ByHand[Any, Any], url: str) -> str:
 
 
 async def _follow(
-    client: Client, handle: WorkflowHandle[Any, Result], queue: str, noun: str, seconds: float | None
+    client: Client, handle: WorkflowHandle[Any, Result], queue: str, story: ByHand[Any, Any], seconds: float | None
 ) -> Result:
-    """Waits for the workflow's result. Raises `CommandFailed` after `seconds`, or if it ends without a result."""
-    hint = asyncio.create_task(_hint_at_missing_worker(client, queue, noun))
+    """Waits for the workflow's result. Raises `CommandFailed` after `seconds`, if it ends without a result, or if it
+    would wait for a worker that it should not wait for."""
+    noun = story.noun
+    result = asyncio.create_task(handle.result())
+    looking = asyncio.create_task(_no_worker_polls(client, queue))
     try:
         with stderr_console().status(f"Waiting for the {noun}"):
             async with asyncio.timeout(seconds):
-                return await handle.result()
+                await asyncio.wait((result, looking), return_when=asyncio.FIRST_COMPLETED)
+                if not result.done() and looking.exception() is None:
+                    _tell_of_missing_worker(story, queue)
+                return await result
     except TimeoutError:
         raise CommandFailed(f"the {noun} did not end within {seconds:g} s; it keeps running") from None
     except WorkflowFailureError as error:
         raise CommandFailed(f"the {noun} ended without a result: {error.cause}") from error
     finally:
-        hint.cancel()
-        await asyncio.gather(hint, return_exceptions=True)
+        for task in (result, looking):
+            task.cancel()
+        await asyncio.gather(result, looking, return_exceptions=True)
 
 
-async def _hint_at_missing_worker(client: Client, queue: str, noun: str) -> None:
-    """Prints a hint, once, when no worker polls the queue."""
+def _tell_of_missing_worker(story: ByHand[Any, Any], queue: str) -> None:
+    """Says that no worker polls the queue, as a hint or as the failure that it is."""
+    if not story.waits_for_worker:
+        raise CommandFailed(
+            f"no worker polls the task queue {queue}, so the {story.noun} cannot run: start `python worker.py`"
+        )
+    complain(f"The {story.noun} waits: no worker polls the task queue {queue}. Start `python worker.py`.")
+
+
+async def _no_worker_polls(client: Client, queue: str) -> None:
+    """Returns when no worker polls the queue."""
     while True:
         await asyncio.sleep(LOOK_FOR_WORKER_EVERY)
         answer = await pollers.look_at(client, queue, pollers.WORKFLOW)
         if not pollers.recent(answer.pollers, LIVE_POLLER):
-            complain(f"The {noun} waits: no worker polls the task queue {queue}. Start `python worker.py`.")
             return

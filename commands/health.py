@@ -29,11 +29,12 @@ CHECK = ByHand(
     summary="Check the system's health, by hand",
     sentences=_sentences,
     sends=False,
+    waits_for_worker=False,
 )
 
 
 async def check_health(*, wait: bool, as_json: bool) -> int:
-    """Starts a health check. With `wait`, returns 1 if it found a problem."""
+    """Starts a health check. With `wait`, returns 1 if it found a problem, and fails if no worker runs it."""
     settings = Settings.load()
     input = schedules.health_input(settings, once=True)
     report = await start_and_follow(settings, CHECK, input, wait=wait, as_json=as_json)

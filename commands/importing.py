@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from commands.output import print_json, print_line, print_table, stderr_console
-from commands.running import FAILED, OK, complain, database
-from csv_import.loading import ImportReport, NothingToImport, import_folder
+from commands.running import FAILED, OK, CommandFailed, complain, database
+from csv_import.loading import FileChanged, ImportReport, NothingToImport, import_folder
 from settings import Settings, SettingsError
 
 
@@ -39,6 +39,8 @@ async def import_csv(folder: Path, *, strict: bool, as_json: bool) -> int:
                 )
             except NothingToImport as error:
                 raise SettingsError(f"{folder}: {error}") from None
+            except FileChanged as error:
+                raise CommandFailed(str(error)) from None
     _print(report, as_json)
     return FAILED if report.bad else OK
 

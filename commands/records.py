@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from commands.output import print_page
-from commands.running import OK, database
+from commands.running import OK, complain, database
 from contracts.sending import DeliveryStatus
-from db.record.list import NotificationFilter, list_deliveries, list_flat
+from db.record.list import NotificationFilter, find_unknown, list_deliveries, list_flat
 from settings import Settings
 
 _NOTIFICATION_COLUMNS = {
@@ -40,11 +40,18 @@ _DELIVERY_COLUMNS = {
 }
 
 
-async def show_notifications(wanted: NotificationFilter, limit: int, *, as_json: bool) -> int:
+_NOTIFICATION_FEW = ("id", "type", "status", "company", "project", "AR content")
+_DELIVERY_FEW = ("id", "notification", "company", "channel", "status", "reason")
+"""What a terminal of 80 columns has room for."""
+
+
+async def show_notifications(wanted: NotificationFilter, limit: int, *, wide: bool, as_json: bool) -> int:
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
         rows = await list_flat(connection, wanted, limit + 1)
-    print_page(rows, limit, _NOTIFICATION_COLUMNS, as_json)
+        unknown = [] if rows else await find_unknown(connection, wanted.company, wanted.project)
+    _tell_of(unknown)
+    print_page(rows, limit, _NOTIFICATION_COLUMNS, as_json, few=_NOTIFICATION_FEW, wide=wide)
     return OK
 
 
@@ -54,6 +61,7 @@ async def show_deliveries(
     channel: str | None,
     notification_id: int | None,
     limit: int,
+    wide: bool,
     as_json: bool,
 ) -> int:
     settings = Settings.load()
@@ -61,5 +69,12 @@ async def show_deliveries(
         rows = await list_deliveries(
             connection, limit + 1, status=status, channel=channel, notification_id=notification_id
         )
-    print_page(rows, limit, _DELIVERY_COLUMNS, as_json)
+        unknown = [] if rows else await find_unknown(connection, notification_id=notification_id)
+    _tell_of(unknown)
+    print_page(rows, limit, _DELIVERY_COLUMNS, as_json, few=_DELIVERY_FEW, wide=wide)
     return OK
+
+
+def _tell_of(unknown: list[str]) -> None:
+    for each in unknown:
+        complain(f"There is no {each}.")

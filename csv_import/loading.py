@@ -28,6 +28,10 @@ class NothingToImport(Exception):
     """The folder holds none of the files."""
 
 
+class FileChanged(Exception):
+    """A file was written, replaced or deleted while it was read. The message names it and says what to do."""
+
+
 @dataclass
 class FileReport:
     """Counts of lines. A line is unchanged if its row already has its values."""
@@ -82,7 +86,8 @@ async def import_folder(
     """Loads companies.csv, projects.csv and ar_contents.csv, in this order. Relative times count from `now`.
 
     A line may refer to a company or project on a good line of the previous file or in the database. So any file may be
-    missing, but not all: that raises `NothingToImport`. Good lines are committed batch by batch. With `strict` they are
+    missing, but not all: that raises `NothingToImport`. A file that changes while it is read raises `FileChanged`; the
+    lines read since the last commit are not loaded. Good lines are committed batch by batch. With `strict` they are
     committed at the end, or not at all if any line is bad. Rows that no line names are not changed. May run twice: the
     second run changes nothing.
     """
@@ -120,6 +125,8 @@ class _Import:
             file = self._files[table.file]
             report.files[table.file] = FileReport()
             for batch in _batches(file.lines()):
+                if file.was_changed():
+                    raise FileChanged(f"{table.file} was changed while it was read: run the import again")
                 await self._load(table, batch)
                 self._progress(done + file.bytes_read, sum(sizes.values()))
             done += sizes[table.file]

@@ -7,6 +7,7 @@ may contain line breaks; a line's number is that of its first physical line. Bla
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Generic, TextIO, TypeVar
 
 from pydantic import ValidationError
 
+from csv_import.headers import header_form_fault, is_text
 from csv_import.lines import CsvLine
 from runtime.quoting import quote
 
@@ -63,6 +65,7 @@ class CsvFile(Generic[Row]):
         self._columns = tuple(kind.model_fields)
         self._optional = tuple(name for name in self._longer.model_fields if name not in self._columns)
         self._first_lines: dict[str, int] = {}
+        self._opened: tuple[int, ...] | None = None
 
     def exists(self) -> bool:
         return self._path.exists()
@@ -70,6 +73,15 @@ class CsvFile(Generic[Row]):
     def size(self) -> int:
         """Returns the file's size in bytes."""
         return self._path.stat().st_size
+
+    def was_changed(self) -> bool:
+        """Whether somebody has written, replaced or deleted the file since it was opened to be read."""
+        if self._opened is None:
+            return False
+        try:
+            return _identity(self._path.stat()) != self._opened
+        except OSError:
+            return True
 
     def lines(self) -> Iterator[Line[Row]]:
         """Yields all lines in order, good and bad. Call it only once."""
@@ -79,6 +91,7 @@ class CsvFile(Generic[Row]):
                 self._path.open("rb") as file,
                 TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
             ):
+                self._opened = _identity(os.fstat(file.fileno()))
                 for line in self._lines(_PhysicalLines(text)):
                     self.bytes_read = file.tell()
                     yield line
@@ -100,8 +113,8 @@ class CsvFile(Generic[Row]):
         expected = f"the first line must be {','.join(self._columns)}"
         if self._optional:
             expected += f" and may have {', '.join(self._optional)}"
-        if not all(map(_is_text, names)):
-            return f"the file is not UTF-8: save it as CSV UTF-8; {expected}"
+        if fault := header_form_fault(names, self._columns):
+            return f"{fault}; {expected}"
         if missing := [column for column in self._columns if column not in names]:
             return f"missing column {', '.join(missing)}; {expected}"
         if unknown := [name for name in names if name not in (*self._columns, *self._optional)]:
@@ -126,7 +139,7 @@ class CsvFile(Generic[Row]):
 
     def _row(self, values: dict[str, str]) -> tuple[Row | None, list[tuple[str, str]]]:
         """Returns the checked row, or the wrong columns with their reasons."""
-        garbled = [name for name, value in values.items() if not _is_text(value)]
+        garbled = [name for name, value in values.items() if not is_text(value)]
         if garbled:
             return None, [(name, "is not UTF-8: save the file as CSV UTF-8") for name in garbled]
         try:
@@ -139,6 +152,11 @@ class CsvFile(Generic[Row]):
                 )
                 for wrong in error.errors(include_url=False, include_input=False)
             ]
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """Returns what changes when a file is written or another one takes its place."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(frozen=True)
@@ -211,14 +229,3 @@ def _records(physical: _PhysicalLines, width: int | None) -> Iterator[_Record]:
 def _without_quotes(line: str) -> list[str]:
     """Guesses the fields of a broken line, well enough to find its slug."""
     return [field.strip(' "\r\n') for field in line.split(",")]
-
-
-def _is_text(value: str) -> bool:
-    """Whether all bytes were UTF-8."""
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from typing import Any
 
 import structlog
@@ -27,6 +28,11 @@ def database_url(settings: Settings) -> URL:
         raise SettingsError("DATABASE_URL: write a URL such as postgresql://user:password@host:5432/name") from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError(f"DATABASE_URL: must be a PostgreSQL URL, not {url.get_backend_name()}")
+    if url.username is None and "user" not in url.query:
+        try:
+            getpass.getuser()  # whom asyncpg would take
+        except (KeyError, OSError):
+            raise SettingsError("DATABASE_URL: names no user, and the system has no name for this one either") from None
     return url.set(drivername="postgresql+asyncpg")
 
 

@@ -126,13 +126,14 @@ def find_languages(templates: Path) -> Mapping[str, Language]:
 
 
 def match(locale: str, tags: Mapping[str, Language]) -> Language | None:
-    """Returns the closest language for a company's locale: the first of zh-Hant-TW, zh-Hant, zh-TW, zh. None: there is
-    none."""
+    """Returns the closest language for a company's locale: the first of zh-Hant-TW, zh-Hant, zh-TW, zh. A code of three
+    letters means its language too. None: there is none."""
     try:
         language, territory, script, *_ = parse_locale(locale.replace("_", "-"), sep="-")
     except ValueError:
         return None
-    for parts in ((territory, script), (None, script), (territory, None), (None, None)):
-        if found := tags.get(get_locale_identifier((language, *parts), sep="-")):
-            return found
+    for code in (language, get_global("language_aliases").get(language, language)):  # rus is ru
+        for parts in ((territory, script), (None, script), (territory, None), (None, None)):
+            if found := tags.get(get_locale_identifier((code, *parts), sep="-")):
+                return found
     return None

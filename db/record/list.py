@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Text, bindparam, column, func, select, table, text
+from sqlalchemy import BigInteger, Text, bindparam, column, exists, func, not_, or_, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.keys import NotificationType
-from contracts.sending import NotificationStatus
+from contracts.sending import DeliveryStatus, NotificationStatus
 from db.models import Company, Delivery, Notification, Project
 from db.record.rules import always_delivered
+from db.record.said import NEEDLESS
 
 # All columns of the view: the caller chooses which ones to show.
 _FLAT = table("notifications_flat", column("id", BigInteger))
@@ -22,7 +23,9 @@ _ALL_COLUMNS = text("notifications_flat.*")
 
 @dataclass(frozen=True)
 class NotificationFilter:
-    """Which notifications to list; None means all. `company` and `project` are slugs."""
+    """Which notifications to list; None means all. `company` and `project` are slugs. `undelivered` leaves out those
+    that nobody had to be told any more, since that is no failure: their item was renewed, or a tighter warning was
+    sent."""
 
     notification_type: NotificationType | None = None
     status: NotificationStatus | None = None
@@ -42,6 +45,11 @@ async def list_flat(
         page = page.where(Notification.notification_type == wanted.notification_type.value)
     if wanted.status is not None:
         page = page.where(Notification.status == wanted.status.value)
+    if wanted.status is NotificationStatus.UNDELIVERED:
+        of_it = Delivery.notification_id == Notification.id
+        needless = exists().where(of_it, Delivery.reason.in_(NEEDLESS))
+        refused = exists().where(of_it, Delivery.status.in_((DeliveryStatus.REJECTED, DeliveryStatus.FAILED)))
+        page = page.where(or_(not_(needless), refused))
     if wanted.company is not None:
         company = select(Company.id).where(Company.slug == wanted.company)
         page = page.where(Notification.company_id == company.scalar_subquery())
@@ -81,6 +89,31 @@ async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMap
     statement = statement.where(_FLAT.c.id == notification_id)
     row: RowMapping | None = (await connection.execute(statement)).mappings().one_or_none()
     return row
+
+
+_UNKNOWN = text("""
+SELECT NOT EXISTS (SELECT FROM companies WHERE slug = :company) AS company,
+       NOT EXISTS (SELECT FROM projects WHERE slug = :project) AS project,
+       NOT EXISTS (SELECT FROM notifications WHERE id = :notification_id) AS notification
+""").bindparams(
+    bindparam("company", type_=Text), bindparam("project", type_=Text), bindparam("notification_id", type_=BigInteger)
+)
+
+
+async def find_unknown(
+    connection: AsyncConnection,
+    company: str | None = None,
+    project: str | None = None,
+    notification_id: int | None = None,
+) -> list[str]:
+    """Returns what a filter names and does not exist, such as `company 'acme'`."""
+    named = {"company": company, "project": project, "notification_id": notification_id}
+    unknown = (await connection.execute(_UNKNOWN, named)).one()
+    return [
+        f"{what} {value!r}"
+        for what, value, missing in zip(("company", "project", "notification"), named.values(), unknown, strict=True)
+        if value is not None and missing
+    ]
 
 
 _DELIVERIES = text("""

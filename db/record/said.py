@@ -52,6 +52,10 @@ def ended_by(reason: Reason) -> EndedBy:
             assert_never(reason)
 
 
+NEEDLESS = tuple(each for each in Reason if ended_by(each) is EndedBy.ITEM or each is Reason.SUPERSEDED)
+"""Reasons for which nobody had to be told any more, or was told by a tighter warning: no failure."""
+
+
 def may_be_said(status: DeliveryStatus) -> bool:
     """Whether the company has the message, may have it, or may still get it. A bounced one is `rejected`: it came
     back."""

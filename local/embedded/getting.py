@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -38,7 +39,15 @@ def on_path(name: str) -> str | None:
 
 def cache_directory() -> Path:
     """The folder for what all checkouts share. It may be deleted at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "expiry-notifier"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache").absolute() / "expiry-notifier"
+
+
+def _home() -> Path:
+    """The user's home, or, for a user who has none, a folder of their own for temporary files."""
+    try:
+        return Path.home()
+    except (KeyError, RuntimeError):
+        return Path(tempfile.gettempdir()) / f"uid-{os.getuid()}"
 
 
 @asynccontextmanager

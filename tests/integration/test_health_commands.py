@@ -49,6 +49,16 @@ async def test_a_check_that_is_not_waited_for_is_only_started(health: HealthScen
         await health.scene.client.get_workflow_handle("check-health").result()
 
 
+async def test_a_check_that_no_worker_runs_says_so_instead_of_waiting(health: HealthScene) -> None:
+    ended = await operate(health.scene, "check-health", "--wait", "--json")
+    assert (ended.status, ended.out) == (1, "")
+    queue = f"{health.scene.settings.task_queue_prefix}workflows"
+    assert ended.err.splitlines()[-1] == (
+        f"cli: no worker polls the task queue {queue}, so the check cannot run: start `python worker.py`"
+    )
+    await health.scene.client.get_workflow_handle("check-health").terminate()
+
+
 async def test_the_api_itself_not_ready_then_away_then_well(health: HealthScene) -> None:
     scene = health.scene
     found: list[list[str]] = []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from csv_import.loading import FileReport, ImportReport, NothingToImport, import_folder
+from csv_import.loading import BATCH, FileChanged, FileReport, ImportReport, NothingToImport, import_folder
 from tests.support.data import Platform
 from tests.support.importing import ACME, BOW, KINDS, NOW, SITE, Import
 
@@ -404,3 +404,44 @@ async def test_progress_ends_at_the_size_of_all_files(run_import: Import) -> Non
     total = sum(path.stat().st_size for path in run_import.folder.iterdir())
     assert heard[-1] == (total, total)
     assert heard == sorted(heard)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("change", ["rewritten", "replaced", "deleted"])
+async def test_a_file_that_changes_while_it_is_read_stops_the_import(
+    run_import: Import, change: str, *, strict: bool
+) -> None:
+    run_import.write(companies=ACME, projects=[f"p{n},acme,P {n},,,+1d,,,,," for n in range(3 * BATCH)])
+    file = run_import.folder / "projects.csv"
+    seen: list[int] = []
+
+    def while_it_is_read(done: int, _total: int) -> None:
+        seen.append(done)
+        if len(seen) != 2:  # the companies, then a batch of projects
+            return
+        content = file.read_text()
+        match change:
+            case "rewritten":
+                file.write_text(content)
+            case "replaced":
+                (run_import.folder / "new").write_text(content)
+                (run_import.folder / "new").replace(file)
+            case "deleted":
+                file.unlink()
+
+    with pytest.raises(FileChanged, match=r"^projects\.csv was changed while it was read: run the import again$"):
+        await import_folder(run_import.engine, run_import.folder, now=NOW, strict=strict, progress=while_it_is_read)
+    assert len(seen) == 2
+    assert len(await run_import.rows("projects", "slug")) == (0 if strict else BATCH)
+
+
+async def test_after_it_the_import_can_be_run_again(run_import: Import) -> None:
+    run_import.write(companies=ACME, projects=[f"p{n},acme,P {n},,,+1d,,,,," for n in range(2 * BATCH)])
+
+    def once(done: int, _total: int) -> None:
+        (run_import.folder / "projects.csv").touch()
+
+    with pytest.raises(FileChanged):
+        await import_folder(run_import.engine, run_import.folder, now=NOW, progress=once)
+    report = await run_import()
+    assert (report.bad, len(await run_import.rows("projects", "slug"))) == (0, 2 * BATCH)

@@ -371,20 +371,26 @@ def test_a_line_in_another_encoding_is_named_and_the_rest_is_read(read: Reader) 
     assert faults(lines) == ["ar_contents.csv:3: title: is not UTF-8: save the file as CSV UTF-8"]
 
 
-def test_a_file_in_utf_16_is_named(read: Reader) -> None:
-    assert faults(read.raw("ar_contents.csv", f"{AR_CONTENTS}\nbow,ship,Bow,,\n".encode("utf-16"))) == [
-        f"ar_contents.csv:1: the file is not UTF-8: save it as CSV UTF-8; the first line must be {AR_CONTENTS}"
-    ]
+BY_COMMAS = "save it as CSV UTF-8 (comma delimited)"
+ONLY_EXCEL = "which only Excel reads, and separate the columns by commas"
 
 
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("", "missing column slug, project_slug, title, is_active, expires_at"),
+        ("name", "missing column slug, project_slug, title, is_active, expires_at"),
         ("slug,title,is_active,expires_at", "missing column project_slug"),
         (f"{AR_CONTENTS},colour", "unknown column 'colour'"),
         (f"{AR_CONTENTS},title", "duplicate column title"),
-        (AR_CONTENTS.replace(",", ";"), "missing column slug, project_slug, title, is_active, expires_at"),
+        (AR_CONTENTS.replace(",", ";"), f"the columns are separated by semicolons: {BY_COMMAS}"),
+        (AR_CONTENTS.replace(",", "\t"), f"the columns are separated by tabs: {BY_COMMAS}"),
+        (AR_CONTENTS.replace(",", "|"), f"the columns are separated by vertical bars: {BY_COMMAS}"),
+        ('"' + AR_CONTENTS.replace(",", '";"') + '"', f"the columns are separated by semicolons: {BY_COMMAS}"),
+        (f"\ufeff{AR_CONTENTS.replace(',', ';').upper()}", f"the columns are separated by semicolons: {BY_COMMAS}"),
+        (f"sep=;\n{AR_CONTENTS.replace(',', ';')}", f"delete the line 'sep=;', {ONLY_EXCEL}"),
+        (f"sep=,\n{AR_CONTENTS}", f"delete the line 'sep=,', {ONLY_EXCEL}"),
+        (AR_CONTENTS.title(), "the columns' names must be in lower case"),
+        (AR_CONTENTS.replace("slug", "Slug"), "the columns' names must be in lower case"),
     ],
 )
 def test_a_wrong_first_line_is_the_only_fault(read: Reader, header: str, reason: str) -> None:
@@ -392,9 +398,17 @@ def test_a_wrong_first_line_is_the_only_fault(read: Reader, header: str, reason:
     assert faults(lines) == [f"ar_contents.csv:1: {reason}; the first line must be {AR_CONTENTS}"]
 
 
-def test_an_empty_file_lacks_its_first_line(read: Reader) -> None:
-    [fault] = faults(read.raw("ar_contents.csv", b""))
-    assert fault.startswith("ar_contents.csv:1: missing column slug")
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n \r\n"])
+def test_an_empty_file_is_called_empty(read: Reader, content: bytes) -> None:
+    assert faults(read.raw("ar_contents.csv", content)) == [
+        f"ar_contents.csv:1: the file is empty; the first line must be {AR_CONTENTS}"
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_called_so(read: Reader, encoding: str) -> None:
+    [fault] = faults(read.raw("ar_contents.csv", f"{AR_CONTENTS}\nbow,ship,Bow,true,\n".encode(encoding)))
+    assert fault.startswith("ar_contents.csv:1: the file is UTF-16: save it as CSV UTF-8;")
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ MOMENT = datetime.fromisoformat("2026-12-01T00:30:00+00:00")
         ("ru_RU", "ru"),
         ("zh_Hant_TW", "zh-Hant"),
         ("pt-BR", "pt"),
+        ("rus", "ru"),
+        ("RUS", "ru"),
+        ("eng-GB", "en-GB"),
+        ("eng", "en"),
         ("en-GB", "en-GB"),
         ("en-gb", "en-GB"),
         ("en-AU", "en"),
@@ -39,6 +43,12 @@ MOMENT = datetime.fromisoformat("2026-12-01T00:30:00+00:00")
 def test_a_locale_is_told_in_the_nearest_language_there_is(locale: str, tag: str | None) -> None:
     found = match(locale, TAGS)
     assert (found.tag if found else None) == tag
+
+
+def test_a_folder_that_bears_an_older_code_is_found_by_it() -> None:
+    found = match("no-NO", {"no": Language("no")})
+    assert found is not None
+    assert found.tag == "no"
 
 
 @pytest.mark.parametrize(
