@@ -33,6 +33,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from runtime.cron import checked_cron
 from runtime.proxy_url import require_proxy_url
 from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
+from runtime.wording import plain
 
 
 class SettingsError(Exception):
@@ -305,7 +306,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = "_".join(str(part) for part in first["loc"][:1]).upper()
-            message = first["msg"].removeprefix("Value error, ")
+            message = plain(first)
             raise SettingsError(f"{name}: {message}" if name else message) from None
 
     @field_validator("expiry_scan_timezone")

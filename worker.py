@@ -26,7 +26,7 @@ from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from channels.configured import configured_channels, new_renderer, require_to_send, scrub, send_options
-from channels.registry import all_queues, find_channel
+from channels.registry import all_queues, find_channel, queues_named
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
 from db.revision import require_newest
@@ -36,6 +36,7 @@ from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal import rate_limits, schedules
 from temporal.client import connect, register_search_attributes
+from temporal.reasons import why_away
 from temporal.runners import UNSANDBOXED
 from temporal.start import start_and_mark
 from texts.languages import LanguageError
@@ -199,7 +200,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"worker: {error}\n")
         return 2
     except Exception as error:  # noqa: BLE001 - whatever it is: one line that says why, and the exit code
-        log.error("worker_cannot_start", error=f"{type(error).__name__}: {error}")
+        log.error("worker_cannot_start", error=why_away(error))
         return 1
     try:
         await run_worker(settings, client, options.queues, stop)
@@ -210,11 +211,10 @@ async def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _queues(value: str) -> list[str]:
-    queues = [name.strip() for name in value.split(",")]
-    for name in queues:
-        if name not in all_queues():
-            raise argparse.ArgumentTypeError(f"{name!r} is not a task queue: choose from {', '.join(all_queues())}")
-    return queues
+    try:
+        return queues_named(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 async def _check_database(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from api.schemas import Problem
+from runtime.wording import plain
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -52,10 +53,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_request: Request, error: RequestValidationError) -> Response:
-        errors = [
-            {"field": _field(each["loc"]), "reason": each["msg"].removeprefix("Value error, ")}
-            for each in error.errors()
-        ]
+        errors = [{"field": _field(each["loc"]), "reason": plain(each)} for each in error.errors()]
         detail = "The request is not valid: see errors."
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 

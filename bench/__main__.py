@@ -86,9 +86,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _positive(value: str) -> int:
-    if (number := int(value)) < 1:
-        raise ValueError
-    return number
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number above 0")
+    return int(value)
 
 
 def _forget_environment() -> None:

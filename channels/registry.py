@@ -60,3 +60,12 @@ def _load(implementation: str) -> Channel:
     if not isinstance(channel, Channel):
         raise TypeError(f"{implementation} is not a Channel")
     return channel
+
+
+def queues_named(text: str) -> list[str]:
+    """Returns the queues of a comma-separated list. Raises ValueError for one that does not exist."""
+    named = [name.strip() for name in text.split(",")]
+    for name in named:
+        if name not in all_queues():
+            raise ValueError(f"{name!r} is not a task queue: choose from {', '.join(all_queues())}")
+    return named

@@ -21,6 +21,7 @@ from db.engine import create_engine
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal.client import connect
+from temporal.reasons import why_away
 
 OK, FAILED, WRONG_ARGUMENT = 0, 1, 2
 """The exit statuses; after Ctrl-C it is 130."""
@@ -89,9 +90,12 @@ async def temporal_client() -> Client:
     except TimeoutError:
         raise CommandFailed(f"Temporal did not answer within {CONNECT_SECONDS} s: check TEMPORAL_ADDRESS") from None
     except RuntimeError as error:
-        raise CommandFailed(f"cannot reach Temporal at TEMPORAL_ADDRESS: {_one_line(error)}") from error
+        raise CommandFailed(why_away(error)) from error
     except ValueError as error:
-        raise SettingsError(f"TEMPORAL_ADDRESS: write host:port, such as localhost:7233: {_one_line(error)}") from error
+        reason = _one_line(error)
+        if "URL" in reason:
+            raise SettingsError(f"TEMPORAL_ADDRESS: write host:port, such as localhost:7233: {reason}") from error
+        raise SettingsError(f"TEMPORAL_*: {reason}") from error
 
 
 @asynccontextmanager

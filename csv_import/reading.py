@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from csv_import.headers import header_form_fault, is_text
 from csv_import.lines import CsvLine
 from runtime.quoting import quote
+from runtime.wording import plain
 
 Row = TypeVar("Row", bound=CsvLine)
 
@@ -148,7 +149,7 @@ class CsvFile(Generic[Row]):
             return None, [
                 (
                     str(wrong["loc"][0]),
-                    "is empty" if wrong["type"] == "missing" else str(wrong.get("ctx", {}).get("error", wrong["msg"])),
+                    "is empty" if wrong["type"] == "missing" else plain(wrong),
                 )
                 for wrong in error.errors(include_url=False, include_input=False)
             ]

@@ -18,13 +18,14 @@ from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.client import Client
 
 from activities.health.pollers import ACTIVITY, RECENT, WORKFLOW, look_at, recent
-from channels.registry import all_queues
+from channels.registry import all_queues, queues_named
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
 from db.revision import WrongRevision, require_newest
 from runtime import leaving
 from settings import Settings, SettingsError
 from temporal.client import connect
+from temporal.reasons import why_away
 
 PATIENCE = 10.0
 """Seconds for the whole check."""
@@ -60,13 +61,20 @@ def _is_on(host: str, poller: PollerInfo) -> bool:
     return poller.identity.endswith(f"@{host}")
 
 
+def _queues(value: str) -> list[str]:
+    try:
+        return queues_named(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 if this host polls all queues and the database is at the code's revision, 1 if not or if a server
     is away, 2 for a wrong setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
-        type=lambda value: value.split(","),
+        type=_queues,
         default=list(all_queues()),
         help="the queues that the worker serves (default: all)",
     )
@@ -85,7 +93,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"check_worker: {error}\n")
         return 2
     except Exception as error:  # noqa: BLE001 - whatever it is, this container is not healthy
-        sys.stderr.write(f"Temporal is away: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"check_worker: {why_away(error)}\n")
         return 1
     try:
         async with asyncio.timeout(PATIENCE):

@@ -1,0 +1,29 @@
+"""Says in plain words why no connection to Temporal was made, instead of what its client prints for developers."""
+
+from __future__ import annotations
+
+import re
+
+# Such as `message: "Connection refused"` in `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`.
+_TOLD = re.compile(r'\b(?:message|error): "([^"]{1,200})"')
+_CERTIFICATE = re.compile(r"\bInvalidCertificate\((\w{1,60})")
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LONGEST = 10_000
+_CLIENTS = "tonic::"
+"""In every error of the client that says why it has no connection."""
+
+
+def why_away(error: BaseException) -> str:
+    """Returns one line: that Temporal is not reached and why, or, if the error is not the client's, the error."""
+    text = " ".join(str(error)[:_LONGEST].split())
+    if _CLIENTS not in text:
+        return f"{type(error).__name__}: {text}"
+    return f"cannot reach Temporal at TEMPORAL_ADDRESS: {_reason(text)}"
+
+
+def _reason(text: str) -> str:
+    if told := _TOLD.findall(text):
+        return str(told[-1])
+    if found := _CERTIFICATE.search(text):
+        return f"the server's certificate is not valid: {_WORD.sub(' ', found[1]).lower()}"
+    return "the connection failed"
