@@ -36,6 +36,23 @@ async def test_no_api_starts_without(missing: str) -> None:
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("weak", "value"),
+    [
+        ("API_KEYS", "change-me"),
+        ("UNSUBSCRIBE_SECRET", "x"),
+        ("TELEGRAM_API_URL", "http://bot-api.platform.example"),
+        ("SUPPORT_EMAIL", "support@example.com"),
+    ],
+)
+@pytest.mark.parametrize("program", [["worker.py"], ["-m", "api"], ["cli.py", "scan"]], ids=" ".join)
+async def test_nothing_starts_with_a_weak_setting(program: list[str], weak: str, value: str) -> None:
+    ended = await run_to_end(program, environment=AWAY | REQUIRED | {weak: value})
+    assert ended.status == 2
+    assert re.match(rf"(worker|api|cli): {weak}: ", ended.err)
+    assert ended.err.count("\n") == 1
+
+
 async def test_without_a_database_no_api_starts() -> None:
     environment = {name: REQUIRED[name] for name in OF_THE_API if name != "DATABASE_URL"}
     ended = await run_to_end(["-m", "api"], environment=AWAY | environment)
