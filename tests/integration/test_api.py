@@ -18,6 +18,7 @@ from db.engine import create_engine
 from settings import Settings
 from tests.support.calling_api import NOBODY_LISTENS, black_hole, calling, calling_alone, is_problem, temporal_at
 from tests.support.data import Platform
+from tests.support.settings_for import SUPPORT_EMAIL
 
 FLAT_SHAPE = (
     "id notification_type status company_id company_slug project_id project_slug "
@@ -176,7 +177,7 @@ async def test_asked_by_many_at_once_readyz_opens_one_connection() -> None:
 
     async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        settings = Settings.load(database_url=f"postgresql://u:p@127.0.0.1:{port}/x")
+        settings = Settings.load(database_url=f"postgresql://u:p@127.0.0.1:{port}/x", support_email=SUPPORT_EMAIL)
         async with calling(settings, create_engine(settings, "test"), await temporal_at(NOBODY_LISTENS), None) as http:
             answers = await asyncio.gather(*(http.get("/readyz") for _ in range(50)))
         assert all(is_problem(answer, 503) for answer in answers)
@@ -195,7 +196,7 @@ async def test_not_ready_without_the_namespace(settings: Settings, engine: Async
 
 async def test_servers_that_never_answer_hold_readyz_for_two_seconds() -> None:
     with black_hole() as nowhere:
-        settings = Settings.load(database_url=f"postgresql://u:p@{nowhere}/x")
+        settings = Settings.load(database_url=f"postgresql://u:p@{nowhere}/x", support_email=SUPPORT_EMAIL)
         engine = create_engine(settings, "test")
         async with calling(settings, engine, await temporal_at(nowhere), key=None) as http:
             asked = time.monotonic()
@@ -224,6 +225,7 @@ async def test_the_documentation_is_open_and_tells_of_problems_and_keys() -> Non
         "get /notifications/{notification_id}",
         "post /notifications/test",
         "post /projects/{slug}/renew",
+        "post /contents/{slug}/renew",
     }
     for name, operation in operations.items():
         assert ("security" in operation) == (not name.endswith(("/healthz", "/readyz")))
