@@ -190,6 +190,17 @@ class Settings(BaseSettings):
     telegram_group_rate_per_minute: PositiveFloat = Field(
         20, description="Most Telegram messages a minute to one group. Telegram allows 20."
     )
+    test_limit_per_key: PositiveInt = Field(
+        60, description="Most test notifications an hour that POST /notifications/test opens for one API key."
+    )
+    test_limit: PositiveInt = Field(300, description="The same limit for all API keys together.")
+    test_max_waiting: PositiveInt = Field(
+        50, description="Most test notifications that may be open at a time. The API refuses more with 429."
+    )
+    test_recipients: Annotated[list[str], NoDecode, BeforeValidator(_split)] = Field(
+        [],
+        description="Who may get test notifications: addresses, chat ids and @domain, comma-separated. Empty: anybody.",
+    )
     urgent_share: float = Field(
         0.1, gt=0, lt=1, description="Share of each channel's rate that is reserved for tests and alerts."
     )

@@ -118,7 +118,7 @@ class Alerts:
                 notification_type=NotificationType.ALERT,
                 workflow_id=each.workflow_id,
                 give_up_at=each.give_up_at,
-                deliveries=to_send(None, each.deliveries),
+                deliveries=to_send(NotificationType.ALERT, None, each.deliveries),
             )
             await self._start_or_defer(alert)
 

@@ -53,7 +53,7 @@ async def open_to_recipients(
         notification_type=new.notification_type,
         workflow_id=new.dedupe_key,
         give_up_at=addressed.give_up_at,
-        deliveries=deliveries_to_send(settings)(None, opened.deliveries),
+        deliveries=deliveries_to_send(settings)(new.notification_type, None, opened.deliveries),
     )
 
 

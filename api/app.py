@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from api import problems
+from api.allowed_recipients import AllowedRecipients
 from api.authentication import RequireApiKey
 from api.body_limit import LimitBody
 from api.contents import content_routes
+from api.database import Turns
 from api.health import health_routes
 from api.notifications import notification_routes
 from api.projects import project_routes
@@ -31,7 +33,9 @@ class _Api(FastAPI):
 def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastAPI:
     """Creates the app. The caller keeps and closes engine and client; neither is used before the first request.
     Raises `LanguageError` and `SettingsError`."""
-    starter = TestStarter(settings, engine, client)
+    # One lock makes renewals run one at a time, so that a second connection would only wait.
+    renewals = Turns(at_a_time=1)
+    starter = TestStarter(settings, engine, client, AllowedRecipients(settings))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +56,6 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     app.include_router(health_routes(create_engine(settings, "api-readyz", pooled=False), engine, client))
     app.include_router(notification_routes(settings, engine, client, starter))
     app.include_router(unsubscribe_routes(settings, engine))
-    app.include_router(project_routes(engine))
-    app.include_router(content_routes(engine))
+    app.include_router(project_routes(engine, renewals))
+    app.include_router(content_routes(engine, renewals))
     return app

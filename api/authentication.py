@@ -8,6 +8,7 @@ import hmac
 import structlog
 from fastapi.security import APIKeyHeader
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,6 +23,9 @@ OPEN_BELOW = unsubscribe_links.PATH
 
 API_KEY_SCHEME = APIKeyHeader(name=HEADER, scheme_name="ApiKey", description="One of API_KEYS.", auto_error=False)
 """For the OpenAPI document only: `RequireApiKey` checks the key, before any of the body is read."""
+
+CALLER = "caller"
+"""In a request's state: the name of its key."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +59,9 @@ class RequireApiKey:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            refusal = self._refusal(Headers(scope=scope).get(HEADER))
+            given = Headers(scope=scope).get(HEADER)
+            refusal = self._refusal(given)
+            scope.setdefault("state", {})[CALLER] = _name_of(given) if self._settings.api_auth == "on" else ""
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, given: str | None) -> Response | None:
@@ -70,6 +76,15 @@ class RequireApiKey:
             return None
         detail = f"{HEADER} is missing." if given is None else f"{HEADER} is not a valid key."
         return problem(401, detail, {"WWW-Authenticate": "APIKey"})
+
+
+def caller(request: Request) -> str:
+    """Returns a name of the caller's key, which does not reveal it. Empty with API_AUTH=off."""
+    return str(request.scope["state"][CALLER])
+
+
+def _name_of(key: str | None) -> str:
+    return hashlib.sha256(f"caller:{key}".encode()).hexdigest()[:32]
 
 
 def _is_open(path: str) -> bool:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.authentication import API_KEY_SCHEME
-from api.database import transaction_on
+from api.database import Turns, limit_lock_wait, transaction_on
 from api.problems import documented
 from api.projects import ERRORS, OPERATOR
 from api.requests import NewEnd, Slug
@@ -18,7 +18,7 @@ from db.items.renew import NotRenewable
 from db.items.renew_content import NoSuchContent, renew_content
 
 
-def content_routes(engine: AsyncEngine) -> APIRouter:
+def content_routes(engine: AsyncEngine, renewals: Turns) -> APIRouter:
     """Returns the route that renews AR content with an end of its own."""
     router = APIRouter(
         prefix="/contents",
@@ -37,7 +37,8 @@ def content_routes(engine: AsyncEngine) -> APIRouter:
         """
         now = datetime.now(UTC)
         try:
-            async with transaction_on(engine) as connection:
+            async with renewals.take(), transaction_on(engine) as connection:
+                await limit_lock_wait(connection)
                 renewed = await renew_content(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
         except NoSuchContent as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None

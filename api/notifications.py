@@ -5,13 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response, Security
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response, Security
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from api.authentication import API_KEY_SCHEME
+from api.authentication import API_KEY_SCHEME, caller
 from api.database import connection_to
+from api.idempotency import HEADER, LONGEST_KEY, idempotency_key
 from api.problems import documented
 from api.requests import MAX_BIGINT, NewTestNotification, NotificationQuery, encode_cursor
 from api.schemas import Notification, NotificationDetail, NotificationPage, StartedTest
@@ -19,6 +20,15 @@ from api.starting import TestStarter
 from db.record.list import NotificationFilter, list_flat, read_flat
 from settings import Settings
 from temporal.web_ui import workflow_url
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias=HEADER,
+        description=f"A string in double quotes, of at most {LONGEST_KEY} characters, such as a UUID. Within 24 hours, "
+        "a request with the same key and body gets the same answer and sends nothing more; another body gets 422.",
+    ),
+]
 
 
 def notification_routes(settings: Settings, engine: AsyncEngine, client: Client, starter: TestStarter) -> APIRouter:
@@ -54,12 +64,19 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
     @router.post(
         "/test",
         status_code=HTTPStatus.ACCEPTED,
-        responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS),
     )
-    async def send_test(test: NewTestNotification, response: Response) -> StartedTest:
+    async def send_test(
+        test: NewTestNotification, request: Request, response: Response, _key: IdempotencyKey = None
+    ) -> StartedTest:
         """Sends a test notification in the same way as any other. A delivery on a channel that is not configured ends
-        as `skipped`."""
-        started = await starter.start(test)
+        as `skipped`.
+
+        The answer is 429 if there were too many lately, or too many wait. A recipient may be refused by the setting
+        TEST_RECIPIENTS: 422.
+        """
+        key = idempotency_key(request.headers.getlist(HEADER))
+        started = await starter.start(test, caller(request), key)
         response.headers["Location"] = f"{router.prefix}/{started.notification_id}"
         return StartedTest(
             notification_id=started.notification_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +28,14 @@ class Unavailable(HTTPException):
 
     def __init__(self, detail: str) -> None:
         super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})
+
+
+class TooMany(HTTPException):
+    """A limit is reached: 429. `after` is when to try again."""
+
+    def __init__(self, detail: str, after: timedelta) -> None:
+        seconds = max(1, math.ceil(after.total_seconds()))
+        super().__init__(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(seconds)})
 
 
 def problem(

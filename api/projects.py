@@ -31,7 +31,7 @@ ERRORS = (
 """The statuses that a renewal may answer with, apart from 200."""
 
 
-def project_routes(engine: AsyncEngine) -> APIRouter:
+def project_routes(engine: AsyncEngine, renewals: Turns) -> APIRouter:
     """Returns the route that renews a project."""
     router = APIRouter(
         prefix="/projects",
@@ -39,9 +39,6 @@ def project_routes(engine: AsyncEngine) -> APIRouter:
         dependencies=[Security(API_KEY_SCHEME)],
         responses=documented(*ERRORS),
     )
-
-    # One lock makes renewals run one at a time, so that a second connection would only wait.
-    turns = Turns(at_a_time=1)
 
     @router.post("/{slug}/renew")
     async def renew(slug: Slug, new_end: NewEnd) -> RenewedProject:
@@ -53,7 +50,7 @@ def project_routes(engine: AsyncEngine) -> APIRouter:
         """
         now = datetime.now(UTC)
         try:
-            async with turns.take(), transaction_on(engine) as connection:
+            async with renewals.take(), transaction_on(engine) as connection:
                 await limit_lock_wait(connection)
                 renewed = await renew_project(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
         except NoSuchProject as error:

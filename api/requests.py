@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
@@ -175,6 +177,17 @@ class NewTestNotification(BaseModel):
     def addresses(self) -> dict[str, str]:
         """Returns all recipients, by channel name."""
         return self._by_field() | self.recipients
+
+    def field_of(self, name: str) -> tuple[str, ...]:
+        """Returns where the request names the channel's recipient."""
+        if name in self.recipients:
+            return ("recipients", name)
+        return (dict(zip(ALWAYS_DELIVERED, ("email", "chat_id"), strict=True))[name],)
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the request: two requests with the same one ask for the same."""
+        members = self.model_dump(mode="json", exclude_none=True)
+        return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
 
     def _by_field(self) -> dict[str, str]:
         chat = None if self.chat_id is None else str(self.chat_id)

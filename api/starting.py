@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.exceptions import HTTPException
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.opening import NewAddressed, open_to_recipients
-from api.database import connection_to
-from api.problems import Unavailable
+from api.allowed_recipients import AllowedRecipients
+from api.database import Turns, connection_to, limit_lock_wait, transaction_on
+from api.problems import TooMany, Unavailable
 from api.requests import NewTestNotification
-from channels.configured import send_options
+from channels.configured import deliveries_to_send, send_options
 from contracts.keys import NotificationType, key_of_test
 from contracts.scanning import StartableNotification
+from db.record import requested_tests
 from db.record.open import withdraw
+from db.record.requested_tests import KnownRequest, Usage
 from settings import Settings
 from temporal.client import register_search_attributes
 from temporal.start import start_and_mark
@@ -29,6 +34,9 @@ START_TIMEOUT = timedelta(seconds=5)
 
 TEMPORAL_ERRORS = (RPCError, RuntimeError, TimeoutError)
 """What a call may raise; RuntimeError if the client was never connected."""
+
+WAITING_RETRY = timedelta(seconds=30)
+HOUR = requested_tests.LIMITED_WITHIN
 
 UNREACHABLE = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
@@ -41,24 +49,40 @@ class Started:
     workflow_id: str
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a caller asks for. The same key with the same fingerprint is the same request."""
+
+    test: NewTestNotification
+    caller: str
+    idempotency_key: str | None
+    fingerprint: str
+
+
 class TestStarter:
     """Starts test notifications, by the same workflow as the scan."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, client: Client) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, client: Client, allowed: AllowedRecipients) -> None:
         self._settings = settings
         self._options = send_options(settings)
         self._engine = engine
         self._client = client
+        self._allowed = allowed
+        self._turns = Turns(at_a_time=max(1, settings.database_pool_size // 4))
         self._running: set[asyncio.Task[Started]] = set()
         self._registered = False
 
-    async def start(self, request: NewTestNotification) -> Started:
-        """Opens the notification and starts its workflow, even if the caller disconnects meanwhile.
+    async def start(self, test: NewTestNotification, caller: str, idempotency_key: str | None) -> Started:
+        """Opens the notification and starts its workflow, even if the caller disconnects meanwhile. A request that
+        came before, with the same key, is answered with the same notification.
 
         Raises `Unavailable`. Then nothing is sent, unless the database is away: a notification that was committed
-        before stays open, and the next scan starts it or gives it up.
+        before stays open, and the next scan starts it or gives it up. Raises `TooMany`, a 422 for a key that came with
+        another body, and `RequestValidationError` for a recipient that is not allowed.
         """
-        task = asyncio.create_task(self._open_and_start(request))
+        self._allowed.check(test)
+        asked = _Asked(test, caller, idempotency_key, test.fingerprint())
+        task = asyncio.create_task(self._open_and_start(asked))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
@@ -67,17 +91,60 @@ class TestStarter:
         """Waits for the starts whose callers have disconnected."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _open_and_start(self, request: NewTestNotification) -> Started:
+    async def _open_and_start(self, asked: _Asked) -> Started:
+        async with self._turns.take(), transaction_on(self._engine) as connection:
+            await limit_lock_wait(connection)
+            await requested_tests.take_turn(connection)
+            wanted = await self._find(connection, asked) or await self._open(connection, asked)
+        match wanted:
+            case StartableNotification():
+                await self._start_or_withdraw(wanted)
+                log.info("test_started", notification_id=wanted.notification_id, workflow_id=wanted.workflow_id)
+            case KnownRequest():
+                if not wanted.started:
+                    await self._start_again(wanted)
+                log.info("test_repeated", notification_id=wanted.notification_id, workflow_id=wanted.workflow_id)
+        return Started(wanted.notification_id, wanted.workflow_id)
+
+    async def _find(self, connection: AsyncConnection, asked: _Asked) -> KnownRequest | None:
+        if asked.idempotency_key is None:
+            return None
+        known = await requested_tests.find(connection, asked.caller, asked.idempotency_key)
+        if known is not None and known.fingerprint != asked.fingerprint:
+            raise HTTPException(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key came with another body before: send a new key with a new request.",
+            )
+        return known
+
+    async def _open(self, connection: AsyncConnection, asked: _Asked) -> StartableNotification:
+        self._refuse_over_limit(await requested_tests.count(connection, asked.caller))
         test = NewAddressed(
             NotificationType.TEST,
             key_of_test(uuid4()),
-            request.addresses(),
-            subject=request.subject,
-            message=request.message,
-            html=request.html,
+            asked.test.addresses(),
+            subject=asked.test.subject,
+            message=asked.test.message,
+            html=asked.test.html,
         )
-        async with connection_to(self._engine) as connection:
-            opened = await open_to_recipients(connection, self._settings, test, datetime.now(UTC))
+        opened = await open_to_recipients(connection, self._settings, test, datetime.now(UTC))
+        await requested_tests.add(
+            connection, asked.caller, asked.idempotency_key, asked.fingerprint, opened.notification_id
+        )
+        return opened
+
+    def _refuse_over_limit(self, usage: Usage) -> None:
+        settings = self._settings
+        if usage.waiting >= settings.test_max_waiting:
+            raise TooMany(f"{usage.waiting} test notifications wait to be sent: try again later.", WAITING_RETRY)
+        for used, limit, free_in, whose in (
+            (usage.of_key, settings.test_limit_per_key, usage.key_free_in, "with this API key"),
+            (usage.in_all, settings.test_limit, usage.all_free_in, "in all"),
+        ):
+            if used >= limit:
+                raise TooMany(f"{used} test notifications {whose} within an hour: try again later.", free_in or HOUR)
+
+    async def _start_or_withdraw(self, opened: StartableNotification) -> None:
         try:
             await self._start_workflow(opened)
         except TEMPORAL_ERRORS as error:
@@ -90,8 +157,24 @@ class TestStarter:
         except BaseException:
             await self._withdraw(opened.notification_id)
             raise
-        log.info("test_started", notification_id=opened.notification_id, workflow_id=opened.workflow_id)
-        return Started(opened.notification_id, opened.workflow_id)
+
+    async def _start_again(self, known: KnownRequest) -> None:
+        """Starts what an earlier request has opened and not started yet: it is at it, or its process has died. Only
+        that request may withdraw it."""
+        notification = StartableNotification(
+            notification_id=known.notification_id,
+            notification_type=NotificationType.TEST,
+            workflow_id=known.workflow_id,
+            give_up_at=known.give_up_at,
+            deliveries=deliveries_to_send(self._settings)(NotificationType.TEST, None, known.deliveries),
+        )
+        try:
+            await self._start_workflow(notification)
+        except TEMPORAL_ERRORS as error:
+            raise Unavailable(f"{_reason(error)} Try again with the same key.") from error
+        async with connection_to(self._engine) as connection:
+            if not await requested_tests.is_recorded(connection, known.notification_id):
+                raise Unavailable("The first request with this key could not be started. Nothing is sent.")
 
     async def _start_workflow(self, opened: StartableNotification) -> None:
         async with asyncio.timeout(START_TIMEOUT.total_seconds()):

@@ -7,6 +7,7 @@ from functools import cache
 
 from channels.base import Channel, Scrub
 from channels.registry import channels, find_channel
+from contracts.keys import NotificationType, own_fairness_key
 from contracts.sending import DeliveryToSend, Fairness, SendOptions
 from db.record.rules import OpenedDelivery
 from db.record.startable import ToSend
@@ -54,13 +55,17 @@ def deliveries_to_send(settings: Settings) -> ToSend:
         channel = find_channel(name)
         return channel.fairness(settings) if channel else None
 
-    def to_send(company_id: int | None, deliveries: Sequence[OpenedDelivery]) -> list[DeliveryToSend]:
+    def share(notification_type: NotificationType, company_id: int | None, delivery: OpenedDelivery) -> Fairness:
+        if (key := own_fairness_key(notification_type)) is not None:
+            return Fairness(key)
+        fairness = fairness_on(delivery.channel)
+        return fairness(company_id, delivery.address) if fairness else Fairness()
+
+    def to_send(
+        notification_type: NotificationType, company_id: int | None, deliveries: Sequence[OpenedDelivery]
+    ) -> list[DeliveryToSend]:
         return [
-            DeliveryToSend(
-                each.delivery_id,
-                each.channel,
-                fairness(company_id, each.address) if (fairness := fairness_on(each.channel)) else Fairness(),
-            )
+            DeliveryToSend(each.delivery_id, each.channel, share(notification_type, company_id, each))
             for each in deliveries
         ]
 

@@ -87,7 +87,7 @@ def _startable(subject: Subject, deadline: datetime, settings: Settings) -> Star
         days_left=subject.days_left,
         ar_content_id=subject.ar_content_id,
         again=True,
-        deliveries=deliveries_to_send(settings)(subject.company_id, subject.deliveries),
+        deliveries=deliveries_to_send(settings)(subject.notification_type, subject.company_id, subject.deliveries),
     )
 
 

@@ -80,6 +80,22 @@ def is_urgent(notification_type: NotificationType) -> bool:
             assert_never(notification_type)
 
 
+def own_fairness_key(notification_type: NotificationType) -> str | None:
+    """Returns the fairness key that all notifications of this type share on every channel. None: it depends on the
+    recipient.
+
+    With one key for all tests and another for all alerts, an alert is among the next two to be sent, however many
+    tests wait, and for however many recipients.
+    """
+    match notification_type:
+        case NotificationType.TEST | NotificationType.ALERT:
+            return notification_type.value
+        case NotificationType.EXPIRING | NotificationType.EXPIRED:
+            return None
+        case _:
+            assert_never(notification_type)
+
+
 def goes_to_suppressed(notification_type: NotificationType) -> bool:
     """Whether it goes to a suppressed address as well: somebody asked for it, and waits to see it arrive."""
     match notification_type:

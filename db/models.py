@@ -353,3 +353,19 @@ class Problem(Base):
     since: Mapped[datetime] = mapped_column(server_default=func.now())
     alerted_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When the last alert was opened."""
+
+
+class RequestedTest(Base):
+    """A request for a test notification. It is deleted when its idempotency key is forgotten."""
+
+    __tablename__ = "requested_tests"
+    __table_args__ = (UniqueConstraint("api_key", "idempotency_key"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    api_key: Mapped[str]
+    """A hash of the caller's key; empty without one."""
+    idempotency_key: Mapped[str | None]
+    fingerprint: Mapped[str]
+    """A hash of the request's body."""
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)

@@ -234,12 +234,13 @@ WITH locked AS (
     SELECT claim_seq FROM deliveries WHERE notification_id = :notification_id ORDER BY id FOR UPDATE
 )
 DELETE FROM notifications
-WHERE id = :notification_id AND status = 'open' AND NOT EXISTS (SELECT FROM locked WHERE claim_seq > 0)
+WHERE id = :notification_id AND status = 'open' AND started_at IS NULL
+  AND NOT EXISTS (SELECT FROM locked WHERE claim_seq > 0)
 """).bindparams(bindparam("notification_id", type_=BigInteger))
 
 
 async def withdraw(connection: AsyncConnection, notification_id: int) -> bool:
-    """Deletes a notification. Returns False if an attempt has already claimed one of its deliveries. A workflow that
-    starts later finds nothing to send."""
+    """Deletes a notification. Returns False if its workflow is known to have started, or an attempt has claimed one of
+    its deliveries. A workflow that starts later finds nothing to send."""
     result = await connection.execute(_WITHDRAW, {"notification_id": notification_id})
     return result.rowcount == 1

@@ -80,8 +80,8 @@ FROM (
 """)
 
 
-ToSend = Callable[[int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
-"""From a company's id and the deliveries of its notification to what its workflow sends."""
+ToSend = Callable[[NotificationType, int | None, Sequence[OpenedDelivery]], list[DeliveryToSend]]
+"""From a notification's type, its company's id and its deliveries to what its workflow sends."""
 
 
 async def find_startable(
@@ -106,10 +106,11 @@ async def find_startable(
 
 def _startable(row: RowMapping, to_send: ToSend) -> StartableNotification:
     reopened = [each for each in row["deliveries"] if each["reopened"]]
-    deliveries = to_send(row["company_id"], opened_deliveries(row["deliveries"]))
+    notification_type = NotificationType(row["notification_type"])
+    deliveries = to_send(notification_type, row["company_id"], opened_deliveries(row["deliveries"]))
     return StartableNotification(
         notification_id=row["notification_id"],
-        notification_type=NotificationType(row["notification_type"]),
+        notification_type=notification_type,
         workflow_id=row["workflow_id"],
         give_up_at=row["give_up_at"],
         company_id=row["company_id"],

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.api_process import AWAY, running
+from tests.support.settings_for import API_KEY
 
 DIGITS = "1" * 60_000
 
@@ -25,7 +26,7 @@ DIGITS = "1" * 60_000
     ],
 )
 async def test_a_long_request_line_blocks_nobody_and_is_not_logged(target: str) -> None:
-    async with running(**AWAY, API_KEYS="k") as api, httpx.AsyncClient(base_url=api.url, timeout=60) as http:
+    async with running(**AWAY, API_KEYS=API_KEY) as api, httpx.AsyncClient(base_url=api.url, timeout=60) as http:
         strangers = [asyncio.create_task(http.get(target)) for _ in range(10)]
         assert (await http.get("/healthz")).status_code == 200
         assert {answer.status_code for answer in await asyncio.gather(*strangers)} <= {200, 401, 404}
@@ -37,9 +38,9 @@ async def test_a_long_request_line_blocks_nobody_and_is_not_logged(target: str) 
 
 
 async def test_the_access_log_names_the_route_and_no_token() -> None:
-    async with running(**AWAY, API_KEYS="k") as api, httpx.AsyncClient(base_url=api.url) as http:
+    async with running(**AWAY, API_KEYS=API_KEY) as api, httpx.AsyncClient(base_url=api.url) as http:
         await http.post("/unsubscribe/WzEsImdnZ09vYVhzMzlZeCJd.Z5XN?to=marketing/anna@localhost")
-        await http.get("/notifications/42?x=anna@localhost", headers={"X-API-Key": "k"})
+        await http.get("/notifications/42?x=anna@localhost", headers={"X-API-Key": API_KEY})
         await http.request("ANNA", "/nowhere/anna@localhost")
         await api.process.stop()
         log = api.process.output()
@@ -62,11 +63,11 @@ async def test_the_access_log_names_the_route_and_no_token() -> None:
     ],
 )
 async def test_a_client_that_leaves_during_its_post_is_a_line_in_the_log(path: str, route: str) -> None:
-    async with running(**AWAY, API_KEYS="k") as api:
+    async with running(**AWAY, API_KEYS=API_KEY) as api:
         url = httpx.URL(api.url)
         _, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(
-            f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Type: application/json\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
             "Content-Length: 1000\r\n\r\n{".encode()
         )
         await writer.drain()

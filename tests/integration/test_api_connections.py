@@ -12,15 +12,16 @@ import pytest
 
 from tests.support.api_process import AWAY, Running, running
 from tests.support.calling_api import black_hole
+from tests.support.settings_for import API_KEY
 
 HALF_OPEN = 900
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 HEADERS_BEGIN = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Pad"
-BODY_BEGINS = (
-    b"POST /projects/p/renew HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n"
-    b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+KEY = f"X-API-Key: {API_KEY}\r\n".encode()
+BODY_BEGINS_WITHOUT_KEY = (
+    b"POST /projects/p/renew HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
 )
-BODY_BEGINS_WITHOUT_KEY = BODY_BEGINS.replace(b"X-API-Key: k\r\n", b"")
+BODY_BEGINS = BODY_BEGINS_WITHOUT_KEY.replace(b"Host: x\r\n", b"Host: x\r\n" + KEY)
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -52,7 +53,7 @@ async def everything(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_hundreds_of_half_open_requests_keep_nobody_out() -> None:
-    async with running(**AWAY, API_KEYS="k", API_MAX_CONNECTIONS="200") as api:
+    async with running(**AWAY, API_KEYS=API_KEY, API_MAX_CONNECTIONS="200") as api:
         sent = (b"", b"G", HEADERS_BEGIN, BODY_BEGINS, BODY_BEGINS_WITHOUT_KEY)
         async with half_open(api, HALF_OPEN, sent) as connections, httpx.AsyncClient(base_url=api.url) as http:
             assert (await http.get("/healthz")).status_code == 200
@@ -72,7 +73,7 @@ async def test_hundreds_of_half_open_requests_keep_nobody_out() -> None:
     ],
 )
 async def test_a_client_that_does_not_finish_its_request_is_disconnected(sent: bytes, answers: list[int]) -> None:
-    async with running(**AWAY, API_KEYS="k", API_REQUEST_TIMEOUT="0.5") as api:
+    async with running(**AWAY, API_KEYS=API_KEY, API_REQUEST_TIMEOUT="0.5") as api:
         reader, writer = await connect(api, sent)
         answer = await everything(reader)
         writer.close()
@@ -87,7 +88,7 @@ async def test_a_client_that_does_not_finish_its_request_is_disconnected(sent: b
 
 @pytest.mark.parametrize("sent", [HEADERS_BEGIN, BODY_BEGINS, BODY_BEGINS_WITHOUT_KEY])
 async def test_a_byte_now_and_then_gains_no_time(sent: bytes) -> None:
-    async with running(**AWAY, API_KEYS="k", API_REQUEST_TIMEOUT="1") as api:
+    async with running(**AWAY, API_KEYS=API_KEY, API_REQUEST_TIMEOUT="1") as api:
         reader, writer = await connect(api, sent)
 
         async def drip() -> None:
@@ -104,7 +105,7 @@ async def test_a_byte_now_and_then_gains_no_time(sent: bytes) -> None:
 
 
 async def test_a_client_that_reads_no_answer_is_disconnected() -> None:
-    async with running(**AWAY, API_KEYS="k", API_REQUEST_TIMEOUT="0.5") as api:
+    async with running(**AWAY, API_KEYS=API_KEY, API_REQUEST_TIMEOUT="0.5") as api:
         request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
         reader, writer = await connect(api, b"")
         reader._transport.pause_reading()  # type: ignore[attr-defined] # nothing public stops a reader's reading
@@ -114,7 +115,7 @@ async def test_a_client_that_reads_no_answer_is_disconnected() -> None:
 
 
 async def test_a_second_request_on_a_connection_has_a_limit_of_its_own() -> None:
-    async with running(**AWAY, API_KEYS="k", API_REQUEST_TIMEOUT="0.5") as api:
+    async with running(**AWAY, API_KEYS=API_KEY, API_REQUEST_TIMEOUT="0.5") as api:
         reader, writer = await connect(api, HEALTHZ)
         await reader.readuntil(b'{"status":"ok"}')
         writer.write(HEADERS_BEGIN)
@@ -125,10 +126,10 @@ async def test_a_second_request_on_a_connection_has_a_limit_of_its_own() -> None
 async def test_when_all_connections_are_being_answered_the_next_is_refused() -> None:
     with black_hole() as nowhere:
         environment = AWAY | {"DATABASE_URL": f"postgresql://u:p@{nowhere}/x", "API_MAX_CONNECTIONS": "1"}
-        async with running(**environment, API_KEYS="k") as api:
+        async with running(**environment, API_KEYS=API_KEY) as api:
             # The second request is begun in the same step in which the first is answered.
             reader, answered = await connect(
-                api, HEALTHZ + b"GET /notifications HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n\r\n"
+                api, HEALTHZ + b"GET /notifications HTTP/1.1\r\nHost: x\r\n" + KEY + b"\r\n"
             )
             await reader.readuntil(b'{"status":"ok"}')
             refused, writer = await connect(api, b"")

@@ -145,7 +145,8 @@ async def test_a_started_test_is_marked_so_that_no_scan_starts_it(
     statements: list[str] = []
     event.listen(engine.sync_engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     started = await post(http, **TEST)
-    assert len(statements) == 2
+    assert len(statements) == 7, "six that limit and open it, in one transaction, and one that marks it"
+    assert "started_at" in statements[-1]
     [notification] = await platform.notifications()
     assert notification.started_at is not None
     assert notification.workflow_id == notification.dedupe_key == started["workflow_id"]

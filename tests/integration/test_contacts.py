@@ -93,7 +93,7 @@ class Record:
         return notification
 
 
-def _by_address(company_id: int | None, deliveries: Any) -> list[DeliveryToSend]:
+def _by_address(_type: NotificationType, company_id: int | None, deliveries: Any) -> list[DeliveryToSend]:
     return [
         DeliveryToSend(each.delivery_id, each.channel, Fairness(f"{company_id} {each.address}")) for each in deliveries
     ]

@@ -31,7 +31,7 @@ async def startable(
             limit,
             in_all,
             per_company,
-            lambda _company, deliveries: [DeliveryToSend(each.delivery_id, each.channel) for each in deliveries],
+            lambda _type, _company, deliveries: [DeliveryToSend(each.delivery_id, each.channel) for each in deliveries],
         )
     return [each.notification_id for each in found.notifications], found.waiting
 

@@ -35,7 +35,7 @@ async def startable(engine: AsyncEngine, in_all: int = 100) -> TakeStartableResu
             100,
             in_all,
             100,
-            lambda _company, deliveries: [DeliveryToSend(each.delivery_id, each.channel) for each in deliveries],
+            lambda _type, _company, deliveries: [DeliveryToSend(each.delivery_id, each.channel) for each in deliveries],
         )
 
 
