@@ -70,7 +70,7 @@ test-browser: $(ENV) ## Run the tests in Chromium
 	$(PY) -m tests tests/browser
 
 .PHONY: test-mta
-test-mta: $(ENV) ## Run the SMTP tests against a real Postfix (as root; Debian: postfix postgrey sasl2-bin libsasl2-modules)
+test-mta: $(ENV) ## Run the tests against a real Postfix and PgBouncer (as root; Debian: postfix postgrey sasl2-bin libsasl2-modules pgbouncer)
 	$(PY) -m tests tests/mta
 
 .PHONY: demo

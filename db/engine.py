@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from db.errors import DATABASE_ERRORS, READ_ONLY, describe, hide_values, means_another_server, sqlstate_of
-from db.transactions import run_in_transactions
 from settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
@@ -70,8 +69,6 @@ def create_engine(settings: Settings, application_name: str, *, pooled: bool = T
             context.is_disconnect = True
         hide_values(context.sqlalchemy_exception or context.original_exception)
 
-    if settings.database_statement_cache_size == 0:
-        run_in_transactions(engine)
     return engine
 
 
@@ -117,7 +114,7 @@ async def only_reads(work: AsyncEngine, within: float) -> bool:
 
 
 def _statement_caches(size: int) -> dict[str, Any]:
-    """Returns the connection's arguments. Without caches every statement is unnamed, so that none is looked for on
-    another connection to the server."""
+    """Returns the connection's arguments. Without caches every statement is unnamed. asyncpg executes it before it
+    synchronises (Flush, not Sync), so PgBouncer does not give the server's connection away in between."""
     caches: dict[str, Any] = {"statement_cache_size": size, "prepared_statement_cache_size": size}
     return caches if size else {**caches, "prepared_statement_name_func": str}

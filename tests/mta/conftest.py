@@ -19,7 +19,12 @@ from tests.mta.postfix import PATH, Postfix, StartPostfix
 from tests.support.data import Platform
 from tests.support.settings_for import MakeSettings
 
-PROGRAMS = {"postfix": "postfix", "postgrey": "postgrey", "saslpasswd2": "sasl2-bin libsasl2-modules"}
+PROGRAMS = {
+    "postfix": "postfix",
+    "postgrey": "postgrey",
+    "saslpasswd2": "sasl2-bin libsasl2-modules",
+    "pgbouncer": "pgbouncer",
+}
 """Programs, and Debian's packages that bring them."""
 
 

@@ -14,6 +14,7 @@ from local.embedded import postgres_install
 from local.embedded.postgres import NOT_DURABLE, EmbeddedPostgres
 
 _CHUNK = 65_536
+_SSL_REQUEST = (80877103).to_bytes(4)
 
 
 def socket_of(server: EmbeddedPostgres) -> str:
@@ -28,6 +29,8 @@ class Switch:
         self.server = server
         self.port = 0
         self.opened = 0
+        self.startup: list[dict[str, str]] = []
+        """What each client asked for when it connected."""
 
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{database}"
@@ -39,6 +42,7 @@ class Switch:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.opened += 1
             there = await asyncio.open_unix_connection(f"{socket_of(self.server)}/.s.PGSQL.5432")
+            there[1].write(await self._read_startup(reader, writer))
             both = [asyncio.create_task(_pump(reader, there[1])), asyncio.create_task(_pump(there[0], writer))]
             pumps.update(both)
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -54,6 +58,17 @@ class Switch:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _read_startup(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """Reads the first message and notes its parameters (https://www.postgresql.org/docs/current/protocol-flow.html)."""
+        while True:
+            size = await reader.readexactly(4)
+            message = await reader.readexactly(int.from_bytes(size) - 4)
+            if message != _SSL_REQUEST:
+                words = message[4:].rstrip(b"\0").decode().split("\0")
+                self.startup.append(dict(zip(words[::2], words[1::2], strict=True)))
+                return size + message
+            writer.write(b"N")
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
