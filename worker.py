@@ -25,6 +25,7 @@ from activities.health.outage import OutageActivities
 from activities.interceptor import ActivityObserver
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
+from activities.stops import StopActivities
 from channels.configured import configured_channels, new_renderer, require_to_send, scrub, send_options
 from channels.registry import all_queues, find_channel, queues_named
 from contracts.queues import WORKFLOWS, task_queues
@@ -34,15 +35,17 @@ from runtime import leaving, signals
 from runtime.http_client import CertificatesError, certificates, new_http_client
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
-from temporal import rate_limits, schedules
+from temporal import schedules
 from temporal.client import connect, register_search_attributes
 from temporal.reasons import why_away
 from temporal.runners import UNSANDBOXED
 from temporal.start import start_and_mark
+from temporal.stops import TemporalStops
 from texts.languages import LanguageError
 from texts.renderer import Renderer
 from workflows.check_health import CheckHealthWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
+from workflows.resume_channel import ResumeChannelWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 from workflows.send_notification import SendNotificationWorkflow
 from workflows.start_held import StartHeldWorkflow
@@ -54,6 +57,7 @@ HTTP_TIMEOUT = 30.0
 WORKFLOW_TYPES: list[type] = [
     CheckHealthWorkflow,
     DeactivateExpiredWorkflow,
+    ResumeChannelWorkflow,
     ScanExpiringWorkflow,
     SendNotificationWorkflow,
     StartHeldWorkflow,
@@ -77,7 +81,7 @@ async def run_worker(
     async with AsyncExitStack() as stack:
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
-        await rate_limits.apply(client, settings, queues)
+        await TemporalStops(client, settings, engine).start(queues)
         workers = await build_workers(settings, client, engine, queues, stack, runner)
         async with _running(workers):
             log.info("worker_ready", queues=list(queues), namespace=client.namespace)
@@ -113,6 +117,7 @@ async def build_workers(
     """
     renderer = new_renderer(settings)
     alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
+    stops = TemporalStops(client, settings, engine)
     workers: list[Worker] = []
 
     def serve(queue: str, activities: list[Any], workflows: Sequence[type] = ()) -> None:
@@ -136,7 +141,7 @@ async def build_workers(
     for channel in filter(None, map(find_channel, queues)):
         at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
         sender = await stack.enter_async_context(channel.open(settings, renderer, at_a_time))
-        attempts = DeliveryAttempts(engine, settings, alerts, channel, sender)
+        attempts = DeliveryAttempts(engine, settings, alerts, stops, channel, sender)
         serve(channel.name, [attempts.send_activity()])
     if WORKFLOWS in queues:
         due_items = DueItemActivities(engine, settings, alerts, schedules.next_scan(client, settings))
@@ -146,6 +151,7 @@ async def build_workers(
             DeactivationActivities(engine, settings, alerts).deactivate_ended,
             RecoveryActivities(engine, client).recover_lost,
             OutcomeActivities(engine).record_outcome,
+            StopActivities(stops).resume_channel,
         ]
         health = await _health_activities(settings, client, engine, renderer, stack)
         serve(WORKFLOWS, [*database, *health], WORKFLOW_TYPES)

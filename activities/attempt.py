@@ -12,9 +12,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.service import RPCError
 
 from activities.alerts import Alerts
 from activities.faults import alert_database_fault, refusal_text
+from activities.flood import FloodWatch
+from activities.stops import ChannelStops
 from activities.told import failing_since, refused_claim, tell_next_attempt
 from channels.base import (
     Channel,
@@ -61,12 +64,15 @@ class DeliveryAttempts:
         engine: AsyncEngine,
         settings: Settings,
         alerts: Alerts,
+        stops: ChannelStops,
         channel: Channel,
         sender: Sender,
     ) -> None:
         self._engine = autocommit(engine)
         self._settings = settings
         self._alerts = alerts
+        self._stops = stops
+        self._flood = FloodWatch()
         self._channel = channel
         self._sender = sender
 
@@ -198,6 +204,8 @@ class DeliveryAttempts:
             details = [_details(claim, reply=without_text(refusal.reply or ""), final=final)]
         if isinstance(refusal, OperatorFault):
             await self._alerts.alert_operator_fault(self._channel, refusal.reason)
+        if isinstance(refusal, TryAgain) and refusal.after is not None:
+            await self._stop_if_everybody_is_refused(claim, refusal.after)
         if details:
             tell_next_attempt(claim.claim_seq)
         return ApplicationError(
@@ -245,6 +253,18 @@ class DeliveryAttempts:
                 await attempt.reject(connection, claim, refusal.reason, refusal.reply)
             else:
                 await attempt.release(connection, claim, refusal.reason, refusal.reply)
+
+    async def _stop_if_everybody_is_refused(self, claim: Claim, after: timedelta) -> None:
+        """Stops the channel if the provider refuses us and not this recipient alone. If that fails, each message still
+        waits as long as the provider says."""
+        until = self._flood.stop_until(claim.recipient or "", after, datetime.now(UTC))
+        if until is None:
+            return
+        try:
+            await self._stops.stop(self._channel.name, until)
+        except (*DATABASE_ERRORS, RPCError) as error:
+            self._flood.forget()
+            log.warning("channel_not_stopped", until=until.isoformat(), error=type(error).__name__)
 
     def _next_retry_delay(self, refusal: NotHandedOver) -> timedelta | None:
         if isinstance(refusal, OperatorFault):

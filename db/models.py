@@ -341,6 +341,17 @@ class Pause(Base):
     resumed_at: Mapped[datetime | None]
 
 
+class ChannelStop(Base):
+    """A channel whose provider takes no message from us. It is stopped until `until`, and was stopped before if that is
+    over."""
+
+    __tablename__ = "channel_stops"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    stopped_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    until: Mapped[datetime]
+
+
 class Problem(Base):
     """A problem that the operators were alerted of. The row is deleted when the problem is over."""
 

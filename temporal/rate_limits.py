@@ -7,7 +7,7 @@ each fairness key, which the channel chooses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -31,23 +31,25 @@ class QueueLimits:
     for_each_key: float
 
 
-def queue_limits(settings: Settings, queues: Iterable[str]) -> list[QueueLimits]:
-    """Returns the limits of the channels among the queues, with their urgent queues."""
+def queue_limits(settings: Settings, queues: Iterable[str], stopped: Container[str] = ()) -> list[QueueLimits]:
+    """Returns the limits of the channels among the queues, with their urgent queues. A channel that is stopped has a
+    rate of 0."""
     shares = (1 - settings.urgent_share, settings.urgent_share)
     limits: list[QueueLimits] = []
     for channel in filter(None, map(find_channel, queues)):
         of_channel = channel.limits(settings)
         names = task_queues(settings.task_queue_prefix, channel.name)
+        in_all = 0.0 if channel.name in stopped else of_channel.in_all
         limits += [
-            QueueLimits(name, of_channel.in_all * share, of_channel.for_each_key)
+            QueueLimits(name, in_all * share, of_channel.for_each_key)
             for name, share in zip(names, shares, strict=True)
         ]
     return limits
 
 
-async def apply(client: Client, settings: Settings, queues: Iterable[str]) -> None:
+async def apply(client: Client, settings: Settings, queues: Iterable[str], stopped: Container[str] = ()) -> None:
     """Sets the limits in the server. May run at any time and in several workers: the last call wins."""
-    await asyncio.gather(*(_set(client, limits) for limits in queue_limits(settings, queues)))
+    await asyncio.gather(*(_set(client, limits) for limits in queue_limits(settings, queues, stopped)))
 
 
 async def _set(client: Client, limits: QueueLimits) -> None:

@@ -14,12 +14,13 @@ from channels.base import Channel
 from channels.registry import channels, find_channel
 from contracts.sending import ATTEMPT_MARGIN, HEARTBEAT_TIMEOUT
 from db.items import untold
-from db.operators import pauses, problems
+from db.operators import pauses, problems, stops
 from db.record.stuck import count_in_doubt, count_stuck
 from settings import Settings
 
 UNKNOWN_CHANNEL_IN_FLIGHT = timedelta(hours=1)
 """How long a delivery may be in flight on a channel that this release does not know."""
+LONG_STOP = timedelta(minutes=5)
 NAMED = 10
 """Most items that an alert names."""
 
@@ -31,6 +32,7 @@ async def look_at_ledger(connection: AsyncConnection, settings: Settings, next_s
     return (
         await _find_refusals(connection, settings)
         + found(["paused"], await _find_pause(connection))
+        + found(["channels_stopped"], await _find_stopped(connection))
         + found(["untold_items"], await _find_untold(connection, settings, next_scan))
         + found(["deliveries_in_doubt"], await _find_in_doubt(connection))
         + found(["deliveries_stuck"], await _find_stuck(connection, settings))
@@ -57,6 +59,21 @@ async def _find_pause(connection: AsyncConnection) -> Problem | None:
         "Sending is paused",
         f"{pause.operator} paused it at {pause.paused_at:%Y-%m-%d %H:%M} UTC: {pause.why}\n"
         "Nothing is sent to companies until you run `cli.py resume`.\n",
+    )
+
+
+async def _find_stopped(connection: AsyncConnection) -> Problem | None:
+    """Finds what providers stopped for long. A short stop is normal, and its messages hardly notice it."""
+    stopped = await stops.find_stopped(connection, LONG_STOP)
+    if not stopped:
+        return None
+    ends = "\n".join(f"- {channel}: until {until:%Y-%m-%d %H:%M} UTC" for channel, until in stopped.items())
+    return Problem(
+        "channels_stopped",
+        f"No message goes out by {', '.join(stopped)} for a time",
+        f"The provider refused several recipients in a row and said when it takes messages again:\n{ends}\n\n"
+        "Until then nothing is sent there, tests and alerts included. Then sending resumes by itself. Notifications "
+        "whose deadline is earlier are given up.\n",
     )
 
 

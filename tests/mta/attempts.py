@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -62,11 +63,21 @@ async def attempts_at(engine: AsyncEngine, platform: Platform, settings: Setting
     """With connections that are closed at the end."""
     alerts = Alerts(engine, settings, _leave_alone)
     async with CHANNEL.open(settings, new_renderer(settings), settings.worker_concurrency) as sender:
-        yield Attempts(platform, DeliveryAttempts(engine, settings, alerts, CHANNEL, sender))
+        yield Attempts(platform, DeliveryAttempts(engine, settings, alerts, _NeverStopped(), CHANNEL, sender))
 
 
 async def _leave_alone(_alert: StartableNotification) -> None:
     """No worker runs that could send it."""
+
+
+class _NeverStopped:
+    """No mail server names a time."""
+
+    async def stop(self, channel: str, until: datetime) -> None:
+        raise AssertionError(f"{channel} was stopped until {until}")
+
+    async def resume(self, channel: str) -> datetime | None:
+        raise AssertionError(f"{channel} was resumed")
 
 
 StartAttempts = Callable[[Postfix], Awaitable[Attempts]]

@@ -42,6 +42,21 @@ async def test_a_pause_is_not_forgotten(health: HealthScene) -> None:
     assert "UTC: the texts are wrong" in await health.message("Sending is paused")
 
 
+async def test_a_long_stop_by_the_provider_is_told_and_a_short_one_is_not(health: HealthScene) -> None:
+    platform = health.scene.platform
+    await platform.execute(
+        "INSERT INTO channel_stops (channel, until) VALUES ('telegram', now() + interval '1 day'),"
+        " ('sms', now() + interval '1 minute')"
+    )
+    async with health.worker():
+        assert (await health.check()).problems == ["channels_stopped"]
+        await platform.execute("UPDATE channel_stops SET until = now()")
+        assert (await health.check()).over == ["channels_stopped"]
+    message = await health.message("No message goes out by telegram for a time")
+    assert "- telegram: until " in message
+    assert "sms" not in message
+
+
 async def test_a_delivery_in_doubt_until_it_is_decided(health: HealthScene) -> None:
     platform = health.scene.platform
     await notice(platform, status="in_doubt", started_at=in_days(0))

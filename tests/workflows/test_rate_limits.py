@@ -7,9 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue as QueueName
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from channels.registry import all_queues
 from channels.telegram.channel import CHANNEL
@@ -17,6 +14,7 @@ from local.stand_ins.telegram_api import TelegramApi
 from local.stand_ins.telegram_limits import SendingLimits
 from settings import Settings
 from temporal import rate_limits
+from tests.support.queue_limits import limits_in_the_server
 from tests.support.scene import PATIENCE, Scene
 
 BIG, SMALL, GROUP = 100, 200, -300
@@ -48,28 +46,12 @@ async def test_one_companys_backlog_holds_back_no_other(scene: Scene) -> None:
     assert {each.status for each in await scene.platform.deliveries()} == {"accepted"}
 
 
-async def limits_in_the_server(scene: Scene, queue: str) -> tuple[float, float]:
-    description = await scene.client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=scene.client.namespace,
-            task_queue=QueueName(name=queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-            report_config=True,
-        )
-    )
-    config = description.config
-    return (
-        round(config.queue_rate_limit.rate_limit.requests_per_second, 2),  # kept in single precision
-        round(config.fairness_keys_rate_limit_default.rate_limit.requests_per_second, 2),
-    )
-
-
 async def test_the_limits_stand_in_the_server(scene: Scene) -> None:
     async with scene.worker():
         for limits in rate_limits.queue_limits(scene.settings, all_queues()):
             expected = (round(limits.in_all, 2), round(limits.for_each_key, 2))
             async with asyncio.timeout(PATIENCE):
-                while await limits_in_the_server(scene, limits.name) != expected:
+                while await limits_in_the_server(scene.client, limits.name) != expected:
                     await asyncio.sleep(0.1)  # one part of the server tells the other
 
 

@@ -11,6 +11,7 @@ from tests.replay.shapes.health import SHAPES as HEALTH_CHECKS
 from tests.replay.shapes.scans import HELD_SHAPES as HELD
 from tests.replay.shapes.scans import SHAPES as SCANS
 from tests.replay.shapes.sends import SHAPES as SENDS
+from tests.replay.shapes.stops import SHAPES as STOPS
 from tests.support.scene import Scene
 
 Shape = Callable[[Scene], Awaitable[list[WorkflowHistory]]]
@@ -23,6 +24,7 @@ SHAPES: dict[str, Shape] = {
         ("held", HELD),
         ("deactivate", DEACTIVATIONS),
         ("health", HEALTH_CHECKS),
+        ("resume", STOPS),
     )
     for shape in shapes
 }

@@ -1,0 +1,48 @@
+"""Resumes a channel that is stopped, however long that takes and whoever dies meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.stops import StopActivities
+    from contracts.stopping import ResumeChannelInput
+    from workflows import retry_policies
+
+RESUME_TIMEOUT = timedelta(seconds=30)
+SHORTEST_SLEEP = timedelta(seconds=1)
+"""If the database's clock is behind Temporal's, a channel stays stopped for a moment longer."""
+
+
+@workflow.defn
+class ResumeChannelWorkflow:
+    """Sleeps until a channel's stop is over, then resumes it. One runs for each stopped channel."""
+
+    def __init__(self) -> None:
+        self._stopped_again = False
+
+    @workflow.signal
+    def stopped(self) -> None:
+        """Tells that the channel was stopped, maybe for longer: the workflow asks the database again before it ends."""
+        self._stopped_again = True
+
+    @workflow.run
+    async def run(self, input: ResumeChannelInput) -> None:
+        until = input.until
+        while True:
+            self._stopped_again = False
+            if (wait := until - workflow.now()) > timedelta(0):
+                await workflow.sleep(wait, summary=f"Wait until {input.channel} may send again")
+            resumed = await workflow.execute_activity_method(
+                StopActivities.resume_channel,
+                input,
+                start_to_close_timeout=RESUME_TIMEOUT,
+                retry_policy=retry_policies.DATABASE,
+                summary=f"Resume {input.channel}",
+            )
+            if resumed.until is not None:
+                until = max(resumed.until, workflow.now() + SHORTEST_SLEEP)
+            elif not self._stopped_again:
+                return
