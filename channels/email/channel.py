@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from email_validator import EmailNotValidError, validate_email
 
 from channels.base import Channel, Limits, ScrubPattern, Sender, Words
+from channels.email.composing import require_composable
 from channels.email.masking import MASK, mask_addresses
 from channels.email.plan import EMAIL
 from channels.email.sender import EmailSender
@@ -38,8 +39,7 @@ class EmailChannel(Channel):
         return settings.smtp_host is not None
 
     def require_settings(self, settings: Settings) -> None:
-        settings.needed("smtp_from_email")
-        settings.needed("smtp_from_name")
+        require_composable(settings)
         if settings.smtp_username is not None:
             settings.needed_secret("smtp_password", " when SMTP_USERNAME is set")
         if settings.public_url is not None:

@@ -2,55 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.header import Header
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
-from email.message import EmailMessage
-from email.policy import EmailPolicy, Policy
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 
+from channels.email.addresses import Mailbox, our_mailbox, recipient_mailbox
+from channels.email.bodies import body
+from channels.email.headers import mailbox_header, text_header, verbatim_header, without_controls
 from channels.email.texts import Mail
-from settings import Settings
+from settings import Settings, SettingsError
 
 
-class _EncodedHeader(UnstructuredHeader, BaseHeader):
-    """A header with text in any language. Python's own folding loses a space where it begins a new encoded word (3.11);
-    its older `Header` does not."""
+@dataclass(frozen=True)
+class ComposedMail:
+    """A mail for one recipient. Its bytes depend on what the server takes."""
 
-    def fold(self, *, policy: Policy) -> str:
-        if self.isascii():
-            return str(super().fold(policy=policy))
-        return f"{self.name}: {_encode(self.name, self)}\n".replace("\n", policy.linesep)
+    message_id: str
+    headers: str
+    """Lines that end with CRLF. ASCII, unless `needs_smtputf8`."""
+    needs_smtputf8: bool
+    text: str
+    html: str | None
 
-
-class _SenderHeader(_EncodedHeader):
-    """A header with a name in any language and an address."""
-
-    def fold(self, *, policy: Policy) -> str:
-        if self.isascii():
-            return super().fold(policy=policy)
-        name, _, address = self.rpartition(" <")
-        return f"{self.name}: {_encode(self.name, name)}\n <{address}\n".replace("\n", policy.linesep)
-
-
-def _encode(header: str, text: str) -> str:
-    """Encodes a text as in RFC 2047, in lines of at most 76 characters."""
-    return Header(text, "utf-8", header_name=header).encode(linesep="\n")
-
-
-class _VerbatimHeader(UnstructuredHeader, BaseHeader):
-    """A header that is written unchanged. A link is one long word. Python would encode it if it exceeds a line's
-    length, and mail programs do not find a link in encoded text."""
-
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"
-
-
-_HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("Subject", _EncodedHeader)
-_HEADERS.map_to_type("From", _SenderHeader)
-_HEADERS.map_to_type("List-Unsubscribe", _VerbatimHeader)
-_POLICY = EmailPolicy(header_factory=_HEADERS)
+    def as_bytes(self, *, eight_bit: bool = False) -> bytes:
+        """Returns the mail as it is sent. `eight_bit`: the server offers 8BITMIME (RFC 6152)."""
+        return self.headers.encode() + body(self.text, self.html, eight_bit=eight_bit)
 
 
 def compose(
@@ -60,26 +36,50 @@ def compose(
     recipient: str,
     rendered: Mail,
     unsubscribe_url: str | None = None,
-) -> EmailMessage:
-    """Composes the message. Its Message-ID depends only on `dedupe_key`, so that a copy is recognised.
+) -> ComposedMail:
+    """Composes the mail. Its Message-ID depends only on `dedupe_key`, so that a copy is recognised.
     Auto-Submitted (RFC 3834) keeps autoresponders quiet. `notification_id` is None for an alert that is not in the
-    record."""
-    domain = settings.sender.rpartition("@")[2]
-    message = EmailMessage(_POLICY)
-    name = settings.needed("smtp_from_name")
-    message["From"] = formataddr((name, settings.sender)) if name.isascii() else f"{name} <{settings.sender}>"
-    message["To"] = recipient
-    message["Subject"] = rendered.subject
-    message["Date"] = format_datetime(datetime.now(UTC))
-    message["Message-ID"] = f"<{dedupe_key}@{domain}>"
-    message["Reply-To"] = settings.needed("support_email")
-    message["Auto-Submitted"] = "auto-generated"
+    record.
+
+    Raises `Rejected` if `recipient` is no address, and `SettingsError` if a setting cannot stand in a header.
+    """
+    to = recipient_mailbox(recipient)
+    sender = _mailbox_of(settings, "smtp_from_email")
+    message_id = f"<{dedupe_key}@{sender.domain}>"
+    headers = [
+        mailbox_header("From", sender, settings.needed("smtp_from_name")),
+        mailbox_header("To", to),
+        text_header("Subject", rendered.subject),
+        verbatim_header("Date", format_datetime(datetime.now(UTC))),
+        verbatim_header("Message-ID", message_id),
+        mailbox_header("Reply-To", _mailbox_of(settings, "support_email")),
+        verbatim_header("Auto-Submitted", "auto-generated"),
+    ]
     if notification_id is not None:
-        message["X-Notification-Id"] = str(notification_id)
+        headers.append(verbatim_header("X-Notification-Id", str(notification_id)))
     if unsubscribe_url is not None:
-        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"  # RFC 2369
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
-    message.set_content(rendered.text)
-    if rendered.html:
-        message.add_alternative(rendered.html, subtype="html")
-    return message
+        headers.append(verbatim_header("List-Unsubscribe", f"<{unsubscribe_url}>"))  # RFC 2369
+        headers.append(verbatim_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))  # RFC 8058
+    return ComposedMail(message_id, "".join(headers), to.needs_smtputf8, rendered.text, rendered.html)
+
+
+def require_composable(settings: Settings) -> None:
+    """Composes a mail, to see at the start whether the settings can stand in one. Raises `SettingsError`."""
+    name = settings.needed("smtp_from_name")
+    if not name.strip() or without_controls(name) != name:
+        raise SettingsError("SMTP_FROM_NAME: must be one line without control characters, and not blank")
+    compose(settings, None, "start", settings.sender, Mail("subject", "text", None)).as_bytes()
+
+
+def _mailbox_of(settings: Settings, name: str) -> Mailbox:
+    """Returns the address in a setting. It stands in every mail, so it must not need what only some servers have."""
+    try:
+        mailbox = our_mailbox(settings.needed(name))
+    except ValueError as error:
+        raise SettingsError(f"{name.upper()}: is not an e-mail address: {error}") from None
+    if mailbox.needs_smtputf8:
+        raise SettingsError(
+            f"{name.upper()}: has letters beyond ASCII before the at sign: mail servers without SMTPUTF8 (RFC 6531) "
+            "would take no e-mail with it. Use an address with ASCII letters there; its domain may be international"
+        )
+    return mailbox

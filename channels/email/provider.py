@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from email.message import EmailMessage
 from typing import Protocol
 
 from channels.base import Receipt
+from channels.email.composing import ComposedMail
 from settings import Settings
 
 
@@ -15,10 +15,10 @@ class MailProvider(Protocol):
     """Hands over composed messages, each to one recipient."""
 
     async def send(
-        self, message: EmailMessage, sender: str, recipient: str, before_handover: Callable[[], Awaitable[None]]
+        self, mail: ComposedMail, sender: str, recipient: str, before_handover: Callable[[], Awaitable[None]]
     ) -> Receipt:
         """Hands over one message. Calls `before_handover` just before the irrevocable step. Raises `NotHandedOver` and
-        `InDoubt`. May run twice, with the same Message-ID in `message`."""
+        `InDoubt`. May run twice, with the same Message-ID in `mail`."""
 
     async def probe(self) -> None:
         """Logs in, but sends no message. Raises as `send` does."""

@@ -30,7 +30,7 @@ class EmailSender:
         unsubscribe_url = self._unsubscribe_url(claim, recipient)
         mail = render_mail(self._renderer, claim, unsubscribe_url)
         message = compose(self._settings, claim.notification_id, claim.dedupe_key, recipient, mail, unsubscribe_url)
-        sent = SentText(mail.subject, mail.text, mail.html, str(message["Message-ID"]))
+        sent = SentText(mail.subject, mail.text, mail.html, message.message_id)
         return await self._provider.send(message, self._settings.sender, recipient, lambda: mark_sending(sent))
 
     async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 
 import aiosmtplib
 from aiosmtplib import (
@@ -17,11 +15,12 @@ from aiosmtplib import (
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
-from email_validator import EmailNotValidError, validate_email
 
 from channels.base import InDoubt, NotHandedOver, Receipt, Rejected
+from channels.email.addresses import Mailbox, our_mailbox, recipient_mailbox
+from channels.email.composing import ComposedMail
 from channels.email.smtp_pool import PooledConnection, SmtpPool
-from channels.email.smtp_replies import NoReply, Stage, hands_over, outcome, without_reply
+from channels.email.smtp_replies import TRANSIENT, NoReply, Stage, hands_over, outcome, without_reply
 from contracts.sending import Reason
 
 COMMAND_TIMEOUT = 300.0
@@ -30,48 +29,81 @@ longer; the caller limits the whole."""
 
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 _START_INPUT = 354
+_TOO_MANY = "4.5.3"
+"""Too many recipients (RFC 3463). We send one, so it is the limit of a connection."""
 _INVALID_RESPONSE = aiosmtplib.SMTPStatus.invalid_response
 
 
 async def send(
     pool: SmtpPool,
-    message: EmailMessage,
+    mail: ComposedMail,
     sender: str,
     recipient: str,
     before_handover: Callable[[], Awaitable[None]],
 ) -> Receipt:
-    """Hands over one message to one recipient. Calls `before_handover` just before the text is written.
+    """Hands over one mail to one recipient. Calls `before_handover` just before the text is written.
 
     Raises the outcome of the server's answer, as in `smtp_replies`. May run twice, with the same Message-ID in
-    `message`.
+    `mail`.
     """
-    try:
-        address = validate_email(recipient, check_deliverability=False)
-    except EmailNotValidError as error:
-        raise Rejected(Reason.INVALID_ADDRESS, str(error)) from None
-    content = message.as_bytes(policy=SMTP_POLICY.clone(utf8=address.smtputf8))
+    envelope = _Envelope(our_mailbox(sender), recipient_mailbox(recipient), mail)
     async with pool.connection() as connection:
-        await _begin(connection, sender, address.ascii_email or address.normalized, address.smtputf8)
+        content = await _begin(connection, envelope)
         return await _data(connection, content, before_handover)
 
 
-async def _begin(connection: PooledConnection, sender: str, recipient: str, smtputf8: bool) -> None:
-    """Sends MAIL and RCPT. Replaces a pooled connection, once, if the server has closed it meanwhile."""
-    if smtputf8 and not connection.smtp.supports_extension("smtputf8"):
-        raise Rejected(Reason.INVALID_ADDRESS, "The mail server does not accept addresses with non-ASCII letters")
-    options = ["SMTPUTF8", "BODY=8BITMIME"] if smtputf8 else []
-    encoding = "utf-8" if smtputf8 else "ascii"
+@dataclass(frozen=True)
+class _Envelope:
+    """A mail and whom it is from and for."""
+
+    sender: Mailbox
+    recipient: Mailbox
+    mail: ComposedMail
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        return self.sender.needs_smtputf8 or self.recipient.needs_smtputf8 or self.mail.needs_smtputf8
+
+
+async def _begin(connection: PooledConnection, envelope: _Envelope) -> bytes:
+    """Sends MAIL and RCPT, and returns the text to send over this connection.
+
+    Replaces a pooled connection, once, if the server has closed it meanwhile or takes no more mails over it: some
+    servers limit them, and a refusal for now at MAIL may be that.
+    """
     with _answers(connection, Stage.MAIL):
         try:
-            await connection.smtp.mail(sender, options=options, encoding=encoding)
+            content = await _mail(connection, envelope)
         except (SMTPServerDisconnected, SMTPResponseException) as error:
-            closed = isinstance(error, SMTPServerDisconnected) or error.code == 421
-            if not (closed and connection.reused):
+            if not (connection.reused and (isinstance(error, SMTPServerDisconnected) or error.code in TRANSIENT)):
                 raise
             await connection.reconnect()
-            await connection.smtp.mail(sender, options=options, encoding=encoding)
+            content = await _mail(connection, envelope)
     with _answers(connection, Stage.RCPT):
-        await connection.smtp.rcpt(recipient, encoding=encoding)
+        await _command(connection, f"RCPT TO:<{envelope.recipient.in_command}>", (250, 251))
+    return content
+
+
+async def _mail(connection: PooledConnection, envelope: _Envelope) -> bytes:
+    """Sends MAIL with what this connection's server offers of what the mail needs, and returns the mail's bytes."""
+    offers = connection.smtp.supports_extension
+    options = []
+    if envelope.needs_smtputf8:
+        if not offers("smtputf8"):
+            raise Rejected(Reason.INVALID_ADDRESS, "The mail server does not accept addresses with non-ASCII letters")
+        options.append("SMTPUTF8")
+    content = envelope.mail.as_bytes(eight_bit=offers("8bitmime"))
+    if not content.isascii() and offers("8bitmime"):
+        options.append("BODY=8BITMIME")
+    await _command(connection, " ".join([f"MAIL FROM:<{envelope.sender.in_command}>", *options]), (250,))
+    return content
+
+
+async def _command(connection: PooledConnection, line: str, expected: Collection[int]) -> None:
+    """Sends a command. aiosmtplib's own `mail` and `rcpt` parse the address once more, as text."""
+    response = await connection.smtp.execute_command(line.encode())
+    if response.code not in expected:
+        raise SMTPResponseException(response.code, response.message)
 
 
 async def _data(
@@ -102,11 +134,18 @@ def _answers(connection: PooledConnection, stage: Stage) -> Iterator[None]:
     try:
         yield
     except (SMTPException, OSError) as error:
-        # After 421 the server closes; after the text the transaction is over.
-        if not isinstance(error, SMTPResponseException) or error.code in (421, _INVALID_RESPONSE):
+        if not isinstance(error, SMTPResponseException) or _is_used_up(stage, error):
             connection.discard()
-        connection.transaction_open = not hands_over(stage)
+        connection.transaction_open = not hands_over(stage)  # after the text the transaction is over
         raise _meaning(stage, error, without_reply(stage, NoReply.DISCONNECTED)) from None
+
+
+def _is_used_up(stage: Stage, error: SMTPResponseException) -> bool:
+    """Whether no other mail should go over the connection: the server closes it (421), its answer was not SMTP, or it
+    takes no more mails over this connection."""
+    if error.code in (421, _INVALID_RESPONSE):
+        return True
+    return error.code in TRANSIENT and (stage is Stage.MAIL or _TOO_MANY in error.message)
 
 
 def _meaning(

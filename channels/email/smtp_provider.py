@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
 from socket import getfqdn
 from typing import assert_never
 
 from channels.base import Receipt
 from channels.current_secret import current_secret
 from channels.email import smtp
+from channels.email.composing import ComposedMail
 from channels.email.smtp import SmtpServer
 from channels.email.smtp_pool import PoolLimits, SmtpPool
 from settings import Settings, SmtpTls
@@ -28,9 +28,9 @@ class SmtpProvider:
         self._pool = SmtpPool(lambda: smtp.connect(self._server()), limits)
 
     async def send(
-        self, message: EmailMessage, sender: str, recipient: str, before_handover: Callable[[], Awaitable[None]]
+        self, mail: ComposedMail, sender: str, recipient: str, before_handover: Callable[[], Awaitable[None]]
     ) -> Receipt:
-        return await smtp.send(self._pool, message, sender, recipient, before_handover)
+        return await smtp.send(self._pool, mail, sender, recipient, before_handover)
 
     async def probe(self) -> None:
         await smtp.probe(self._server())

@@ -29,10 +29,14 @@ class ConnectionHooks:
         arrive: Callable[[Stage, Sequence[str]], Awaitable[SmtpAction | None]],
         keep: Callable[["SmtpConnection", Envelope], int],
         offers_auth: bool,
+        offers_8bitmime: bool,
+        refuse_mail: Callable[["SmtpConnection"], Reply | None],
     ) -> None:
         self.arrive = arrive
         self.keep = keep
-        self.offers_auth = offers_auth
+        self.refuse_mail = refuse_mail
+        self._hidden = [] if offers_auth else ["250-AUTH"]
+        self._hidden += [] if offers_8bitmime else ["250-8BITMIME"]
 
     async def handle_EHLO(
         self, server: "SmtpConnection", session: Session, envelope: Envelope, hostname: str, lines: list[str]
@@ -41,7 +45,7 @@ class ConnectionHooks:
         if reply is not None and not reply.positive:
             return [str(reply)]
         session.host_name = hostname
-        shown = [line for line in lines if self.offers_auth or not line.startswith("250-AUTH")]
+        shown = [line for line in lines if not line.startswith(tuple(self._hidden))]
         # One string, so that it is sent in one write.
         return ["\r\n".join([*shown[:-1], "250-ENHANCEDSTATUSCODES", shown[-1]])]
 
@@ -59,7 +63,7 @@ class ConnectionHooks:
     async def handle_MAIL(
         self, server: "SmtpConnection", session: Session, envelope: Envelope, sender: str, options: list[str]
     ) -> str:
-        reply = await server.stage("mail") or Reply(250, "2.1.0 Ok")
+        reply = await server.stage("mail") or self.refuse_mail(server) or Reply(250, "2.1.0 Ok")
         if reply.positive:
             envelope.mail_from = sender
             envelope.mail_options.extend(options)

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import Envelope
 
 from local.stand_ins import tcp
 from local.stand_ins.script import AcceptThenReset
-from local.stand_ins.smtp_actions import SmtpAction, Stage
+from local.stand_ins.smtp_actions import Reply, SmtpAction, Stage
 from local.stand_ins.smtp_protocol import ConnectionHooks, SmtpConnection
 from local.stand_ins.stand_in import StandIn
 
@@ -34,6 +34,10 @@ class ReceivedMail:
     recipients: tuple[str, ...]
     raw: bytes
     accepted_at: datetime
+    options: tuple[str, ...] = ()
+    """Parameters of MAIL."""
+    greeted_as: str = ""
+    """The client's name in EHLO."""
 
     @cached_property
     def message(self) -> EmailMessage:
@@ -69,7 +73,7 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
     """Where SMTP_HOST and SMTP_PORT should point.
 
     `folder` gets each accepted mail as a file. `users` (name to password) turns AUTH on. With `starttls`, AUTH is
-    offered only after STARTTLS.
+    offered only after STARTTLS. After `messages_a_connection` it takes no more mails over the same connection.
     """
 
     def __init__(
@@ -84,6 +88,8 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         auth_required: bool = False,
         size_limit: int = 10 * 2**20,
         smtputf8: bool = True,
+        eight_bit: bool = True,
+        messages_a_connection: int | None = None,
         hostname: str = "mail.stand-in.test",
         keep: bool = True,
         on_accept: Callable[[ReceivedMail], None] | None = None,
@@ -93,10 +99,17 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
         self._folder = folder
         self._last_number = _last_number(folder) if folder else 0
         self._implicit_tls = implicit_tls
+        self._messages_a_connection = messages_a_connection
         self._server: tcp.Server[SmtpConnection] = tcp.Server()
         self._connection = partial(
             SmtpConnection,
-            ConnectionHooks(self._script.arrive, self._accept, offers_auth=bool(users)),
+            ConnectionHooks(
+                self._script.arrive,
+                self._accept,
+                offers_auth=bool(users),
+                offers_8bitmime=eight_bit,
+                refuse_mail=self._refuse_mail,
+            ),
             users=dict(users or {}),
             auth_required=auth_required,
             on_made=self._connected,
@@ -141,12 +154,20 @@ class SmtpSink(StandIn[Stage, str, SmtpAction, ReceivedMail]):
             recipients=tuple(envelope.rcpt_tos),
             raw=envelope.original_content or b"",
             accepted_at=datetime.now(UTC),
+            options=tuple(envelope.mail_options),
+            greeted_as=connection.session.host_name or "" if connection.session else "",
         )
         if self._folder:
             _write_eml(self._folder, mail)
         self.messages_per_connection[connection.number] += 1
         self._keep(mail)
         return mail.number
+
+    def _refuse_mail(self, connection: SmtpConnection) -> Reply | None:
+        limit = self._messages_a_connection
+        if limit is None or self.messages_per_connection[connection.number] < limit:
+            return None
+        return Reply(452, "4.5.3 Too many messages over this connection")
 
     def _connected(self, connection: SmtpConnection) -> None:
         connection.number = len(self.messages_per_connection)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+from email import policy
 from datetime import datetime
 from uuid import UUID
 
@@ -107,8 +109,14 @@ def test_a_mail_bears_its_notification_and_a_stable_message_id() -> None:
     settings = Settings.load(
         smtp_from_email="notices@platform.example", smtp_from_name="N", support_email="s@platform.example"
     )
-    message = compose(settings, 7, "expiring.project-42.x.7d", "a@b.example", Mail("s", "t", "<p>h</p>"))
+    mail = compose(settings, 7, "expiring.project-42.x.7d", "a@b.example", Mail("s", "t", "<p>h</p>"))
+    message = email.message_from_bytes(mail.as_bytes(), policy=policy.default)
+    assert mail.message_id == message["Message-ID"]
     assert message["X-Notification-Id"] == "7"
     assert message["Message-ID"] == "<expiring.project-42.x.7d@platform.example>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
