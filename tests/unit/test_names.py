@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import email
-from email import policy
 from datetime import datetime
+from email import policy
 from uuid import UUID
 
 import pytest
