@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any
 from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo
 
 from db.models import ProjectStatus
 from runtime.names import LONGEST_NAME, STEPS, visible
@@ -33,6 +35,13 @@ _SEPARATORS = re.compile(r"[,;]")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # An even number of backslashes before it: after an odd number the backslash is escaped and u0000 is plain text.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database knows and a line alone does not show."""
+
+    time_zones: Container[str]
 
 
 def _slug(text: str) -> str:
@@ -77,16 +86,12 @@ def _locale(text: str) -> str:
     return locale
 
 
-def _timezone(text: str) -> str:
-    # Whether there is such a zone, only PostgreSQL knows: it is its clock that counts.
-    if not _TIME_ZONE.fullmatch(text):
-        raise ValueError(no_time_zone(text))
+def _timezone(text: str, info: ValidationInfo) -> str:
+    # Only PostgreSQL knows whether there is such a zone, because its clocks are those that count.
+    known = info.context.time_zones if isinstance(info.context, Known) else None
+    if not _TIME_ZONE.fullmatch(text) or (known is not None and text not in known):
+        raise ValueError(f"{quote(text)} is not an IANA time zone: write one such as Europe/Berlin")
     return text
-
-
-def no_time_zone(text: str) -> str:
-    """Returns the reason why this is not a time zone."""
-    return f"{quote(text)} is not an IANA time zone: write one such as Europe/Berlin"
 
 
 def _quiet_hours(text: str) -> tuple[time, time]:

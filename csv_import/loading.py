@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from csv_import.fields import no_time_zone
+from csv_import.fields import Known
 from csv_import.lines import ArContentLine, CompanyLine, CompanyWithQuietHoursLine, CsvLine, ProjectLine
 from csv_import.reading import CsvFile, Fault, Line
 from db.items import imports
@@ -109,7 +109,6 @@ class _Import:
         self._files = {table.file: CsvFile(folder / table.file, table.line, table.longer) for table in _TABLES}
         self._report = ImportReport()
         self._bad_slugs: dict[str, set[str]] = {name: set() for name in FILES}
-        self._time_zones: set[str] = set()
 
     async def run(self) -> ImportReport:
         sizes = {name: file.size() for name, file in self._files.items() if file.exists()}
@@ -117,14 +116,14 @@ class _Import:
             raise NothingToImport(f"the folder has none of {', '.join(FILES)}")
         report = self._report
         report.missing = [name for name in FILES if name not in sizes]
-        self._time_zones = await imports.find_time_zones(self._connection)
+        known = Known(await imports.find_time_zones(self._connection))
         done = 0
         for table in _TABLES:
             if table.file not in sizes:
                 continue
             file = self._files[table.file]
             report.files[table.file] = FileReport()
-            for batch in _batches(file.lines()):
+            for batch in _batches(file.lines(known)):
                 if file.was_changed():
                     raise FileChanged(f"{table.file} was changed while it was read: run the import again")
                 await self._load(table, batch)
@@ -168,8 +167,6 @@ class _Import:
         """Yields the faults that the line alone does not show."""
         if table.parent and line.reference and line.reference in self._bad_slugs[table.parent]:
             yield _reference_fault(table, line, f"was not loaded: its line in {table.parent} is bad")
-        if isinstance(line.row, CompanyLine) and line.row.timezone not in self._time_zones:
-            yield Fault(table.file, line.number, "timezone", no_time_zone(line.row.timezone))
 
 
 def _reference_fault(table: _Table, line: Line[CsvLine], why: str) -> Fault:

@@ -17,6 +17,7 @@ from typing import Generic, TextIO, TypeVar
 
 from pydantic import ValidationError
 
+from csv_import.fields import Known
 from csv_import.headers import header_form_fault, is_text
 from csv_import.lines import CsvLine
 from runtime.quoting import quote
@@ -66,6 +67,7 @@ class CsvFile(Generic[Row]):
         self._columns = tuple(kind.model_fields)
         self._optional = tuple(name for name in self._longer.model_fields if name not in self._columns)
         self._first_lines: dict[str, int] = {}
+        self._known: Known | None = None
         self._opened: tuple[int, ...] | None = None
 
     def exists(self) -> bool:
@@ -84,8 +86,9 @@ class CsvFile(Generic[Row]):
         except OSError:
             return True
 
-    def lines(self) -> Iterator[Line[Row]]:
-        """Yields all lines in order, good and bad. Call it only once."""
+    def lines(self, known: Known | None = None) -> Iterator[Line[Row]]:
+        """Yields all lines in order, good and bad. Without `known`, a time zone is not looked up. Call it only once."""
+        self._known = known
         try:
             # Bytes that are not UTF-8 become surrogates, so that their line can be reported and the rest read.
             with (
@@ -144,7 +147,7 @@ class CsvFile(Generic[Row]):
         if garbled:
             return None, [(name, "is not UTF-8: save the file as CSV UTF-8") for name in garbled]
         try:
-            return self._kind.model_validate(values), []
+            return self._kind.model_validate(values, context=self._known), []
         except ValidationError as error:
             return None, [
                 (

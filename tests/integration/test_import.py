@@ -331,6 +331,11 @@ async def test_a_time_zone_that_postgresql_does_not_know_is_named(run_import: Im
     assert report.files["companies.csv"] == FileReport(new=1, bad=1)
 
 
+async def test_a_time_zone_is_named_beside_what_else_is_wrong_with_its_line(run_import: Import) -> None:
+    run_import.write(companies="acme,Acme,nobody,,,Mars/Olympus,,")
+    assert [fault.column for fault in (await run_import()).faults] == ["contact_email", "timezone"]
+
+
 @pytest.mark.parametrize(
     ("zone", "stored"),
     [
