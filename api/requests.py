@@ -15,7 +15,7 @@ from channels.registry import find_channel, names
 from contracts.keys import NotificationType
 from contracts.sending import ALWAYS_DELIVERED, NotificationStatus
 from runtime.names import visible
-from runtime.times import parse_time
+from runtime.times import parse_moment
 
 MAX_BIGINT = 2**63 - 1
 MAX_MESSAGE = 3800
@@ -96,11 +96,10 @@ class NotificationQuery(BaseModel):
 
 
 def _moment(value: object) -> datetime:
-    """Raises ValueError for what is no time, and for one outside the years that `parse_time` takes."""
-    moment = parse_time(value.strip()) if isinstance(value, str) else None
-    if not isinstance(moment, datetime):
+    """Raises ValueError for what is no time, and for one outside the years that `parse_moment` takes."""
+    if not isinstance(value, str):
         raise ValueError("must be a time in ISO 8601 with offset, such as 2027-12-01T00:00:00+01:00")
-    return moment
+    return parse_moment(value.strip())
 
 
 def _future(value: datetime) -> datetime:

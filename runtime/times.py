@@ -28,10 +28,16 @@ def parse_time(text: str) -> datetime | timedelta:
         distance = -distance if relative["sign"] == "-" else distance
         _check_year(text, datetime.now(UTC) + distance)
         return distance
+    return parse_moment(text, instead="ISO 8601 with offset or +7d")
+
+
+def parse_moment(text: str, instead: str = "ISO 8601 with offset, such as 2027-12-01T00:00:00+01:00") -> datetime:
+    """Parses ISO 8601 with offset to a time in UTC, in whole seconds, as `parse_time` does. Raises ValueError that says
+    what to write `instead`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{quote(text)} is not a time: write ISO 8601 with offset or +7d") from None
+        raise ValueError(f"{quote(text)} is not a time: write {instead}") from None
     if moment.tzinfo is None:
         raise ValueError(f"{quote(text)} has no offset: write {moment.isoformat()}+00:00 for UTC")
     try:

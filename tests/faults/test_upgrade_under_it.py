@@ -10,12 +10,15 @@ import httpx
 import pytest
 
 from contracts.keys import NotificationType
+from contracts.queues import WORKFLOWS, task_queue
 from settings import Settings
+from temporal import schedules
 from tests.support.api_process import API, running
 from tests.support.data import in_days
 from tests.support.product import PRODUCT, ROOT
 from tests.support.scene import Scene
 from tests.support.worker_process import environment, worker_process
+from workflows.check_health import CheckHealthWorkflow
 
 BROKEN = "{% if %} raise RuntimeError('a file of the next release was read')\n"
 
@@ -62,6 +65,15 @@ async def test_a_worker_delivers_everything_without_its_files(
         await scene.scan()
         await scene.deactivate()
         await scene.children_end()
+        report = await scene.client.execute_workflow(
+            CheckHealthWorkflow.run,
+            schedules.health_input(scene.settings, once=True),
+            id="check-health",
+            task_queue=task_queue(scene.settings.task_queue_prefix, WORKFLOWS),
+        )
+        await scene.children_end()
+    looked_wrong = [code for code in report.problems if code.startswith(("unchecked", "database", "schema"))]
+    assert (report.database_away, looked_wrong) == (False, [])
     notifications = await platform.notifications()
     assert {each.notification_type for each in notifications} == {
         NotificationType.EXPIRING,

@@ -69,6 +69,11 @@ def test_it_says_what_to_write(name: str, value: str, said: str, monkeypatch: py
         ("/notifications/test", "{", "is not JSON"),
         ("/projects/x/renew", {}, "is required"),
         ("/contents/x/renew", {}, "is required"),
+        (
+            "/contents/x/renew",
+            {"until": "+7d"},
+            "'+7d' is not a time: write ISO 8601 with offset, such as 2027-12-01T00:00:00+01:00",
+        ),
     ],
 )
 async def test_a_wrong_request_is_said_in_plain_words(path: str, body: object, reason: str) -> None:
