@@ -47,6 +47,8 @@ NEITHER: set[End] = {
     ("failed", "no_result"),
     ("failed", "workflow_lost"),
     ("failed", "smtp_auth_535"),
+    ("failed", "unwritable"),
+    ("failed", "internal_error"),
     ("rejected", "invalid_address"),
     ("rejected", "bounced"),
     ("rejected", "smtp_rcpt_550"),
