@@ -30,6 +30,7 @@ from commands.running import FAILED, OK, run
 from contracts.keys import NotificationType, is_about_an_item
 from contracts.sending import ALWAYS_DELIVERED, DeliveryStatus, NotificationStatus
 from db.record.list import NotificationFilter
+from db.record.reopen import Ended
 from runtime import leaving
 from runtime.times import from_now, parse_time
 from runtime.users import user_name
@@ -226,9 +227,33 @@ def resolve(
 
 
 @app.command()
-def resend(delivery_id: DeliveryId, why: Why, by: Operator, as_json: Json = False) -> None:
-    """Resend a delivery that was rejected, failed or skipped, to the company's current address."""
-    run(interventions.send_again(delivery_id, "resend", by, why, as_json=as_json))
+def resend(
+    why: Why,
+    by: Operator,
+    delivery_id: Annotated[
+        int | None,
+        typer.Argument(metavar="[ID]", min=1, max=MAX_ID, help="A delivery's id. Without it, all that match."),
+    ] = None,
+    status: Annotated[DeliveryStatus, typer.Option(help="With no ID: how they ended.")] = DeliveryStatus.REJECTED,
+    channel: Annotated[str | None, OneChannel] = None,
+    reason: Annotated[str | None, typer.Option(help="With no ID: only with this reason.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(parser=_moment, metavar="TIME", help="With no ID: ended at this time or later. `-2h` is allowed."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With no ID: only list which.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Resend a delivery that was rejected, failed or skipped, to the company's current address. Without ID resend all
+    that match, also to addresses that were suppressed only because of that refusal."""
+    if delivery_id is not None:
+        if channel or reason or since or dry_run:
+            raise typer.BadParameter("give either an ID, or --channel, --reason, --since and --dry-run")
+        run(interventions.send_again(delivery_id, "resend", by, why, as_json=as_json))
+    if since is None and not reason:
+        raise typer.BadParameter("say which: --since TIME, --reason CODE, or both")
+    ended = Ended(status, channel, reason, since)
+    run(interventions.send_again_all(ended, by, why, dry_run=dry_run, as_json=as_json))
 
 
 @app.command()

@@ -50,10 +50,6 @@ class Alerts:
         self._settings = settings
         self._start = start
 
-    async def alert_operator_fault(self, channel: Channel, reason: str) -> None:
-        """Alerts that a provider refuses our credentials or settings."""
-        await self.alert(reason, *operator_fault_text(self._settings, channel, reason), channel.name)
-
     async def alert(self, problem: str, subject: str, message: str, channel: str | None = None) -> None:
         """Alerts the operators about a `problem`, unless they were alerted of it within ALERT_COOLDOWN.
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError
@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from activities.alerts import Alerts
 from activities.faults import alert_database_fault, refusal_text
 from activities.flood import FloodWatch
+from activities.refused_alike import RefusedAlike
 from activities.stops import ChannelStops
 from activities.told import failing_since, refused_claim, tell_next_attempt
 from channels.base import (
@@ -75,6 +76,7 @@ class DeliveryAttempts:
         self._flood = FloodWatch()
         self._channel = channel
         self._sender = sender
+        self._refused_alike = RefusedAlike(channel, timedelta(seconds=settings.operator_fault_retry))
 
     def send_activity(self) -> SendActivity:
         """The activity of the channel's task queue, under the name that workflows call."""
@@ -177,6 +179,7 @@ class DeliveryAttempts:
         return max(0.0, min(timeout, (give_up_at - datetime.now(UTC)).total_seconds()))
 
     async def _record_acceptance(self, claim: Claim, receipt: Receipt) -> SendResult:
+        self._refused_alike.note_acceptance(claim.recipient or "")
         try:
             async with self._engine.connect() as connection:
                 await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
@@ -190,12 +193,14 @@ class DeliveryAttempts:
 
     async def _record_refusal(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
         """Records the refusal and returns the error to raise, which does not name the recipient."""
-        final = isinstance(refusal, Rejected)
-        log.warning("not_handed_over", reason=refusal.reason, final=final)
         details: list[dict[str, object]] = []
         try:
-            await self._write_refusal(claim, refusal)
+            async with self._engine.connect() as connection:
+                if isinstance(refusal, Rejected):
+                    refusal = await self._refused_alike.judge(connection, claim, refusal)
+                await self._write_refusal(connection, claim, refusal)
         except DATABASE_ERRORS as error:
+            final = isinstance(refusal, Rejected)
             log.warning("refusal_deferred", error=describe(error))
             await alert_database_fault(self._alerts, error)
             if trouble_of(error) is Trouble.UNWRITABLE and not final:
@@ -203,9 +208,12 @@ class DeliveryAttempts:
             # If there is no next attempt, the workflow records it.
             details = [_details(claim, reply=without_text(refusal.reply or ""), final=final)]
         if isinstance(refusal, OperatorFault):
-            await self._alerts.alert_operator_fault(self._channel, refusal.reason)
+            text = refusal_text(self._settings, self._channel, refusal.reason)
+            await self._alerts.alert(refusal.reason, *text, self._channel.name)
         if isinstance(refusal, TryAgain) and refusal.after is not None:
             await self._stop_if_everybody_is_refused(claim, refusal.after)
+        final = isinstance(refusal, Rejected)
+        log.warning("not_handed_over", reason=refusal.reason, final=final)
         if details:
             tell_next_attempt(claim.claim_seq)
         return ApplicationError(
@@ -240,19 +248,18 @@ class DeliveryAttempts:
             non_retryable=now - since >= timedelta(seconds=self._settings.internal_error_give_up),
         )
 
-    async def _write_refusal(self, claim: Claim, refusal: NotHandedOver) -> None:
-        async with self._engine.connect() as connection:
-            if isinstance(refusal, RecipientMoved):
-                new_key = self._channel.address_key(refusal.new_address)
-                await attempt.move_recipient(connection, claim, refusal.new_address, new_key)
-            if isinstance(refusal, RecipientGone):
-                await suppressions.suppress(
-                    connection, claim.delivery_id, claim.recipient_key, refusal.reason, refusal.reply
-                )
-            if isinstance(refusal, Rejected):
-                await attempt.reject(connection, claim, refusal.reason, refusal.reply)
-            else:
-                await attempt.release(connection, claim, refusal.reason, refusal.reply)
+    async def _write_refusal(self, connection: AsyncConnection, claim: Claim, refusal: NotHandedOver) -> None:
+        if isinstance(refusal, RecipientMoved):
+            new_key = self._channel.address_key(refusal.new_address)
+            await attempt.move_recipient(connection, claim, refusal.new_address, new_key)
+        if isinstance(refusal, RecipientGone):
+            await suppressions.suppress(
+                connection, claim.delivery_id, claim.recipient_key, refusal.reason, refusal.reply
+            )
+        if isinstance(refusal, Rejected):
+            await attempt.reject(connection, claim, refusal.reason, refusal.reply)
+        else:
+            await attempt.release(connection, claim, refusal.reason, refusal.reply)
 
     async def _stop_if_everybody_is_refused(self, claim: Claim, after: timedelta) -> None:
         """Stops the channel if the provider refuses us and not this recipient alone. If that fails, each message still

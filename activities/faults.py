@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from activities.alerts import Alerts, operator_fault_text
+from activities.refused_alike import SEVERAL, refused_alike
 from channels.base import Channel
 from contracts.sending import Reason
 from db.errors import Trouble, describe, trouble_of
@@ -19,6 +20,15 @@ PostgreSQL refuses a statement: {error}. The schema, the grants or this release 
 No notification has failed. What needs the statement waits and is tried again. Run `python cli.py migrate`, check that
 all workers and the API run the same release, and check the grants. For the statement search the worker's log for the
 event activity_failed.
+"""
+_REFUSED_ALIKE = """\
+{provider} gave {several} or more recipients the same refusal within minutes and accepts hardly anything else. So it
+means this installation, whatever it says.
+
+What waits has not failed. It is tried again every {minutes:g} minutes. To see the replies, run
+`python cli.py deliveries --channel {channel} --status pending`. The first ones were rejected before this was noticed.
+Once the cause is mended, send them again:
+`python cli.py resend --channel {channel} --status rejected --since TIME --why REASON`.
 """
 _INTERNAL_ERROR = """\
 {messages} wait because of an error in this application or in a setting.
@@ -43,6 +53,14 @@ async def alert_database_fault(alerts: Alerts, error: BaseException) -> None:
 
 def refusal_text(settings: Settings, channel: Channel, code: str) -> tuple[str, str]:
     """Returns subject and message about what makes deliveries on a channel wait."""
+    if code == refused_alike(channel):
+        text = _REFUSED_ALIKE.format(
+            provider=channel.words.provider,
+            several=SEVERAL,
+            minutes=settings.operator_fault_retry / 60,
+            channel=channel.name,
+        )
+        return f"{channel.words.heading}: several recipients are refused alike", text
     if code != Reason.INTERNAL_ERROR:
         return operator_fault_text(settings, channel, code)
     return (

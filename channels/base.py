@@ -154,6 +154,11 @@ class Channel(ABC):
         """Normalises an address: two addresses with the same key are the same recipient. Raises `ValueError` with a
         sentence for people if it is not an address."""
 
+    def server_of(self, address: str) -> str:
+        """Returns the part of an address that names the server behind the provider, such as a mail domain. Empty: all
+        addresses are at the same one."""
+        return ""
+
     @abstractmethod
     def mask(self, address: str) -> str:
         """Returns the address as logs may show it."""

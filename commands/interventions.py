@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, assert_never
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
 from channels.configured import deliveries_to_send, require_a_channel, send_options
 from channels.registry import find_channel
 from commands.output import print_json, print_line, print_page
-from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
+from commands.running import FAILED, OK, CommandFailed, complain, database, temporal_client, temporal_errors
 from contracts.keys import give_up_at, goes_to_suppressed
 from contracts.scanning import StartableNotification
 from contracts.sending import DeliveryStatus, Reason, ReopenedDelivery, is_in_doubt
@@ -74,6 +77,70 @@ async def send_again(
             complain(f"{error}. The delivery is reopened; the next scan will send it.")
     _print(subject, "pending", as_json)
     return OK
+
+
+async def send_again_all(ended: reopen.Ended, operator: str, why: str, *, dry_run: bool, as_json: bool) -> int:
+    """Reopens all these deliveries and has their workflows send them. A suppression that a delivery's own refusal has
+    made is lifted. May run twice: what is open already is not reopened."""
+    settings = Settings.load()
+    require_a_channel(settings)
+    async with database(settings) as engine:
+        async with engine.connect() as connection:
+            found = await reopen.find_ended(connection, ended)
+        if dry_run:
+            _print_many(found, {}, "would be sent again", as_json=as_json)
+            return OK
+        client = await _client_or_none()
+        left: dict[int, str] = {}
+        for delivery_id in found:
+            refused = await _send_again(engine, client, settings, delivery_id, operator, why)
+            if refused is not None:
+                left[delivery_id] = refused
+    _print_many([each for each in found if each not in left], left, "reopened", as_json=as_json)
+    return FAILED if left and len(left) == len(found) else OK
+
+
+async def _send_again(
+    engine: AsyncEngine, client: Client | None, settings: Settings, delivery_id: int, operator: str, why: str
+) -> str | None:
+    """Reopens one of many deliveries. Returns why not, or None."""
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        await suppressions.lift_refusal(connection, delivery_id, operator, why)
+        subject = _existing(await reopen.read(connection, delivery_id), delivery_id)
+        deadline = give_up_at(subject.notification_type, now, subject.item_ends_at, settings.give_up_after)
+        refused = _ended_without_doubt(subject) or _reachable(subject, deadline, now)
+        if refused is not None:
+            await connection.rollback()
+            return refused
+        await reopen.reopen(connection, subject, deadline)
+        await interventions.note(connection, subject, "resend", operator, why)
+    if client is not None:
+        try:
+            async with temporal_errors():
+                reopened = ReopenedDelivery(subject.delivery_id, subject.channel)
+                startable = _startable(subject, deadline, settings)
+                await start_and_mark(client, send_options(settings), engine, startable, reopened=reopened)
+        except CommandFailed as error:
+            complain(f"{error}. Delivery {delivery_id} is reopened; the next scan will send it.")
+    return None
+
+
+async def _client_or_none() -> Client | None:
+    try:
+        return await temporal_client()
+    except (CommandFailed, SettingsError) as error:
+        complain(f"{error}. What is reopened will be sent by the next scan.")
+        return None
+
+
+def _print_many(done: Sequence[int], left: Mapping[int, str], what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"deliveries": list(done), "left": {str(each): reason for each, reason in left.items()}})
+        return
+    print_line(f"{len(done)} deliveries {what}.")
+    for delivery_id, reason in left.items():
+        print_line(f"Delivery {delivery_id} is left as it is: {reason}.")
 
 
 def _startable(subject: Subject, deadline: datetime, settings: Settings) -> StartableNotification:

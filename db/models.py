@@ -257,6 +257,13 @@ class Delivery(Base):
         UniqueConstraint("notification_id", "channel", "contact_id", postgresql_nulls_not_distinct=True),
         _one_of("status", DeliveryStatus),
         Index("ix_deliveries_status", "status", postgresql_where=text("status IN ('sending', 'unknown')")),
+        Index(
+            "ix_deliveries_refused",
+            "channel",
+            text("md5(refusal)"),
+            "refused_at",
+            postgresql_where=text("refusal IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -280,6 +287,10 @@ class Delivery(Base):
     provider_id: Mapped[str | None]
     """The provider's id of the message; of an e-mail the Message-ID, which the sender chooses."""
     provider_reply: Mapped[str | None]
+    refusal: Mapped[str | None]
+    """What the refusals of several recipients have in common, without the recipient."""
+    refused_at: Mapped[datetime | None]
+    """When the provider refused it for good, or so it seemed."""
     possible_duplicate: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]

@@ -65,6 +65,9 @@ class EmailChannel(Channel):
             raise ValueError(f"{address!r} is not an e-mail address: {error}") from None
         return address.lower()
 
+    def server_of(self, address: str) -> str:
+        return address.rpartition("@")[2].lower()
+
     def mask(self, address: str) -> str:
         local, _, domain = address.rpartition("@")
         return f"{local[:1] if local[:1].isalnum() else ''}{MASK}@{domain}"

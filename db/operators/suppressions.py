@@ -103,6 +103,29 @@ async def list_suppressions(
     return (await connection.execute(_LIST, {"channel": channel, "limit": limit})).mappings().all()
 
 
+_LIFT_REFUSAL = text("""
+WITH lifted AS (
+    DELETE FROM suppressions s USING deliveries d
+    WHERE d.id = :delivery_id AND s.notification_id = d.notification_id AND s.channel = d.channel
+      AND s.reason = d.reason AND s.address = lower(d.recipient)
+    RETURNING s.channel, s.address, s.reason, s.created_at
+)
+INSERT INTO interventions (action, operator, why, channel, address, before)
+SELECT 'unsuppress', :operator, :why, channel, address,
+       jsonb_build_object('reason', reason, 'created_at', created_at)
+FROM lifted
+""").bindparams(
+    bindparam("delivery_id", type_=BigInteger), bindparam("operator", type_=Text), bindparam("why", type_=Text)
+)
+
+
+async def lift_refusal(connection: AsyncConnection, delivery_id: int, operator: str, why: str) -> bool:
+    """Lifts the suppression that this delivery's own refusal has made. Returns False if there is none. A suppression
+    for another reason stays."""
+    lifted = await connection.execute(_LIFT_REFUSAL, {"delivery_id": delivery_id, "operator": operator, "why": why})
+    return lifted.rowcount == 1
+
+
 _LIFT = text("""
 WITH lifted AS (
     DELETE FROM suppressions WHERE channel = :channel AND address = :address_key
