@@ -118,6 +118,18 @@ async def test_a_conflict_is_409_and_changes_nothing(
     assert await platform.rows("SELECT xmin::text, * FROM projects") == before
 
 
+async def test_a_fraction_of_a_second_is_cut_off(http: httpx.AsyncClient, platform: Platform) -> None:
+    """So an import of the same end without it changes nothing."""
+    await platform.project(await platform.company(), slug="ship")
+    for fraction in (".417", ".999999", ""):
+        until = f"{UNTIL:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+        response = await http.post(RENEW, json={"until": until})
+        assert response.status_code == 200
+        assert datetime.fromisoformat(response.json()["expires_at"]) == UNTIL
+    assert await platform.scalar("SELECT expires_at FROM projects") == UNTIL
+    assert await platform.scalar("SELECT count(*) FROM interventions WHERE action = 'renew'") == 1
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -131,6 +143,8 @@ async def test_a_conflict_is_409_and_changes_nothing(
         ({"until": str(int(UNTIL.timestamp()))}, "until"),
         ({"until": "9999-12-31T23:59:59-12:00"}, "until"),
         ({"until": "3000-01-01T00:00:00Z"}, "until"),
+        ({"until": "0001-01-01T00:00:00Z"}, "until"),
+        ({"until": "infinity"}, "until"),
         (BODY | {"why": " "}, "why"),
         (BODY | {"why": "a\0b"}, "why"),
         (BODY | {"by": "me"}, "by"),
