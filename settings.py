@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.cron import checked_cron
+from runtime.ehlo_name import checked_ehlo_name
 from runtime.proxy_url import require_proxy_url
 from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
 from runtime.wording import plain
@@ -106,6 +107,11 @@ class Settings(BaseSettings):
     smtp_from_name: str | None = Field(None, description="The sender's name as people see it. Required with SMTP_HOST.")
     smtp_tls: SmtpTls = Field(
         SmtpTls.STARTTLS, description="none, starttls (usually port 587) or implicit (usually port 465)."
+    )
+    smtp_ehlo_host: Annotated[str, AfterValidator(checked_ehlo_name)] | None = Field(
+        None,
+        description="The worker's name in EHLO, such as mail.your-domain, or its address as [192.0.2.1]. Mail servers "
+        "may look it up. Empty: the host's own name.",
     )
     smtp_tls_ca_file: Path | None = Field(
         None, description="File with the CA certificates (PEM) to trust for SMTP. Empty: the system's."
@@ -368,7 +374,7 @@ class Settings(BaseSettings):
             require_no_placeholder("SMTP_FROM_NAME", value)
         return value
 
-    @field_validator("smtp_host", "smtp_from_email", "admin_email", "support_email")
+    @field_validator("smtp_host", "smtp_ehlo_host", "smtp_from_email", "admin_email", "support_email")
     @classmethod
     def _is_no_example(cls, value: str | None) -> str | None:
         if value is not None and is_example(value.rpartition("@")[2]):

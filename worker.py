@@ -34,6 +34,7 @@ from db.revision import require_newest
 from runtime import leaving, signals
 from runtime.http_client import CertificatesError, certificates, new_http_client
 from runtime.logs import configure_logging
+from runtime.this_host import this_process
 from settings import Settings, SettingsError
 from temporal import schedules
 from temporal.client import connect, register_search_attributes
@@ -199,7 +200,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"worker: {error}\n")
         return 2
     try:
-        client = await connect()
+        client = await connect(identity=this_process())
         await register_search_attributes(client)
         await _check_database(settings)
     except SettingsError as error:

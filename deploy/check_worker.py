@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -23,6 +22,7 @@ from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
 from db.revision import WrongRevision, require_newest
 from runtime import leaving
+from runtime.this_host import this_host
 from settings import Settings, SettingsError
 from temporal.client import connect
 from temporal.reasons import why_away
@@ -57,7 +57,7 @@ def _polled_for(queue: str) -> TaskQueueType.ValueType:
 
 
 def _is_on(host: str, poller: PollerInfo) -> bool:
-    # The SDK's default identity is pid@host.
+    # As `this_process` has it, and the SDK by default: pid@host.
     return poller.identity.endswith(f"@{host}")
 
 
@@ -86,9 +86,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         async with asyncio.timeout(PATIENCE):
-            silent = await silent_queues(
-                await connect(), settings.task_queue_prefix, options.queues, socket.gethostname()
-            )
+            silent = await silent_queues(await connect(), settings.task_queue_prefix, options.queues, this_host())
     except SettingsError as error:
         sys.stderr.write(f"check_worker: {error}\n")
         return 2

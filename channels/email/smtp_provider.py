@@ -23,7 +23,7 @@ class SmtpProvider:
     def __init__(self, settings: Settings, connections: int) -> None:
         self._settings = settings
         self._tls = ssl.create_default_context(cafile=settings.smtp_tls_ca_file)
-        self._local_hostname = getfqdn()
+        self._local_hostname = settings.smtp_ehlo_host or getfqdn()
         limits = PoolLimits(connections, settings.smtp_messages_per_connection, settings.smtp_idle_timeout)
         self._pool = SmtpPool(lambda: smtp.connect(self._server()), limits)
 

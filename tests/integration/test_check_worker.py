@@ -10,8 +10,11 @@ from temporalio.client import Client
 from channels.registry import all_queues
 from contracts.queues import WORKFLOWS, task_queues
 from deploy.check_worker import main, silent_queues
+from runtime.this_host import this_host
 from settings import Settings
+from tests.support.scene import Scene
 from tests.support.serving import RunWorker
+from tests.support.worker_process import worker_process
 
 HERE = socket.gethostname()
 
@@ -43,12 +46,19 @@ async def test_another_hosts_worker_does_not_count(temporal: Client, settings: S
         await until_silent_are(temporal, settings, all_queues(), host="elsewhere")
 
 
+async def test_containers_with_the_same_host_name_are_told_apart(scene: Scene) -> None:
+    """Docker Compose gives all of them one name."""
+    async with worker_process(scene):
+        await until_silent_are(scene.client, scene.settings, [], host=this_host())
+        await until_silent_are(scene.client, scene.settings, all_queues(), host=f"{HERE}/192.0.2.1")
+
+
 async def test_with_temporal_away_it_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         address = "{}:{}".format(*unused.getsockname())
     monkeypatch.setenv("TEMPORAL_ADDRESS", address)
     assert await main([]) == 1
-    assert "Temporal is away" in capsys.readouterr().err
+    assert "cannot reach Temporal" in capsys.readouterr().err
 
 
 async def test_a_wrong_setting_is_told_from_a_silent_worker(

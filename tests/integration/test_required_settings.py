@@ -27,6 +27,21 @@ async def test_no_worker_starts_without(missing: str) -> None:
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_FROM_EMAIL", "jösé@platform.example"),
+        ("SUPPORT_EMAIL", "jösé@platform.example"),
+        ("SMTP_FROM_NAME", "Platform\r\nBcc: a@evil.example"),
+        ("SMTP_EHLO_HOST", "worker"),
+    ],
+)
+async def test_no_worker_starts_with_what_cannot_stand_in_a_mail(name: str, value: str) -> None:
+    ended = await run_to_end(["worker.py"], environment=AWAY | REQUIRED | {name: value})
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert ended.err.startswith(f"worker: {name}: ")
+
+
 @pytest.mark.parametrize("missing", sorted(OF_THE_API - {"DATABASE_URL"}))
 async def test_no_api_starts_without(missing: str) -> None:
     environment = {name: REQUIRED[name] for name in OF_THE_API if name != missing}

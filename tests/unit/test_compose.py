@@ -28,6 +28,7 @@ from api.authentication import OPEN_PATHS, require_keys
 from channels.configured import configured_channels, require_to_send
 from contracts.queues import WORKFLOWS, task_queue
 from local.embedded.temporal import FAIR_QUEUES
+from runtime.ehlo_name import checked_ehlo_name
 from settings import SECRETS, Settings, SettingsError
 from tests.support import settings_for
 
@@ -350,6 +351,10 @@ async def test_the_workers_health_check_exists() -> None:
     form, python, *command = SERVICES["worker"]["healthcheck"]["test"]
     assert (form, python) == ("CMD", "python")
     assert await run(sys.executable, *command, "--help") == 0
+
+
+def test_the_worker_has_a_full_name_for_the_mail_server() -> None:
+    assert checked_ehlo_name(SERVICES["worker"]["hostname"]) == SERVICES["worker"]["hostname"]
 
 
 def test_the_apis_health_check_needs_no_key() -> None:

@@ -20,6 +20,20 @@ from tests.support.settings_for import API_KEY, REQUIRED
         ("SMTP_TLS", "maybe"),
         ("SMTP_FROM_EMAIL", "nobody"),
         ("SMTP_HOST", "mail.example.com"),
+        ("SMTP_EHLO_HOST", "mail.example.com"),
+        ("SMTP_EHLO_HOST", "worker"),
+        ("SMTP_EHLO_HOST", "192.0.2.1"),
+        ("SMTP_EHLO_HOST", "2001:db8::1"),
+        ("SMTP_EHLO_HOST", "[192.0.2.256]"),
+        ("SMTP_EHLO_HOST", "[2001:db8::1]"),
+        ("SMTP_EHLO_HOST", "[IPv6:fe80::1%eth0]"),
+        ("SMTP_EHLO_HOST", "[192.0.2.1"),
+        ("SMTP_EHLO_HOST", "under_score.platform.example"),
+        ("SMTP_EHLO_HOST", "-a.platform.example"),
+        ("SMTP_EHLO_HOST", "a..platform.example"),
+        ("SMTP_EHLO_HOST", "platform.example\r\nMAIL FROM:<a@b.example>"),
+        ("SMTP_EHLO_HOST", f"{'a' * 64}.platform.example"),
+        ("SMTP_EHLO_HOST", f"{'a.' * 127}b"),
         ("SMTP_FROM_EMAIL", "notices@example.com"),
         ("SMTP_FROM_NAME", "change-me"),
         ("ADMIN_EMAIL", "ops@EXAMPLE.org"),
@@ -123,6 +137,19 @@ def test_what_sending_needs_is_named(more: dict[str, str], named: str, monkeypat
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=rf"^{named}: required"):
         require_to_send(Settings.load())
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("mail.platform.example", "mail.platform.example"),
+        ("mail.münchen.example", "mail.xn--mnchen-3ya.example"),
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_a_name_or_an_address_may_stand_in_ehlo(value: str, name: str) -> None:
+    assert Settings.load(smtp_ehlo_host=value).smtp_ehlo_host == name
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])

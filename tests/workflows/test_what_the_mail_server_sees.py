@@ -112,6 +112,13 @@ async def test_text_beyond_ascii_goes_as_8_bit_where_the_server_takes_it(
     assert page.strip() == f"<p>{text}</p>"
 
 
+async def test_ehlo_has_the_name_of_the_setting(scene: Scene) -> None:
+    scene = scene.with_settings(smtp_ehlo_host="mail.platform.example")
+    await scene.due_project()
+    await scene.scan_and_send()
+    assert [mail.greeted_as for mail in scene.sink.messages] == ["mail.platform.example"]
+
+
 async def test_ascii_text_asks_for_nothing(scene: Scene, engine: AsyncEngine) -> None:
     mail = await only_mail_of_a_test(scene, engine, subject="Greetings", message="From us\n.\n..")
     assert mail.options == ()
