@@ -36,6 +36,9 @@ from runtime.proxy_url import require_proxy_url
 from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
 from runtime.wording import plain
 
+LONGEST_BOUNCE_MAILBOX = 27
+"""With the longest tag it is a local part of 64 characters (RFC 5321)."""
+
 
 class SettingsError(Exception):
     """A setting is wrong or missing. The message is one line that names it and says what to do."""
@@ -103,6 +106,11 @@ class Settings(BaseSettings):
     smtp_password_file: Path | None = Field(None, description="A file that holds SMTP_PASSWORD.")
     smtp_from_email: EmailStr | None = Field(
         None, description="Sender of every e-mail; every Message-ID ends with its domain. Required with SMTP_HOST."
+    )
+    smtp_bounce_address: EmailStr | None = Field(
+        None,
+        description="Envelope sender (MAIL FROM), to which bounces go. Each e-mail adds +<tag> to its local part, "
+        "signed with UNSUBSCRIBE_SECRET, which proves a bounce. Empty: SMTP_FROM_EMAIL, and no bounce suppresses.",
     )
     smtp_from_name: str | None = Field(None, description="The sender's name as people see it. Required with SMTP_HOST.")
     smtp_tls: SmtpTls = Field(
@@ -374,7 +382,9 @@ class Settings(BaseSettings):
             require_no_placeholder("SMTP_FROM_NAME", value)
         return value
 
-    @field_validator("smtp_host", "smtp_ehlo_host", "smtp_from_email", "admin_email", "support_email")
+    @field_validator(
+        "smtp_host", "smtp_ehlo_host", "smtp_from_email", "smtp_bounce_address", "admin_email", "support_email"
+    )
     @classmethod
     def _is_no_example(cls, value: str | None) -> str | None:
         if value is not None and is_example(value.rpartition("@")[2]):
@@ -397,6 +407,12 @@ class Settings(BaseSettings):
         for name in ("smtp_from_email", "smtp_from_name"):
             if self.smtp_host and getattr(self, name) is None:
                 raise ValueError(_missing(name, "required when SMTP_HOST is set"))
+        mailbox = (self.smtp_bounce_address or "").rpartition("@")[0]
+        if len(mailbox) > LONGEST_BOUNCE_MAILBOX or not mailbox.isascii():
+            raise ValueError(
+                f"SMTP_BOUNCE_ADDRESS: what is before the @ must be ASCII and at most {LONGEST_BOUNCE_MAILBOX} "
+                "characters, since a tag of up to 37 is added to it"
+            )
         if self.public_url and (self.public_url.query or self.public_url.fragment):
             raise ValueError("PUBLIC_URL: must not contain ? or #, since paths are added to it")
         if self.public_url and self.public_url.scheme != "https" and not is_loopback(self.public_url.host):

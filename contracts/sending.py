@@ -95,6 +95,8 @@ class Reason(StrEnum):
     CONFIRMED = "confirmed_by_operator"
     UNSUBSCRIBED = "unsubscribed"
     BOUNCED = "bounced"
+    BOUNCE_UNPROVEN = "bounce_unproven"
+    COMPLAINED = "complained"
     PAUSED = "paused"
     QUIET_HOURS = "quiet_hours"
     MOVED = "moved"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from email_validator import EmailNotValidError, validate_email
 
 from channels.base import Channel, Limits, ScrubPattern, Sender, Words
+from channels.email.bounce_addresses import SIGNS_BOUNCES
 from channels.email.composing import require_composable
 from channels.email.masking import MASK, mask_addresses
 from channels.email.plan import EMAIL
@@ -44,6 +45,9 @@ class EmailChannel(Channel):
             settings.needed_secret("smtp_password", " when SMTP_USERNAME is set")
         if settings.public_url is not None:
             settings.needed_secret("unsubscribe_secret", " when PUBLIC_URL is set; it signs the unsubscribe links")
+
+        if settings.smtp_bounce_address is not None:
+            settings.needed_secret("unsubscribe_secret", SIGNS_BOUNCES)
 
     def options(self, settings: Settings) -> ChannelOptions:
         return ChannelOptions(settings.email_retry_initial, settings.email_attempt_timeout)

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from channels.base import MarkSending, Receipt
 from channels.current_secret import current_secret
+from channels.email.bounce_addresses import BounceAddresses
 from channels.email.composing import compose
 from channels.email.provider import MailProvider
 from channels.email.texts import Mail, render_mail
@@ -31,14 +32,26 @@ class EmailSender:
         mail = render_mail(self._renderer, claim, unsubscribe_url)
         message = compose(self._settings, claim.notification_id, claim.dedupe_key, recipient, mail, unsubscribe_url)
         sent = SentText(mail.subject, mail.text, mail.html, message.message_id)
-        return await self._provider.send(message, self._settings.sender, recipient, lambda: mark_sending(sent))
+        return await self._provider.send(
+            message, self._envelope_sender(claim.delivery_id, recipient), recipient, lambda: mark_sending(sent)
+        )
 
     async def alert(self, recipient: str, key: str, subject: str, message: str) -> None:
         mail = compose(self._settings, None, key, recipient, Mail(subject, message, None))
-        await self._provider.send(mail, self._settings.sender, recipient, _mark_nothing)
+        await self._provider.send(
+            mail, self._settings.smtp_bounce_address or self._settings.sender, recipient, _mark_nothing
+        )
 
     async def probe(self) -> None:
         await self._provider.probe()
+
+    def _envelope_sender(self, delivery_id: int, recipient: str) -> str:
+        """Returns the address that bounces go to, with the tag that proves them if SMTP_BOUNCE_ADDRESS is set."""
+        settings = self._settings
+        if settings.smtp_bounce_address is None:
+            return settings.sender
+        addresses = BounceAddresses(settings.smtp_bounce_address, current_secret(settings, "unsubscribe_secret"))
+        return addresses.tagged(delivery_id, recipient)
 
     def _unsubscribe_url(self, claim: Claim, recipient: str) -> str | None:
         """Returns the unsubscribe link, signed with the current secret. None: this e-mail has no link."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,12 +40,37 @@ class Bounce:
     notification_id: int | None
     written_at: datetime | None
     """The e-mail's date."""
+    sent_to: tuple[str, ...] = ()
+    """The addresses that the report itself was sent to. One may have a tag that proves it."""
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A recipient's provider says that the e-mail was marked as spam."""
+
+    reply: str
+    message_id: str | None
+    notification_id: int | None
+    sent_to: tuple[str, ...] = ()
+    """The addresses that the complaint was sent to, and the e-mail's own envelope sender as it quotes it."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A tag that says which delivery the report is about."""
+
+    delivery_id: int
+    is_for: Callable[[str], bool]
+    """Whether we made the tag for this delivery and this recipient."""
 
 
 class Result(StrEnum):
     """The result of applying a bounce."""
 
     BOUNCED = "bounced"
+    UNPROVEN = "unproven"
+    """The bounce is in the record, but no tag proves it: no address is suppressed."""
+    COMPLAINED = "complained"
     UNCHANGED = "unchanged"
     """The bounce changes nothing: the record already knows it, or is about a later copy."""
     UNDER_WAY = "under_way"
@@ -68,6 +94,11 @@ LIMIT 1
     bindparam("notification_id", type_=BigInteger),
     bindparam("addresses", type_=ARRAY(Text)),
 )
+
+_FIND_BY_ID = text("""
+SELECT notification_id, id AS delivery_id, recipient
+FROM deliveries WHERE id = :delivery_id AND channel = :channel AND recipient IS NOT NULL
+""").bindparams(bindparam("delivery_id", type_=BigInteger), bindparam("channel", type_=Text))
 
 # This locks all deliveries, because the notification's status depends on all of them, and in the same order as the
 # record. A copy is written after its claim, so one older than the last claim is not the last copy. Clocks may differ by
@@ -103,27 +134,54 @@ FROM bounced WHERE n.id = bounced.notification_id AND n.status <> 'open'
 )
 
 
-async def apply_bounce(connection: AsyncConnection, bounce: Bounce, channel: str) -> Result:
-    """Updates the delivery and its notification, and suppresses an address that is gone. `channel` is e-mail's name.
-    Needs a transaction. May run twice."""
-    found = await _find(connection, bounce, channel)
+async def apply_bounce(
+    connection: AsyncConnection, bounce: Bounce, channel: str, proofs: Sequence[Proof] = ()
+) -> Result:
+    """Updates the delivery and its notification. Suppresses an address that is gone, if one of the `proofs` holds.
+    `channel` is e-mail's name. Needs a transaction. May run twice."""
+    proven = await _find_proven(connection, proofs, channel)
+    found = proven if proven is not None else await _find(connection, bounce, channel)
     if found is None:
         return Result.UNMATCHED
     rows = await connection.execute(_LOCK, {"notification_id": found.notification_id, "written_at": bounce.written_at})
     email = next((row for row in rows.mappings() if row["id"] == found.delivery_id), None)
     if email is None:  # it was withdrawn at this moment
         return Result.UNMATCHED
-    if (without_effect := _without_effect(email)) is not None:
+    reason = Reason.BOUNCED if proven is not None else Reason.BOUNCE_UNPROVEN
+    if (without_effect := _without_effect(email, reason)) is not None:
         return without_effect
     failure = _failure_of(bounce, email["recipient"])
+    gone = failure.gone and proven is not None
     reply = clean_reply(failure.reply)
-    await connection.execute(
-        _MARK,
-        {"delivery_id": email["id"], "gone": failure.gone, "reason": Reason.BOUNCED.value, "reply": reply},
-    )
-    if failure.gone and email["recipient"] in failure.addresses:
+    await connection.execute(_MARK, {"delivery_id": email["id"], "gone": gone, "reason": reason.value, "reply": reply})
+    if gone and email["recipient"] in failure.addresses:
         await suppressions.suppress(connection, email["id"], email["recipient"], Reason.BOUNCED, reply)
-    return Result.BOUNCED
+    return Result.BOUNCED if proven is not None else Result.UNPROVEN
+
+
+async def apply_complaint(
+    connection: AsyncConnection, complaint: Complaint, channel: str, proofs: Sequence[Proof]
+) -> Result:
+    """Suppresses the recipient, if one of the `proofs` holds. The e-mail arrived, so its delivery stays as it is.
+    Needs a transaction. May run twice."""
+    proven = await _find_proven(connection, proofs, channel)
+    if proven is None:
+        return Result.UNMATCHED
+    await suppressions.suppress(
+        connection, proven.delivery_id, proven.recipient.lower(), Reason.COMPLAINED, clean_reply(complaint.reply)
+    )
+    return Result.COMPLAINED
+
+
+async def _find_proven(connection: AsyncConnection, proofs: Sequence[Proof], channel: str) -> Row[Any] | None:
+    """Finds the delivery whose tag the report has."""
+    for proof in proofs:
+        row = (
+            await connection.execute(_FIND_BY_ID, {"delivery_id": proof.delivery_id, "channel": channel})
+        ).one_or_none()
+        if row is not None and proof.is_for(row.recipient):
+            return row
+    return None
 
 
 async def _find(connection: AsyncConnection, bounce: Bounce, channel: str) -> Row[Any] | None:
@@ -140,10 +198,12 @@ async def _find(connection: AsyncConnection, bounce: Bounce, channel: str) -> Ro
     return (await connection.execute(_FIND, parameters)).one_or_none()
 
 
-def _without_effect(email: RowMapping) -> Result | None:
-    """What comes of a bounce that changes nothing. None: it counts."""
+def _without_effect(email: RowMapping, reason: Reason) -> Result | None:
+    """What comes of a bounce that changes nothing. None: it counts. A proven one counts after an unproven one."""
     if email["earlier_copy"]:
         return Result.UNCHANGED
+    if email["reason"] == Reason.BOUNCE_UNPROVEN:
+        return None if reason is Reason.BOUNCED else Result.UNCHANGED
     status = DeliveryStatus(email["status"])
     match status:
         case DeliveryStatus.PENDING | DeliveryStatus.SENDING:

@@ -35,6 +35,8 @@ def ended_by(reason: Reason) -> EndedBy:
             | Reason.SUPPRESSED
             | Reason.UNSUBSCRIBED
             | Reason.BOUNCED
+            | Reason.BOUNCE_UNPROVEN
+            | Reason.COMPLAINED
             | Reason.GAVE_UP
             | Reason.NO_RESULT
             | Reason.WORKFLOW_LOST

@@ -66,7 +66,8 @@ WITH before AS (
     FROM before LEFT JOIN known USING (id)
     WHERE d.id = before.id AND NOT before.reopened
       AND (before.status IN ('pending', 'sending')
-           OR (known.status = 'accepted' AND before.status <> 'accepted' AND before.reason IS DISTINCT FROM 'bounced'))
+           OR (known.status = 'accepted' AND before.status <> 'accepted'
+               AND coalesce(before.reason, '') NOT IN ('bounced', 'bounce_unproven')))
     RETURNING d.id, d.status, d.reason
 ), ends AS (
     SELECT before.id, before.channel, coalesce(settled.status, before.status) AS status,

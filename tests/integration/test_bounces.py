@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from channels.email.bounce_addresses import BounceAddresses
 from channels.email.bounce_reports import read_bounce
 from contracts.sending import DeliveryStatus, KnownDelivery, SendResult
-from db.record.bounced import Result, apply_bounce
+from db.record.bounced import Bounce, Proof, Result, apply_bounce
 from db.record.settle import record
 from local.stand_ins.telegram_answers import server_error
+from tests.support.bounces_in_words import WORDS, complaint, opensmtpd
 from tests.support.bouncing import RECIPIENT, Mailbox, bounced
 from tests.support.calling_api import NOBODY_LISTENS
 from tests.support.command_line import WHY, Ended, cli, delivery_id, operate
@@ -20,8 +23,11 @@ from tests.support.data import Platform
 from tests.support.scene import EMAIL, Scene
 
 ANNA = RECIPIENT.lower()
+KEY = "k" * 8 + "0123456789abcdefghijklmnopqrstuv"
+BOUNCES = BounceAddresses("bounce@platform.example", KEY)
+SIGNED = {"SMTP_BOUNCE_ADDRESS": "bounce@platform.example", "UNSUBSCRIBE_SECRET": KEY}
 NO_SUCH_USER = {"diagnostic-code": "smtp; 550 5.1.1 no such user"}
-NOTHING = {"bounced": 0, "unchanged": 0, "under_way": 0, "ignored": 0, "unmatched": 0}
+NOTHING = {"bounced": 0, "unproven": 0, "complained": 0, "unchanged": 0, "under_way": 0, "ignored": 0, "unmatched": 0}
 
 
 @pytest.fixture
@@ -60,11 +66,27 @@ class Told:
         known: dict[str, Any] = {"message_id": await self.message_id(), "notification_id": self.notification_id}
         return bounced(sample, **known | about)
 
+    async def tagged(self, report: bytes) -> bytes:
+        """The report, sent to the mail's own envelope sender."""
+        [email] = await self.platform.deliveries("email")
+        return sent_to(BOUNCES.tagged(email.id, RECIPIENT), report)
+
     async def apply(self, sample: str = "postfix", **about: Any) -> Result:
-        bounce = read_bounce(await self.report(sample, **about))
-        assert bounce is not None
+        """With the proof that the mail's own tag gives."""
+        return await self._apply(await self.report(sample, **about), [await self.proof()])
+
+    async def apply_unproven(self, sample: str = "postfix", **about: Any) -> Result:
+        return await self._apply(await self.report(sample, **about), [])
+
+    async def _apply(self, report: bytes, proofs: list[Proof]) -> Result:
+        bounce = read_bounce(report)
+        assert isinstance(bounce, Bounce)
         async with self.platform.engine.begin() as connection:
-            return await apply_bounce(connection, bounce, "email")
+            return await apply_bounce(connection, bounce, "email", proofs)
+
+    async def proof(self) -> Proof:
+        [email] = await self.platform.deliveries("email")
+        return Proof(email.id, lambda recipient: recipient == RECIPIENT)
 
     async def deliveries_are(self, channel: str, **values: Any) -> None:
         columns = ", ".join(f"{name} = :{name}" for name in values)
@@ -80,7 +102,13 @@ class Told:
 
 
 async def read(mailbox: Mailbox, database_url: str, *options: str) -> Ended:
-    return await cli("bounces", "--maildir", str(mailbox.folder), *options, environment={"DATABASE_URL": database_url})
+    environment = {"DATABASE_URL": database_url} | SIGNED
+    return await cli("bounces", "--maildir", str(mailbox.folder), *options, environment=environment)
+
+
+def sent_to(address: str, report: bytes) -> bytes:
+    """The report as the local server delivers it to this address."""
+    return f"Delivered-To: {address}\r\n".encode() + report
 
 
 async def counts(mailbox: Mailbox, database_url: str) -> tuple[dict[str, int], str]:
@@ -143,6 +171,96 @@ async def test_of_two_copies_to_nobody_none_has_arrived(told: Told) -> None:
     assert await told.ends() == ("delivered", "rejected", "bounced")
 
 
+async def test_without_a_proof_a_bounce_is_recorded_and_switches_nobody_off(told: Told) -> None:
+    assert await told.apply_unproven(changed=NO_SUCH_USER) is Result.UNPROVEN
+    assert await told.ends() == ("delivered", "rejected", "bounce_unproven")
+    assert await told.suppressed() == []
+    assert await told.apply_unproven(changed=NO_SUCH_USER) is Result.UNCHANGED
+    assert await told.apply(changed=NO_SUCH_USER) is Result.BOUNCED
+    assert await told.ends() == ("delivered", "rejected", "bounced")
+    assert [each["address"] for each in await told.suppressed()] == [ANNA]
+
+
+async def test_reports_that_guess_our_numbers_and_tags_switch_nobody_off(
+    told: Told, mailbox: Mailbox, database_url: str
+) -> None:
+    """Forgers know every Message-ID, the address that bounces go to, and tags that others have got."""
+    [email] = await told.platform.deliveries("email")
+    valid = BOUNCES.tagged(email.id, RECIPIENT)
+    guesses = [
+        "bounce@platform.example",
+        "notices@platform.example",
+        BOUNCES.tagged(email.id, "eve@evil.example"),
+        BOUNCES.tagged(email.id + 1, RECIPIENT),
+        BounceAddresses("bounce@platform.example", "another-" + KEY).tagged(email.id, RECIPIENT),
+        valid.replace("@platform.example", "@evil.example"),
+        f"bounce+{email.id}-{'a' * 16}@platform.example",
+        f"bounce+{email.id}-@platform.example",
+        f"bounce+{9 * 10**18}-{'a' * 16}@platform.example",
+    ]
+    for guess in guesses:
+        mailbox.put(sent_to(guess, await told.report(changed=NO_SUCH_USER)))
+    inside = await told.report(changed=NO_SUCH_USER)
+    mailbox.put(inside.replace(b"Return-Path: <notices@platform.example>", f"Delivered-To: {valid}".encode()))
+    found, _ = await counts(mailbox, database_url)
+    assert found == {"unproven": 1, "unchanged": len(guesses)}
+    assert await told.suppressed() == []
+
+
+async def test_a_tag_finds_the_mail_although_nothing_of_it_came_back(
+    told: Told, mailbox: Mailbox, database_url: str
+) -> None:
+    words = opensmtpd().partition("Below is a copy")[0]
+    mailbox.put(await told.tagged(words.encode()))
+    assert (await counts(mailbox, database_url))[0] == {"bounced": 1}
+    assert [each["address"] for each in await told.suppressed()] == [ANNA]
+
+
+@pytest.mark.parametrize("server", WORDS)
+async def test_a_bounce_in_words_ends_the_delivery(
+    told: Told, mailbox: Mailbox, database_url: str, server: str
+) -> None:
+    refused = "554 5.7.1 Client host [192.0.2.49] blocked using zen.spamhaus.org"
+    mailbox.put(
+        await told.tagged(WORDS[server](refused).replace("Date: Mon, 01 Jun 2026 09:00:05 +0000\n", "").encode())
+    )
+    assert (await counts(mailbox, database_url))[0] == {"bounced": 1}
+    assert await told.ends() == ("delivered", "rejected", "bounced")
+    [email] = await told.platform.deliveries("email")
+    assert str(email.provider_reply).startswith("554 5.7.1")
+    assert await told.suppressed() == []
+
+
+async def test_who_complains_gets_nothing_more(told: Told, mailbox: Mailbox, database_url: str) -> None:
+    [email] = await told.platform.deliveries("email")
+    mailbox.put(complaint(envelope_sender=BOUNCES.tagged(email.id, RECIPIENT)))
+    assert (await counts(mailbox, database_url))[0] == {"complained": 1}
+    assert await told.ends() == ("delivered", "accepted", None)
+    assert await told.suppressed() == [
+        {"channel": "email", "address": ANNA, "reason": "complained", "provider_reply": "complaint: abuse"}
+    ]
+
+
+async def test_a_complaint_that_nothing_proves_is_left_to_a_person(
+    told: Told, mailbox: Mailbox, database_url: str
+) -> None:
+    mailbox.put(complaint())
+    found, told_of = await counts(mailbox, database_url)
+    assert (found, mailbox.flags()) == ({"unmatched": 1}, ["F"])
+    assert "no tag of ours proves" in told_of
+    assert await told.suppressed() == []
+
+
+async def test_one_mail_that_cannot_be_read_does_not_keep_the_others(
+    told: Told, mailbox: Mailbox, database_url: str
+) -> None:
+    mailbox.put(b"Return-Path: <>\r\n\r\n")  # a detector raises IndexError without From
+    mailbox.put(b"Return-Path: <>\r\nContent-Type: \0\r\n\r\n" + b"\0\xff" * 15_000_000)
+    mailbox.put(await told.tagged(await told.report()))
+    found, _ = await counts(mailbox, database_url)
+    assert (found, mailbox.flags()) == ({"bounced": 1, "unmatched": 2}, ["F", "F", "S"])
+
+
 @pytest.mark.parametrize("status", ["rejected", "failed", "skipped"])
 async def test_what_did_not_go_out_is_left_alone(told: Told, status: str) -> None:
     await told.deliveries_are("email", status=status, reason="as it was")
@@ -199,13 +317,13 @@ async def test_a_mail_whose_message_id_was_changed_is_known_by_its_number_and_re
     ids=["another number", "no recipient", "another recipient"],
 )
 async def test_a_number_alone_is_not_believed(told: Told, about: dict[str, Any]) -> None:
-    assert await told.apply(**about) is Result.UNMATCHED
+    assert await told.apply_unproven(**about) is Result.UNMATCHED
     assert await told.ends() == ("delivered", "accepted", None)
 
 
 async def test_a_message_id_of_another_domain_is_not_ours(told: Told) -> None:
     ours = await told.message_id()
-    assert await told.apply(message_id=ours.replace("platform", "evil"), notification_id=0) is Result.UNMATCHED
+    assert await told.apply_unproven(message_id=ours.replace("platform", "evil"), notification_id=0) is Result.UNMATCHED
 
 
 async def test_a_workflow_that_still_tries_telegram_does_not_take_the_bounce_back(told: Told) -> None:
@@ -223,19 +341,19 @@ async def test_a_workflow_that_still_tries_telegram_does_not_take_the_bounce_bac
 
 
 async def test_each_message_is_marked_by_what_it_was(told: Told, mailbox: Mailbox, database_url: str) -> None:
-    mailbox.put(await told.report(changed=NO_SUCH_USER))
-    mailbox.put(await told.report("exim"), flags="")
+    mailbox.put(await told.tagged(await told.report(changed=NO_SUCH_USER)))
+    mailbox.put(await told.tagged(await told.report("exim")), flags="")
     mailbox.put(b"Subject: I am on holiday\r\n\r\n")
     mailbox.put(await told.report(changed={"action": "delayed"}), flags="R")
     strange = mailbox.put(await told.report(message_id="<other@x.example>", notification_id=0))
-    torn = mailbox.put(await told.report(changed={"action": ""}))
+    torn = mailbox.put(b"Return-Path: <>\r\nSubject: odd\r\n\r\nSomething is odd")
     mailbox.put(await told.report("exchange"), flags="S")
     found, told_of = await counts(mailbox, database_url)
     assert found == {"bounced": 1, "unchanged": 1, "ignored": 2, "unmatched": 2}
     assert mailbox.flags() == ["S", "S", "S", "RS", "F", "F", "S"]
     [unknown, unreadable] = told_of.splitlines()
     assert unknown.startswith(f"{strange}: matches no notification in the database")
-    assert unreadable.startswith(f"{torn}: the report has no outcome for any recipient")
+    assert unreadable.startswith(f"{torn}: the report is not understood")
     assert ANNA not in told_of.lower()
     assert await counts(mailbox, database_url) == ({}, "")
 
@@ -243,7 +361,7 @@ async def test_each_message_is_marked_by_what_it_was(told: Told, mailbox: Mailbo
 async def test_a_run_that_was_cut_off_before_the_mark_is_repeated_without_harm(
     told: Told, mailbox: Mailbox, database_url: str
 ) -> None:
-    report = await told.report()
+    report = await told.tagged(await told.report())
     mailbox.put(report)
     assert (await counts(mailbox, database_url))[0] == {"bounced": 1}
     before = await told.platform.rows("SELECT * FROM deliveries ORDER BY id")
@@ -267,10 +385,13 @@ async def test_with_the_database_away_every_message_stays(told: Told, mailbox: M
 
 
 async def test_for_people_it_is_one_line(told: Told, mailbox: Mailbox, database_url: str) -> None:
-    mailbox.put(await told.report())
+    mailbox.put(await told.tagged(await told.report()))
     ended = await read(mailbox, database_url)
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out == "1 bounced, 0 already known, 0 not accepted yet, 0 not bounces, 0 flagged for you.\n"
+    assert ended.out == (
+        "1 bounced, 0 bounced without proof, 0 complaints, 0 already known, 0 not accepted yet, 0 not bounces, "
+        "0 flagged for you.\n"
+    )
 
 
 async def test_a_folder_that_is_no_maildir_is_a_wrong_argument(tmp_path: Path, database_url: str) -> None:
@@ -290,6 +411,7 @@ async def test_a_bounce_is_seen_by_operators_who_correct_the_address_and_send_ag
     scene: Scene, mailbox: Mailbox, database_url: str
 ) -> None:
     """With the mail as it was really sent."""
+    scene = scene.with_settings(smtp_bounce_address=SIGNED["SMTP_BOUNCE_ADDRESS"], unsubscribe_secret=SecretStr(KEY))
     await scene.due_project()
     await scene.scan_and_send()
     [mail] = scene.sink.messages
@@ -299,7 +421,7 @@ async def test_a_bounce_is_seen_by_operators_who_correct_the_address_and_send_ag
         written_at=mail.message["Date"].datetime,
         changed=NO_SUCH_USER | {"final-recipient": f"rfc822; {EMAIL}"},
     )
-    mailbox.put(report)
+    mailbox.put(sent_to(mail.sender.upper(), report))
     assert (await counts(mailbox, database_url))[0] == {"bounced": 1}
     assert await scene.ends() == ("delivered", "rejected", "accepted")
     email = await delivery_id(scene, "email")
@@ -324,8 +446,8 @@ async def test_a_bounce_while_telegram_is_still_being_tried_is_in_the_record_at_
         await scene.delivery_becomes("email", "accepted")
         [mail] = scene.sink.messages
         mailbox.put(bounced(message_id=str(mail.message_id), written_at=mail.message["Date"].datetime))
-        assert (await counts(mailbox, database_url))[0] == {"bounced": 1}
+        assert (await counts(mailbox, database_url))[0] == {"unproven": 1}
         scene.telegram.clear()
         await scene.children_end()
     assert await scene.ends() == ("delivered", "rejected", "accepted")
-    assert (await scene.delivery("email")).reason == "bounced"
+    assert (await scene.delivery("email")).reason == "bounce_unproven"

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.mta.postfix import POLL_SECONDS, StartPostfix
 from tests.mta.postfix_config import ANYBODY, NOBODY, NOBODY_UID
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.mta
 
 SENDER = "platform.example"
 """The domain of the application's own address."""
+KEY = "0123456789abcdefghijklmnopqrstuvwxyz-ABC"
 NOBODYS_ADDRESS = f"anna@{NOBODY}"
 
 
@@ -30,9 +32,11 @@ async def test_what_postfix_reports_of_a_mail_that_it_had_taken_corrects_the_rec
     postfix = await start_postfix(
         smtpd_reject_unlisted_recipient="no",
         virtual_mailbox_domains=f"{ANYBODY}, {NOBODY}, {SENDER}",
-        virtual_mailbox_maps=f"inline:{{ @{ANYBODY}=maildir/, @{SENDER}=bounces/ }}",
+        virtual_mailbox_maps=f"inline:{{ @{ANYBODY}=maildir/, bounce@{SENDER}=bounces/ }}",
+        recipient_delimiter="+",
     )
-    scene = scene.with_settings(**postfix.client())
+    bouncing = {"smtp_bounce_address": f"bounce@{SENDER}", "unsubscribe_secret": SecretStr(KEY)}
+    scene = scene.with_settings(**postfix.client(), **bouncing)
     await scene.due_project(contact_email=NOBODYS_ADDRESS)
     await scene.scan_and_send()
     assert await scene.ends() == ("delivered", "accepted", "accepted")
@@ -40,7 +44,12 @@ async def test_what_postfix_reports_of_a_mail_that_it_had_taken_corrects_the_rec
     async with asyncio.timeout(PATIENCE):
         while bounces.flags() != ["new"]:
             await asyncio.sleep(POLL_SECONDS)
-    ended = await cli("bounces", "--maildir", str(bounces.folder), "--json", environment={"DATABASE_URL": database_url})
+    environment = {
+        "DATABASE_URL": database_url,
+        "SMTP_BOUNCE_ADDRESS": f"bounce@{SENDER}",
+        "UNSUBSCRIBE_SECRET": KEY,
+    }
+    ended = await cli("bounces", "--maildir", str(bounces.folder), "--json", environment=environment)
     assert (ended.status, ended.err, ended.json["bounced"]) == (0, "", 1)
     assert await scene.ends() == ("delivered", "rejected", "accepted")
     delivery = await scene.delivery("email")

@@ -19,8 +19,15 @@ ANNA = "anna@customer.example"
 
 def read(message: bytes) -> Bounce:
     bounce = read_bounce(message)
-    assert bounce is not None
+    assert isinstance(bounce, Bounce)
     return bounce
+
+
+def silent(report: bytes) -> bytes:
+    """Takes the words for people away."""
+    return (
+        report.replace(b"mail system at host", b"").replace(b"delivered", b"").replace(b"<anna@customer.example>", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,11 +92,9 @@ def test_a_failure_is_one_in_any_spelling(action: str) -> None:
         b"",
         b"\0",
         b"Subject: I am on holiday\r\nAuto-Submitted: auto-replied\r\n\r\nBack on Monday\r\n",
-        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/delivery-status\r\n\r\n--x--",
         bounced().replace(b"report-type=delivery-status", b"report-type=disposition-notification"),
-        bounced().replace(b"report-type=delivery-status", b"report-type=feedback-report"),
     ],
-    ids=["empty", "NUL", "holiday", "mixed", "read receipt", "complaint"],
+    ids=["empty", "NUL", "holiday", "read receipt"],
 )
 def test_what_is_no_report_of_a_delivery_is_none(message: bytes) -> None:
     assert read_bounce(message) is None
@@ -104,8 +109,10 @@ def test_a_report_without_its_kind_is_taken_for_one_of_a_delivery() -> None:
     [
         b"Content-Type: multipart/report; report-type=delivery-status\r\n\r\nno parts",
         b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n--x\r\n\r\ntext\r\n--x--",
-        bounced(changed={"action": ""}),
-        bounced().replace(b"message/delivery-status", b"text/plain"),
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/delivery-status\r\n\r\n--x--",
+        silent(bounced(changed={"action": ""})),
+        silent(bounced(changed={"action": "pondered", "status": ""})),
+        bounced().replace(b"report-type=delivery-status", b"report-type=feedback-report"),
         (
             b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\nContent-Type: message/delivery-status\r\n"
             b"Content-Transfer-Encoding: base64\r\n\r\nQWN0aW9uOiBmYWlsZWQNCg==\r\n--x--\r\n"
@@ -113,7 +120,17 @@ def test_a_report_without_its_kind_is_taken_for_one_of_a_delivery() -> None:
         bounced().replace(b"This is a MIME", b"boundary" * 40),
         b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 2000,
     ],
-    ids=["no parts", "no status", "no action", "another type", "base64", "boundaries", "nested"],
+    ids=[
+        "no parts",
+        "no status",
+        "mixed",
+        "no action",
+        "another action",
+        "no complaint",
+        "base64",
+        "boundaries",
+        "nested",
+    ],
 )
 def test_a_report_that_cannot_be_read_says_so_and_names_nobody(message: bytes) -> None:
     with pytest.raises(Unreadable) as unreadable:
@@ -229,7 +246,7 @@ def _read_or_refused(message: bytes) -> None:
         bounce = read_bounce(message)
     except Unreadable:
         return
-    if bounce is not None:
+    if isinstance(bounce, Bounce):
         assert bounce.failed
         for failure in bounce.failed:
             assert "\0" not in failure.reply
