@@ -108,6 +108,7 @@ NOT_TELEGRAM = "telegram_not_telegram"
 TABLE: tuple[Row, ...] = (
     Row(range(200, 300), Receipt, "Telegram has the message and returns its message_id"),
     Row(range(400, 401), RecipientMoved, "The group became a supergroup: its new id is saved", migrates=True),
+    Row(range(404, 405), OperatorFault, "The token is malformed, or TELEGRAM_API_URL is wrong"),
     Row(
         range(429, 430),
         TryAgain,
@@ -125,7 +126,6 @@ TABLE: tuple[Row, ...] = (
     Row(range(429, 430), TryAgain, "Too many requests: tried again after retry_after, however long that is"),
     Row(range(300, 400), OperatorFault, "TELEGRAM_API_URL redirects to another address"),
     Row(range(401, 402), OperatorFault, "The token is wrong or revoked"),
-    Row(range(404, 405), OperatorFault, "The token is malformed, or TELEGRAM_API_URL is wrong"),
     Row(
         range(403, 404),
         RecipientGone,

@@ -129,7 +129,7 @@ def test_telegram_without_an_answer(what: NoAnswer, expected: type[NotHandedOver
         (400, OperatorFault, "telegram_not_telegram"),
         (401, OperatorFault, "telegram_not_telegram"),
         (403, OperatorFault, "telegram_not_telegram"),
-        (404, OperatorFault, "telegram_not_telegram"),
+        (404, OperatorFault, "telegram_404"),
         (407, OperatorFault, "telegram_not_telegram"),
         (413, OperatorFault, "telegram_not_telegram"),
         (429, TryAgain, "telegram_not_telegram"),
