@@ -14,6 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from activities.health.connections import look_through_connections
+from activities.health.findings import Findings
 from db.engine import autocommit, check_writes, create_engine
 from db.errors import sqlstate_of
 from local.embedded.postgres import EmbeddedPostgres
@@ -106,6 +108,21 @@ async def test_a_look_through_the_works_connections_replaces_them(
         await check_writes(engine)
     assert sqlstate_of(refused.value) == "25006"
     await check_writes(engine)
+    await engine.dispose()
+
+
+async def test_the_health_check_replaces_connections_and_says_if_new_ones_only_read_too(
+    scene: Scene, switch: Switch, standby: EmbeddedPostgres
+) -> None:
+    engine = create_engine(scene.settings, "test")
+    assert await look_through_connections(engine) == Findings()
+    await fail_over(switch, standby)
+    switch.server = scene.postgres  # nothing leads to the new server yet
+    assert [each.code for each in (await look_through_connections(engine)).problems] == ["database"]
+    switch.server = standby
+    assert await look_through_connections(engine) == Findings()
+    async with autocommit(engine).connect() as connection:
+        await connection.execute(text("DELETE FROM problems"))
     await engine.dispose()
 
 

@@ -71,6 +71,19 @@ async def test_a_refusal_for_now_with_such_bytes_is_tried_again(scene: Scene, st
     assert (email.attempts, email.possible_duplicate) == (2, False)
 
 
+@pytest.mark.parametrize("text", ["x" * 3_000_000, "\n".join(["5.1.1 x"] * 100_000)], ids=["one_line", "many_lines"])
+async def test_a_reply_of_megabytes_is_read_to_a_limit(scene: Scene, text: str) -> None:
+    """It is no reply of SMTP: nothing of it is kept, and the connection is not used again."""
+    scene.sink.on("rcpt", Reply(550, text))
+    await scene.due_project(telegram_chat_id=None)
+    await scene.scan_and_send()
+
+    assert await scene.ends() == ("delivered", "accepted", "skipped")
+    email = await scene.delivery("email")
+    assert (email.attempts, email.possible_duplicate) == (2, False)
+    assert scene.sink.connections_opened == 2
+
+
 @pytest.mark.parametrize(
     ("body", "kept"),
     [
