@@ -147,7 +147,7 @@ async def test_a_refusal_for_good_while_it_is_away_ends_rejected(scene: Scene, o
 
     assert await scene.ends() == ("undelivered", "rejected", "rejected")
     assert (await scene.delivery("email")).reason == "smtp_data_end_554"
-    assert (await scene.delivery("email")).provider_reply == "554 5.7.1 (text of the reply not kept)"
+    assert (await scene.delivery("email")).provider_reply == "554 5.6.0 (text of the reply not kept)"
     assert (await scene.delivery("telegram")).provider_reply == "403 (text of the reply not kept)"
 
 

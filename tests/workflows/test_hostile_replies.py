@@ -159,7 +159,7 @@ def names_nobody(seen: bytes) -> bool:
     ("mail", "message"),
     [
         (Reply(550, f"5.1.1 {WORDS}"), failure(403, f"Forbidden: bot was blocked by the user {WORDS}")),
-        (Reply(550, f"5.7.1 {WORDS}"), failure(400, f"Bad Request: {WORDS}")),
+        (Reply(552, f"5.3.4 {WORDS}"), failure(400, f"Bad Request: {WORDS}")),
         (Reply(451, f"4.3.0 {WORDS}"), failure(500, WORDS)),
     ],
     ids=["gone", "rejected", "for_now"],
@@ -179,7 +179,7 @@ async def test_no_history_and_no_log_shows_the_person_in_a_refusal(
         if delivery.status == "rejected":
             kept = (PERSON in delivery.provider_reply, "text of the reply not kept" in delivery.provider_reply)
             assert kept == (not away, away)
-            assert delivery.provider_reply.startswith(("550 5.", "403 ", "400 "))
+            assert delivery.provider_reply.startswith(("550 5.", "552 5.", "403 ", "400 "))
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["database_there", "database_away"])

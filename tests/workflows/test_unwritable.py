@@ -52,13 +52,13 @@ async def test_a_refusal_that_cannot_be_written_ends_the_delivery_at_once(scene:
 
 async def test_a_refusal_for_good_that_cannot_be_written_is_one_without_its_text(scene: Scene) -> None:
     await refuse(scene, "deliveries", QUOTING, "22021")
-    scene.sink.on("rcpt", Reply(550, "5.7.1 refuse me"))
+    scene.sink.on("rcpt", Reply(550, "5.1.1 refuse me"))
     await scene.due_project(telegram_chat_id=None)
     await scene.scan_and_send()
 
     assert await scene.ends() == ("undelivered", "rejected", "skipped")
     email = await scene.delivery("email")
-    assert (email.reason, email.provider_reply) == ("smtp_rcpt_550", "550 5.7.1 (text of the reply not kept)")
+    assert (email.reason, email.provider_reply) == ("smtp_rcpt_550", "550 5.1.1 (text of the reply not kept)")
 
 
 async def test_an_acceptance_that_cannot_be_written_is_one_without_its_text(scene: Scene) -> None:
