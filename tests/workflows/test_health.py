@@ -253,7 +253,7 @@ async def test_no_history_holds_a_secret_or_an_address(health: HealthScene) -> N
         await health.scene.children_end()
     histories = [await each.fetch_history() for each in (refused, well)]
     said = "".join(str(event) for history in histories for event in history.events)
-    assert "telegram_not_telegram" in said
+    assert "telegram_404" in said
     for secret in (health.scene.telegram.token, "a-secret-of-ours", ADMIN, str(ADMIN_CHAT), health.pages.url):
         assert secret not in said
 
