@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from channels.email.addresses import our_mailbox
+
 DELIMITER = "+"
 """Postfix's `recipient_delimiter`: what follows does not change the mailbox."""
 SIGNS_BOUNCES = " when SMTP_BOUNCE_ADDRESS is set; it signs the tags that prove bounces"
@@ -32,7 +34,8 @@ class BounceAddresses:
     """Makes and reads tagged addresses with one secret: that of the unsubscribe links, for another purpose."""
 
     def __init__(self, address: str, secret: str) -> None:
-        self._mailbox, _, self._domain = address.rpartition("@")
+        mailbox = our_mailbox(address)
+        self._mailbox, self._domain = mailbox.local, mailbox.domain  # as MAIL has it, and so the bounce
         self._secret = secret.encode()
         tagged = re.escape(f"{self._mailbox}{DELIMITER}")
         self._pattern = re.compile(rf"{tagged}(\d{{1,18}})-([a-z2-7]{{16}})@{re.escape(self._domain)}", re.IGNORECASE)

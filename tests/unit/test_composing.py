@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from channels.base import Rejected
 from channels.email.addresses import Mailbox
+from channels.email.bounce_addresses import BounceAddresses
 from channels.email.composing import compose, require_composable
 from channels.email.headers import mailbox_header
 from channels.email.texts import Mail
@@ -190,6 +191,14 @@ def test_only_letters_before_the_at_sign_need_smtputf8() -> None:
         assert mail.needs_smtputf8 is needs
         assert mail.headers.isascii() is not needs
     assert "To: jösé@xn--mnchen-3ya.example\r\n" in mail.headers
+
+
+def test_a_bounce_address_with_an_international_domain_is_read_as_it_was_sent() -> None:
+    addresses = BounceAddresses("bounce@münchen.example", "k" * 32)
+    tagged = addresses.tagged(7, "anna@customer.example")
+    assert tagged.endswith("@xn--mnchen-3ya.example")
+    [tag] = addresses.tags([f"Delivered-To: {tagged}"])
+    assert addresses.is_for(tag, "anna@customer.example")
 
 
 @pytest.mark.parametrize("name", ["smtp_from_email", "support_email"])
