@@ -234,24 +234,30 @@ def resend(
         int | None,
         typer.Argument(metavar="[ID]", min=1, max=MAX_ID, help="A delivery's id. Without it, all that match."),
     ] = None,
-    status: Annotated[DeliveryStatus, typer.Option(help="With no ID: how they ended.")] = DeliveryStatus.REJECTED,
+    status: Annotated[
+        DeliveryStatus, typer.Option(help="Without ID: the status in which they ended.")
+    ] = DeliveryStatus.REJECTED,
     channel: Annotated[str | None, OneChannel] = None,
-    reason: Annotated[str | None, typer.Option(help="With no ID: only with this reason.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Without ID: only those with this reason.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=_moment, metavar="TIME", help="With no ID: ended at this time or later. `-2h` is allowed."),
+        typer.Option(
+            parser=_moment,
+            metavar="TIME",
+            help="Without ID: ended at this time or later. `-2h` is allowed.",
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With no ID: only list which.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Without ID: only list them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Resend a delivery that was rejected, failed or skipped, to the company's current address. Without ID resend all
-    that match, also to addresses that were suppressed only because of that refusal."""
+    """Resend a delivery that was rejected, failed or skipped, to the company's current address. Without ID, resend
+    all that match, also to addresses that were suppressed only because of that refusal."""
     if delivery_id is not None:
         if channel or reason or since or dry_run:
             raise typer.BadParameter("give either an ID, or --channel, --reason, --since and --dry-run")
         run(interventions.send_again(delivery_id, "resend", by, why, as_json=as_json))
     if since is None and not reason:
-        raise typer.BadParameter("say which: --since TIME, --reason CODE, or both")
+        raise typer.BadParameter("say which deliveries: --since TIME, --reason CODE, or both")
     ended = Ended(status, channel, reason, since)
     run(interventions.send_again_all(ended, by, why, dry_run=dry_run, as_json=as_json))
 
@@ -361,7 +367,7 @@ def renew(
     slug: Annotated[str | None, typer.Argument(metavar="SLUG", help="The project's slug.")] = None,
     content: Annotated[
         str | None,
-        typer.Option(metavar="SLUG", help="Renew this AR content instead, which has an end of its own."),
+        typer.Option(metavar="SLUG", help="Renew this AR content instead. It must have an end of its own."),
     ] = None,
     why: Why = "renewed",
     as_json: Json = False,

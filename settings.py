@@ -69,7 +69,7 @@ Cron = Annotated[str, AfterValidator(checked_cron)]
 
 SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "api_keys", "unsubscribe_secret")
 MADE_BY_US = ("api_keys", "unsubscribe_secret")
-"""Secrets that nobody else gives us, so they can be as strong as they should be."""
+"""Secrets that the operators make themselves, so they can be as strong as they should be."""
 
 
 class Settings(BaseSettings):
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     database_statement_cache_size: int = Field(
         100,
         ge=0,
-        description="Prepared statements that a connection to PostgreSQL keeps. "
+        description="Most prepared statements that a connection to PostgreSQL keeps. "
         "0: none, as PgBouncer in transaction mode requires.",
     )
 
@@ -110,7 +110,8 @@ class Settings(BaseSettings):
     smtp_bounce_address: EmailStr | None = Field(
         None,
         description="Envelope sender (MAIL FROM), to which bounces go. Each e-mail adds +<tag> to its local part, "
-        "signed with UNSUBSCRIBE_SECRET, which proves a bounce. Empty: SMTP_FROM_EMAIL, and no bounce suppresses.",
+        "signed with UNSUBSCRIBE_SECRET, which proves a bounce. Empty: SMTP_FROM_EMAIL, and no bounce suppresses an "
+        "address.",
     )
     smtp_from_name: str | None = Field(None, description="The sender's name as people see it. Required with SMTP_HOST.")
     smtp_tls: SmtpTls = Field(
@@ -151,7 +152,7 @@ class Settings(BaseSettings):
     expiry_scan_cron: Cron = Field(
         "0 9 * * *",
         description="When to scan, as a cron expression of 5 fields: minute, hour, day of the month, month, day of the "
-        "week. At most one of the two days may be restricted.",
+        "week. One of the two days must be *.",
     )
     expiry_scan_timezone: str = Field("UTC", description="IANA time zone of EXPIRY_SCAN_CRON.")
     expiry_thresholds_days: Annotated[list[int], NoDecode, BeforeValidator(_split)] = Field(
@@ -177,7 +178,8 @@ class Settings(BaseSettings):
     scan_max_in_flight_per_company: PositiveInt = Field(500, description="The same limit for a single company.")
 
     deactivate_cron: Cron = Field(
-        "0 * * * *", description="When to deactivate what has ended, as EXPIRY_SCAN_CRON, but in UTC."
+        "0 * * * *",
+        description="When to deactivate what has ended: cron fields as in EXPIRY_SCAN_CRON, but in UTC.",
     )
     deactivate_grace: float = Field(
         0, ge=0, le=TEN_YEARS, description="Seconds between an item's end and its deactivation."
@@ -242,8 +244,8 @@ class Settings(BaseSettings):
     )
     internal_error_give_up: Seconds = Field(
         86_400,
-        description="Seconds after which a delivery is given up if all attempts meanwhile failed by an error of this "
-        "application (internal_error).",
+        description="Seconds after which a delivery is given up if every attempt in that time failed because of an "
+        "error in this application (internal_error).",
     )
     pause_retry: Seconds = Field(
         60, description="While sending is paused: seconds between checks of whether it was resumed."
@@ -307,7 +309,7 @@ class Settings(BaseSettings):
         500, description="Most connections of clients that an API process keeps open at a time."
     )
     api_request_timeout: Seconds = Field(
-        30, description="Seconds in which a client of the API must have sent its request, or read more of an answer."
+        30, description="Seconds within which a client of the API must send its request, or read more of an answer."
     )
     api_url: str = Field(
         "http://localhost:8000", description="URL of the API in a browser; used in the Web UI's links."
@@ -410,8 +412,8 @@ class Settings(BaseSettings):
         mailbox = (self.smtp_bounce_address or "").rpartition("@")[0]
         if len(mailbox) > LONGEST_BOUNCE_MAILBOX or not mailbox.isascii():
             raise ValueError(
-                f"SMTP_BOUNCE_ADDRESS: what is before the @ must be ASCII and at most {LONGEST_BOUNCE_MAILBOX} "
-                "characters, since a tag of up to 37 is added to it"
+                f"SMTP_BOUNCE_ADDRESS: the part before the @ must be ASCII and at most {LONGEST_BOUNCE_MAILBOX} "
+                "characters long, because a tag of up to 37 is added to it"
             )
         if self.public_url and (self.public_url.query or self.public_url.fragment):
             raise ValueError("PUBLIC_URL: must not contain ? or #, since paths are added to it")

@@ -225,7 +225,7 @@ class DeliveryAttempts:
         )
 
     async def _record_unforeseen(self, error: Exception, progress: _Progress) -> ApplicationError:
-        """Records an exception that nobody foresaw, alerts the operators and returns the error to raise. Its own text
+        """Records an unforeseen exception, alerts the operators and returns the error to raise. Its own text
         may quote a recipient or a secret: it goes to the log only. It is final once all attempts have failed like this
         for INTERNAL_ERROR_GIVE_UP."""
         log.error("attempt_failed", error_type=type(error).__name__, exc_info=error)

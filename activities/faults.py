@@ -12,34 +12,34 @@ from db.errors import Trouble, describe, trouble_of
 from settings import Settings
 
 DATABASE_REFUSES = "database_refuses"
-"""The problem's code: the database answers, but schema, grants or statement do not fit each other."""
+"""The problem's code: the database answers, but schema, grants and statement do not match."""
 
 _DATABASE_REFUSES = """\
-PostgreSQL refuses a statement: {error}. The schema, the grants or this release do not fit each other.
+PostgreSQL refuses a statement: {error}. The schema, the grants and this release do not match.
 
-No notification has failed. What needs the statement waits and is tried again. Run `python cli.py migrate`, check that
-all workers and the API run the same release, and check the grants. For the statement search the worker's log for the
-event activity_failed.
+No notification has failed. What needs this statement waits and is tried again. Run `python cli.py migrate`, check that
+all workers and the API run the same release, and check the grants. To find the statement, search the
+worker's log for the event activity_failed.
 """
 _REFUSED_ALIKE = """\
-{provider} gave {several} or more recipients the same refusal within minutes and accepts hardly anything else. So it
-means this installation, whatever it says.
+{provider} gave {several} or more recipients the same refusal within minutes and accepts hardly anything else. So the
+refusal is about this installation, whatever its text says.
 
-What waits has not failed. It is tried again every {minutes:g} minutes. To see the replies, run
+The deliveries that wait have not failed. They are tried again every {minutes:g} minutes. To see the replies, run
 `python cli.py deliveries --channel {channel} --status pending`. The first ones were rejected before this was noticed.
-Once the cause is mended, send them again:
+Once you have corrected the cause, send those again:
 `python cli.py resend --channel {channel} --status rejected --since TIME --why REASON`.
 """
 _INTERNAL_ERROR = """\
 {messages} wait because of an error in this application or in a setting.
 
-It is tried again. A delivery that fails like this for {hours:g} hours ends as `failed: internal_error`; `cli.py resend`
-opens it again. For the error search the worker's log for the event attempt_failed.
+They are tried again. A delivery that fails like this for {hours:g} hours ends as `failed: internal_error`;
+`cli.py resend` opens it again. To find the error, search the worker's log for the event attempt_failed.
 """
 
 
 async def alert_database_fault(alerts: Alerts, error: BaseException) -> None:
-    """Alerts the operators of an error of the database that does not go away by waiting. Ignores all others."""
+    """Alerts the operators to an error of the database that waiting does not cure. Ignores all others."""
     trouble, what = trouble_of(error), describe(error)
     match trouble:
         case Trouble.OURS:

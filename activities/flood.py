@@ -1,11 +1,11 @@
-"""Recognises that a provider refuses everybody's messages for a time, and not one recipient's."""
+"""Recognises that a provider refuses all messages for a time, and not only those to one recipient."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 FEWEST_RECIPIENTS = 3
-"""So many different ones are a refusal of us."""
+"""If so many different recipients are refused, the refusal is about us."""
 WITHIN = timedelta(seconds=10)
 """Their refusals must be this close together."""
 SHORTEST_STOP = timedelta(seconds=2)

@@ -1,6 +1,6 @@
-"""Recognises a refusal of us by its pattern.
+"""Recognises by its pattern a refusal that is about this installation.
 
-A provider that refuses several recipients alike and accepts hardly anything means us, whatever it says.
+If a provider refuses several recipients alike and accepts hardly anything, the refusal is about us, whatever it says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from db.record import refusals
 from db.record.claim import Claim
 
 SEVERAL = 3
-"""Recipients. Fewer are taken for what they are: dead addresses."""
+"""Recipients. Fewer than these are taken to be dead addresses."""
 WITHIN = timedelta(minutes=10)
 """Longer by the pause between two attempts, so that what waits is still recognised when it is refused again."""
 
@@ -36,13 +36,13 @@ class RefusedAlike:
     """Judges the refusals on one channel.
 
     It counts the refusals that all workers met, and the messages that this worker handed over: an acceptance costs no
-    statement. Just after its start a worker has handed over nothing. Then a refusal is more easily taken for one of us,
-    and only waits.
+    statement. Just after its start a worker has handed over nothing. Then a refusal is more easily taken to be about
+    us, and its delivery only waits.
     """
 
     channel: Channel
     retry: timedelta
-    """The time until the next attempt after a refusal of us."""
+    """The time until the next attempt after a refusal that is about us."""
     _one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Attempts that are refused at the same moment see each other's refusals."""
     _accepted: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=10_000))
@@ -52,7 +52,7 @@ class RefusedAlike:
         self._accepted.append((datetime.now(UTC), self.channel.server_of(recipient)))
 
     async def judge(self, connection: AsyncConnection, claim: Claim, refusal: Rejected) -> Rejected | OperatorFault:
-        """Returns the refusal, or that it is of us. Notes it in the record for the next ones."""
+        """Returns the refusal, or an `OperatorFault` if it is about us. Notes it in the record for the next ones."""
         recipient = claim.recipient or ""
         server = self.channel.server_of(recipient)
         within = WITHIN + self.retry

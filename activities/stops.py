@@ -14,7 +14,7 @@ class ChannelStops(Protocol):
     """Stops a channel in Temporal and in the database. Both raise `SQLAlchemyError`, `OSError` and `RPCError`."""
 
     async def stop(self, channel: str, until: datetime) -> None:
-        """Stops the channel for all workers until this time. May run twice; a later end that is known stays."""
+        """Stops the channel for all workers until this time. May run twice; if a later end is recorded, it stays."""
 
     async def resume(self, channel: str) -> datetime | None:
         """Lets the channel send again, unless it is stopped. Returns the end of its stop. May run twice."""

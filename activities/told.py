@@ -16,11 +16,12 @@ def tell_next_attempt(claim_seq: int | None, failing_since: datetime | None = No
 
 
 def refused_claim(info: activity.Info) -> int | None:
-    """Returns the claim of which the previous attempt said that nothing went out."""
+    """Returns the claim for which the previous attempt said that nothing went out."""
     return next((each for each in info.heartbeat_details if isinstance(each, int)), None)
 
 
 def failing_since(info: activity.Info) -> datetime | None:
-    """Returns since when all attempts up to the previous one failed by an error of ours. None: it did not."""
+    """Returns since when all attempts up to the previous one failed because of our own error. None: the previous one
+    did not."""
     since = next((each for each in info.heartbeat_details if isinstance(each, str)), None)
     return None if since is None else datetime.fromisoformat(since)

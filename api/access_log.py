@@ -1,4 +1,4 @@
-"""Logs one line for each request, by fields that are ours.
+"""Logs one line for each request, with fields that this application chooses.
 
 No line holds a path, a query string or a header: a path may hold the token of an unsubscribe link, and each of them may
 hold anything. The route says which resource was asked for.
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 class LogRequests:
     """ASGI middleware around the whole app: logs `request` once the request is answered, or `request_aborted` if the
-    client went away before it had sent its body. That is no error of ours, so it has no traceback."""
+    client went away before it had sent its body. That is not our error, so it has no traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -10,7 +10,7 @@ from settings import Settings, SettingsError
 
 
 class AllowedRecipients:
-    """The recipients that the setting names; all, if it names none."""
+    """The recipients that the setting names, or all if it names none."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises `SettingsError` for an entry that is neither `@domain` nor an address of any channel."""
@@ -51,5 +51,5 @@ def _keys_of(entry: str) -> set[tuple[str, str]]:
         except ValueError:
             continue
     if not keys:
-        raise SettingsError(f"TEST_RECIPIENTS: {entry!r} is no address, chat id or @domain")
+        raise SettingsError(f"TEST_RECIPIENTS: {entry!r} is not an address, a chat id or @domain")
     return keys

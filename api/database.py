@@ -44,7 +44,7 @@ class Turns:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Waits for a turn, for LOCK_TIMEOUT at most. Raises `Unavailable` if there is none."""
+        """Waits at most LOCK_TIMEOUT for a turn. Raises `Unavailable` if none comes."""
         try:
             async with asyncio.timeout(LOCK_TIMEOUT):
                 await self._free.acquire()
@@ -57,7 +57,7 @@ class Turns:
 
 
 async def limit_lock_wait(connection: AsyncConnection) -> None:
-    """Makes the transaction's statements wait for a lock for LOCK_TIMEOUT at most."""
+    """Makes the transaction's statements wait at most LOCK_TIMEOUT for a lock."""
     milliseconds = str(int(LOCK_TIMEOUT * 1000))
     await connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": milliseconds})
 

@@ -48,7 +48,7 @@ def health_routes(engine: AsyncEngine, work: AsyncEngine, client: Client) -> API
     """Returns the routes `/healthz` and `/readyz`. They require no key.
 
     `engine` must open a connection for each use: `/readyz` must not wait for a pool that it reports on. `work` is the
-    pool of all other routes: `/readyz` looks through it.
+    pool of all other routes: `/readyz` tests its connections.
     """
     router = APIRouter(tags=["health"])
     newest_revision()
@@ -58,7 +58,7 @@ def health_routes(engine: AsyncEngine, work: AsyncEngine, client: Client) -> API
             await require_newest(connection)
         await check_writes(engine)
         if await only_reads(work, POOL_TIMEOUT):
-            raise OSError("the connections of the API lead to a server that only reads")
+            raise OSError("the API's connections lead to a read-only server")
 
     async def temporal() -> None:
         # Not Temporal's health check: that passes with a wrong namespace or without access to it.

@@ -72,8 +72,8 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
         """Sends a test notification in the same way as any other. A delivery on a channel that is not configured ends
         as `skipped`.
 
-        The answer is 429 if there were too many lately, or too many wait. A recipient may be refused by the setting
-        TEST_RECIPIENTS: 422.
+        The answer is 429 if too many tests were sent lately or wait to be sent. It is 422 if the setting
+        TEST_RECIPIENTS does not allow a recipient.
         """
         key = idempotency_key(request.headers.getlist(HEADER))
         started = await starter.start(test, caller(request), key)

@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 RETRY_AFTER = 5
-"""Seconds after which a caller may try again what a server behind the API could not do."""
+"""Seconds after which a caller may repeat a request that a server behind the API could not serve."""
 
 
 class Unavailable(HTTPException):

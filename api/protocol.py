@@ -27,8 +27,8 @@ class ConnectionLimits:
 
     connections: int
     seconds: float
-    """For a request to arrive, headers and body, from the connection or its first byte; and for a client to read more
-    of an answer."""
+    """In which a request must arrive, headers and body, from the connection or its first byte; and in which a client
+    must read more of an answer."""
 
 
 def bounded_protocol(limits: ConnectionLimits) -> type[BoundedProtocol]:
@@ -97,8 +97,8 @@ class BoundedProtocol(H11Protocol):
         self.transport.abort()
 
     def _make_room(self) -> None:
-        """Closes the connection that has been open for longest of those that wait for their client. If all of them are
-        being answered, refuses this one."""
+        """Of the connections that wait for their client, closes the one that has been open longest. If all are being
+        answered, refuses this one."""
         others = [each for each in self.connections if isinstance(each, BoundedProtocol) and each is not self]
         waiting = [each for each in others if each.waits_for_client() and not each.transport.is_closing()]
         if waiting:

@@ -96,7 +96,7 @@ class NotificationQuery(BaseModel):
 
 
 def _moment(value: object) -> datetime:
-    """Raises ValueError for what is no time, and for one outside the years that `parse_moment` takes."""
+    """Raises ValueError for what is not a time, and for a time outside the years that `parse_moment` takes."""
     if not isinstance(value, str):
         raise ValueError("must be a time in ISO 8601 with offset, such as 2027-12-01T00:00:00+01:00")
     return parse_moment(value.strip())
@@ -184,7 +184,7 @@ class NewTestNotification(BaseModel):
         return (dict(zip(ALWAYS_DELIVERED, ("email", "chat_id"), strict=True))[name],)
 
     def fingerprint(self) -> str:
-        """Returns a hash of the request: two requests with the same one ask for the same."""
+        """Returns a hash of the request: two requests with the same hash ask for the same thing."""
         members = self.model_dump(mode="json", exclude_none=True)
         return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
 

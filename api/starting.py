@@ -73,8 +73,8 @@ class TestStarter:
         self._registered = False
 
     async def start(self, test: NewTestNotification, caller: str, idempotency_key: str | None) -> Started:
-        """Opens the notification and starts its workflow, even if the caller disconnects meanwhile. A request that
-        came before, with the same key, is answered with the same notification.
+        """Opens the notification and starts its workflow, even if the caller disconnects meanwhile. A request whose key
+        came before is answered with the same notification.
 
         Raises `Unavailable`. Then nothing is sent, unless the database is away: a notification that was committed
         before stays open, and the next scan starts it or gives it up. Raises `TooMany`, a 422 for a key that came with
@@ -113,7 +113,7 @@ class TestStarter:
         if known is not None and known.fingerprint != asked.fingerprint:
             raise HTTPException(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
-                "This Idempotency-Key came with another body before: send a new key with a new request.",
+                "This Idempotency-Key was used with another body: send a new key with a new request.",
             )
         return known
 
@@ -159,8 +159,8 @@ class TestStarter:
             raise
 
     async def _start_again(self, known: KnownRequest) -> None:
-        """Starts what an earlier request has opened and not started yet: it is at it, or its process has died. Only
-        that request may withdraw it."""
+        """Starts what an earlier request has opened and not started yet: that request is about to start it, or its
+        process has died. Only that request may withdraw it."""
         notification = StartableNotification(
             notification_id=known.notification_id,
             notification_type=NotificationType.TEST,

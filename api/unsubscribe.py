@@ -21,7 +21,7 @@ from db.operators.suppressions import Addressee
 from settings import Settings
 
 LONGEST_TOKEN = 500
-"""Characters. A token of ours has about 90."""
+"""Characters. Our tokens have about 90."""
 LONGEST_LANGUAGE = 100
 """Characters of Accept-Language that are read: its first language."""
 

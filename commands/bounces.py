@@ -103,7 +103,7 @@ def _why_unmatched(report: Bounce | Complaint) -> str:
         case Bounce():
             return "matches no notification in the database"
         case Complaint():
-            return "a complaint that no tag of ours proves: nobody was suppressed"
+            return "a complaint that no tag of ours proves: no address was suppressed"
         case _:
             assert_never(report)
 

@@ -47,7 +47,7 @@ class ByHand(Generic[Input, Result]):
     sends: bool
     """Whether it sends notifications to companies: that needs a channel, and a pause holds them."""
     waits_for_worker: bool = True
-    """Whether to wait while no worker takes it. If not, that is the answer."""
+    """Whether to wait while no worker takes it. If not, the command fails at once."""
 
 
 async def start_and_follow(

@@ -80,8 +80,8 @@ async def send_again(
 
 
 async def send_again_all(ended: reopen.Ended, operator: str, why: str, *, dry_run: bool, as_json: bool) -> int:
-    """Reopens all these deliveries and has their workflows send them. A suppression that a delivery's own refusal has
-    made is lifted. May run twice: what is open already is not reopened."""
+    """Reopens all these deliveries and has their workflows send them. Lifts a suppression that a delivery's own refusal
+    caused. May run twice: open deliveries are left as they are."""
     settings = Settings.load()
     require_a_channel(settings)
     async with database(settings) as engine:
@@ -130,7 +130,7 @@ async def _client_or_none() -> Client | None:
     try:
         return await temporal_client()
     except (CommandFailed, SettingsError) as error:
-        complain(f"{error}. What is reopened will be sent by the next scan.")
+        complain(f"{error}. The next scan will send what is reopened.")
         return None
 
 

@@ -48,7 +48,7 @@ def _slug(text: str) -> str:
     if not _SLUG.fullmatch(text):
         raise ValueError(f"{quote(text)} is not a slug: write letters, digits and - _ . ~ only")
     if text in STEPS:
-        raise ValueError(f"{quote(text)} is not a slug: no link can end in it")
+        raise ValueError(f"{quote(text)} cannot be a slug, because no link can end in it")
     if len(text) > SLUG_LENGTH:
         raise ValueError(f"{quote(text)} has {len(text)} characters: write at most {SLUG_LENGTH}")
     return text
@@ -60,7 +60,7 @@ def _one_line(text: str) -> str:
         raise ValueError(f"{quote(text)} contains a line break or another control character")
     seen = visible(text).strip()
     if not seen:
-        raise ValueError(f"{quote(text)} has no character that anybody sees")
+        raise ValueError(f"{quote(text)} has no visible character")
     if len(seen) > LONGEST_NAME:
         raise ValueError(f"{quote(text)} has {len(seen)} characters: write at most {LONGEST_NAME}")
     return seen

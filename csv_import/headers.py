@@ -1,4 +1,4 @@
-"""Says in which other form a file's first line names the columns: with other separators, in capitals, in UTF-16."""
+"""Says what is wrong with a file's first line: other separators, capitals, UTF-16."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _UTF_16_BEGINS = ("\udcff\udcfe", "\udcfe\udcff")
-"""Its byte order mark, as the bytes that are not UTF-8 are read."""
+"""The byte order mark, read as bytes that are not UTF-8."""
 
 
 def header_form_fault(names: Sequence[str], columns: Sequence[str]) -> str | None:

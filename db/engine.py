@@ -84,7 +84,7 @@ _WRITE = text("SELECT FROM problems LIMIT 0 FOR UPDATE")
 
 
 async def check_writes(engine: AsyncEngine) -> None:
-    """Asks a connection of the pool whether it can write. If it only reads, raises SQLSTATE 25006, and the pool opens
+    """Asks a connection of the pool whether it can write. If it is read-only, raises SQLSTATE 25006, and the pool opens
     new connections. Raises other `DATABASE_ERRORS` too."""
     async with autocommit(engine).connect() as connection:
         if await connection.scalar(_READ_ONLY) != "off":
@@ -92,8 +92,8 @@ async def check_writes(engine: AsyncEngine) -> None:
 
 
 async def only_reads(work: AsyncEngine, within: float) -> bool:
-    """Looks through a pool: asks one connection whether it writes. If it broke or only reads, all are replaced, and a
-    new one is asked. Returns whether that one only reads too.
+    """Tests a pool: asks one connection whether it can write. If that one is broken or read-only, replaces all of them
+    and asks a new one. Returns whether the new one is read-only too.
 
     Returns False if none is free `within` so many seconds: then the work itself meets what is wrong with them. So it
     does if the database does not answer.

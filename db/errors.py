@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 DATABASE_ERRORS = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a use of the database may raise: also while it connects, and when the time is up (`TimeoutError` is an
+"""What a use of the database may raise, also while it connects and when the time is up (`TimeoutError` is an
 OSError)."""
 
 
@@ -21,7 +21,7 @@ class Trouble(StrEnum):
     WAIT = "wait"
     """The database is away or busy: wait."""
     OURS = "ours"
-    """Schema, grants or statement do not fit each other: wait, and alert the operators."""
+    """Schema, grants and statement do not match: wait, and alert the operators."""
 
 
 READ_ONLY = "25006"
@@ -43,8 +43,8 @@ def trouble_of(error: BaseException) -> Trouble:
 
 
 def means_another_server(error: BaseException) -> bool:
-    """Whether the server behind the connection is gone or only reads, as after a failover: all connections opened
-    before are of no use."""
+    """Whether the server behind the connection is gone or read-only, as after a failover. Then all connections that
+    were opened before are useless."""
     state = sqlstate_of(error)
     return state is not None and _is_one_of(state, _GONE)
 

@@ -59,14 +59,14 @@ OUTCOMES: dict[type[Receipt | NotHandedOver | InDoubt], tuple[str, str]] = {
 
 FAULTS = {
     Fault.US: "our fault",
-    Fault.PASSING: "passing",
+    Fault.PASSING: "temporary",
     Fault.GONE: "mailbox gone",
     Fault.RECIPIENT: "recipient's",
 }
 
 REFUSALS = """\
-A permanent refusal (5yz) is one of us or one of the recipient. `channels/email/refusals.py` decides by the enhanced
-code and the text, in this order. A bounce is read by the same table.
+A permanent refusal (5yz) is about us or about the recipient. `channels/email/refusals.py` decides which, by the
+enhanced code and the text. Bounces are read by the same table.
 
 """
 
@@ -108,7 +108,7 @@ def _telegram() -> Iterable[Sequence[str]]:
         if row.description is not None:
             answer += f" “{row.description}”"
         if row.page:
-            answer += " without an answer of the Bot API"
+            answer += " that is not from the Bot API"
         if row.migrates:
             answer += " with migrate_to_chat_id"
         if row.reason is not None:

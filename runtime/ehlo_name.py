@@ -19,7 +19,7 @@ def checked_ehlo_name(value: str) -> str:
         address = ip_address(value)
     except ValueError:
         return _checked_name(value)
-    raise ValueError(f"an address stands in brackets: write {_literal(address)}")
+    raise ValueError(f"an address must be in brackets: write {_literal(address)}")
 
 
 def _checked_literal(value: str) -> str:

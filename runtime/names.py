@@ -1,17 +1,17 @@
-"""Makes a name from outside fit to be shown: nothing in it is invisible or turns the text around it, and it is short
-enough for every text."""
+"""Makes a name from outside fit to be shown: it has no invisible characters, does not change the direction of the text
+around it, and is short enough for every text."""
 
 from __future__ import annotations
 
 from unicodedata import bidirectional, category
 
 LONGEST_NAME = 500
-"""Characters that are taken at the door."""
+"""Characters that an import accepts."""
 LONGEST_SHOWN = 200
 """Characters in a text: three names of this length leave room for the date and the link in a Telegram message."""
 
 STEPS = frozenset({".", ".."})
-"""In a path they name no part of it: a browser walks along them."""
+"""In a path these are steps: a browser follows them instead of sending them."""
 
 _LONGEST_READ = 4 * LONGEST_SHOWN
 _ELLIPSIS = "…"
@@ -21,7 +21,7 @@ _JOINED = frozenset({"Lo", "Mn", "Mc", "So", "Sk"})
 """Letters without case, their marks, and emoji: between two of these a joiner changes what is seen, as in Persian."""
 _BLACK_FLAG = "\N{WAVING BLACK FLAG}"
 _TAGS = range(0xE0020, 0xE0080)
-"""After a black flag they make the flag of a region. Anywhere else nobody sees them."""
+"""After a black flag they make the flag of a region. Anywhere else they are invisible."""
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Marks and letters without any shape."""
 _ISOLATE = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
@@ -30,7 +30,7 @@ _TURNED = {"ltr": frozenset({"R", "AL"}), "rtl": frozenset({"L"})}
 
 
 def visible(text: str) -> str:
-    """Returns the text without what nobody sees: marks of direction, zero-width spaces, tags, and the like. Control
+    """Returns the text without invisible characters: marks of direction, zero-width spaces, tags, and the like. Control
     characters and line breaks become spaces. Joiners stay where they join."""
     seen = ""
     for place, character in enumerate(text):
@@ -39,7 +39,7 @@ def visible(text: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Returns the name on one line, without what nobody sees, cut to `LONGEST_SHOWN` characters."""
+    """Returns the name on one line, without invisible characters, cut to `LONGEST_SHOWN` characters."""
     line = " ".join(visible(name[:_LONGEST_READ]).split())
     return line if len(line) <= LONGEST_SHOWN else visible(line[: LONGEST_SHOWN - 1]).rstrip() + _ELLIPSIS
 

@@ -10,8 +10,9 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|[0-9a-f:.]+")
 
 
 def require_proxy_url(name: str, value: str) -> None:
-    """Raises ValueError, which does not quote the URL because of its password, if it is not one of a proxy."""
-    wrong = ValueError(f"{name}: must be the URL of a proxy, as socks5://user:password@host:1080; {_ALLOWED}")
+    """Raises ValueError if this is not the URL of a proxy. The error does not quote it, because it may hold a
+    password."""
+    wrong = ValueError(f"{name}: must be the URL of a proxy, such as socks5://user:password@host:1080; {_ALLOWED}")
     if not value.isascii() or not value.isprintable() or " " in value:
         raise wrong
     try:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from runtime.quoting import quote
 
 YEARS = range(1970, 3000)
-"""The years that a time may lie in. The function `whole_end` of the migrations says the same."""
+"""The years in which a time may lie. The migrations' function `whole_end` has the same limits."""
 LONGEST_RELATIVE = timedelta(days=100 * 365)
 
 _RELATIVE = re.compile(r"(?P<sign>[+-])(?P<count>[0-9]{1,10})(?P<unit>[dhms])")

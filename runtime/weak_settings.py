@@ -9,7 +9,7 @@ SHORTEST_SECRET = 32
 FEWEST_CHARACTERS = 8
 """Different characters in a secret. Of 32 random hexadecimal digits, fewer are a chance of one in 28 million."""
 PLACEHOLDER = "change-me"
-"""What `.env.example` has where only you know the value."""
+"""What `.env.example` has where only the operator knows the value."""
 
 _EXAMPLES = ("example.com", "example.net", "example.org")
 
@@ -24,7 +24,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_example(domain: str) -> bool:
-    """Whether the domain is reserved for documentation (RFC 2606), so that it is nobody's."""
+    """Whether the domain is reserved for documentation (RFC 2606), so that it belongs to nobody."""
     name = domain.lower().removesuffix(".")
     return name in _EXAMPLES or name.endswith(tuple(f".{example}" for example in _EXAMPLES))
 

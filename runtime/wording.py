@@ -9,7 +9,7 @@ _MUST_BE = {
     "missing": "is required",
     "extra_forbidden": "is not known here: remove it",
     "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number, and not such a long one",
+    "int_parsing_size": "must be a whole number with fewer digits",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",

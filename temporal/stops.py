@@ -1,4 +1,4 @@
-"""Stops a channel whose provider takes no message from us, and resumes it.
+"""Stops a channel whose provider accepts no message from us, and resumes it.
 
 The end of a stop stands in the database. A workflow of its own resumes the channel, so that it does not depend on the
 worker that stopped it.
@@ -39,9 +39,9 @@ class TemporalStops:
         self._engine = autocommit(engine)
 
     async def stop(self, channel: str, until: datetime) -> None:
-        """Stops the channel for all workers until this time. May run twice; a later end that is known stays.
+        """Stops the channel for all workers until this time. May run twice; if a later end is recorded, it stays.
 
-        What resumes it is started before the rate is set to 0, so that dying in between stops nothing for ever.
+        What resumes it is started before the rate is set to 0, so that a crash in between stops nothing for ever.
         """
         async with self._engine.connect() as connection:
             await stops.stop(connection, channel, until)

@@ -1,4 +1,4 @@
-"""Resumes a channel that is stopped, however long that takes and whoever dies meanwhile."""
+"""Resumes a channel that is stopped, however long that takes and even if workers die meanwhile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResumeChannelWorkflow:
 
     @workflow.signal
     def stopped(self) -> None:
-        """Tells that the channel was stopped, maybe for longer: the workflow asks the database again before it ends."""
+        """Says that the channel was stopped again, maybe for longer: the workflow then asks the database once more."""
         self._stopped_again = True
 
     @workflow.run

@@ -14,7 +14,7 @@ DATABASE = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_int
 """For activities that only use PostgreSQL: retried until it is back."""
 
 RECORD_FOR = timedelta(days=1)
-"""How long after its deadline the outcome of a notification is still tried to be recorded. Then the workflow ends with
+"""How long after a notification's deadline its workflow still tries to record the outcome. Then the workflow ends with
 what it knows, and the sweep of the next scan records that."""
 
 RECORD_LOCALLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)

@@ -33,7 +33,7 @@ async def look_at_api(settings: Settings, client: httpx.AsyncClient) -> Findings
 
 
 def _away(response: httpx.Response) -> list[str]:
-    """Returns the servers that the API reports as away, or as wrong in another way."""
+    """Returns the servers that the API reports as away or as unfit for use."""
     try:
         checks = response.json()["checks"]
         return [

@@ -26,7 +26,7 @@ NAMED = 10
 
 
 async def look_at_ledger(connection: AsyncConnection, settings: Settings, next_scan: datetime) -> Findings:
-    """Checks the record, and forgets problems that were not raised for long. `next_scan` is when the next scan is
+    """Checks the record, and forgets problems that have not been raised for long. `next_scan` is when the next scan is
     scheduled. Raises the database's errors."""
     await problems.forget(connection, timedelta(seconds=settings.alert_cooldown) + UNHEARD_FOR)
     return (
@@ -63,7 +63,7 @@ async def _find_pause(connection: AsyncConnection) -> Problem | None:
 
 
 async def _find_stopped(connection: AsyncConnection) -> Problem | None:
-    """Finds what providers stopped for long. A short stop is normal, and its messages hardly notice it."""
+    """Finds channels that are stopped for long. A short stop is normal, and hardly delays messages."""
     stopped = await stops.find_stopped(connection, LONG_STOP)
     if not stopped:
         return None
@@ -72,8 +72,8 @@ async def _find_stopped(connection: AsyncConnection) -> Problem | None:
         "channels_stopped",
         f"No message goes out by {', '.join(stopped)} for a time",
         f"The provider refused several recipients in a row and said when it takes messages again:\n{ends}\n\n"
-        "Until then nothing is sent there, tests and alerts included. Then sending resumes by itself. Notifications "
-        "whose deadline is earlier are given up.\n",
+        "Until then nothing is sent on that channel, tests and alerts included. Then sending resumes by itself. "
+        "Notifications whose deadline is earlier are given up.\n",
     )
 
 

@@ -28,7 +28,7 @@ class Mailbox:
 
     @classmethod
     def parse(cls, address: str) -> Mailbox:
-        """Raises ValueError, which says why, if this is no address."""
+        """Raises ValueError, which says why, if this is not an address."""
         valid = validate_email(address, check_deliverability=False)
         return cls(valid.local_part, valid.ascii_domain)
 
@@ -55,12 +55,12 @@ class Mailbox:
 
 @lru_cache(maxsize=16)
 def our_mailbox(address: str) -> Mailbox:
-    """Reads an address of ours, which stands in many mails. Raises ValueError as `Mailbox.parse` does."""
+    """Reads one of our own addresses, which stands in many mails. Raises ValueError as `Mailbox.parse` does."""
     return Mailbox.parse(address)
 
 
 def recipient_mailbox(address: str) -> Mailbox:
-    """Reads a recipient's address. Raises `Rejected` if it is none."""
+    """Reads a recipient's address. Raises `Rejected` if it is not an address."""
     try:
         return Mailbox.parse(address)
     except EmailNotValidError as error:

@@ -1,4 +1,4 @@
-"""Parses mails that anyone can write, in bounded time, and finds what they say of one of our e-mails."""
+"""Parses mails that anyone may have written, in bounded time, and finds what they say about one of our e-mails."""
 
 from __future__ import annotations
 

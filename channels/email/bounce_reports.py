@@ -44,7 +44,7 @@ FAILED_ACTIONS = frozenset({"failed", "failure", "expired"})
 """RFC 3464 knows the first one. Servers write the others too."""
 OTHER_ACTIONS = frozenset({"delayed", "delivered", "relayed", "expanded"})
 RECIPIENT_FIELDS = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
-"""In the outermost headers they say to whom the report itself was sent."""
+"""In the outermost headers these say to whom the report itself was sent."""
 
 _ACTION = re.compile(r"[a-z]+", re.IGNORECASE)
 _REPLY = re.compile(r"(\d{3})[ -]?(.*)")
@@ -150,7 +150,7 @@ def _words(text: str, message: Any, sent_to: tuple[str, ...]) -> Bounce | None:
 
 
 def _complaint(report: Any, sent_to: tuple[str, ...]) -> Complaint | None:
-    """Reads a complaint. None: it says that the message is no spam."""
+    """Reads a complaint. None: it says that the message is not spam."""
     parts = [part for part in report.walk() if part.get_content_type() == "message/feedback-report"]
     if not parts:
         raise Unreadable("the report has no outcome for any recipient")

@@ -1,4 +1,4 @@
-"""Reads a bounce that is no report of RFC 3464 but words for people.
+"""Reads a bounce that is not a report of RFC 3464, but text for people.
 
 `flufl.bounce`, Mailman's detectors, finds the addresses, and a reader of our own what they do not know. The code and
 the text of the server's answer are found next to the address.

@@ -41,7 +41,7 @@ def compose(
     Auto-Submitted (RFC 3834) keeps autoresponders quiet. `notification_id` is None for an alert that is not in the
     record.
 
-    Raises `Rejected` if `recipient` is no address, and `SettingsError` if a setting cannot stand in a header.
+    Raises `Rejected` if `recipient` is not an address, and `SettingsError` if a setting cannot stand in a header.
     """
     to = recipient_mailbox(recipient)
     sender = _mailbox_of(settings, "smtp_from_email")
@@ -64,7 +64,8 @@ def compose(
 
 
 def require_composable(settings: Settings) -> None:
-    """Composes a mail, to see at the start whether the settings can stand in one. Raises `SettingsError`."""
+    """Composes a mail, to find out at the start whether the settings can be written into one. Raises
+    `SettingsError`."""
     name = settings.needed("smtp_from_name")
     if not name.strip() or without_controls(name) != name:
         raise SettingsError("SMTP_FROM_NAME: must be one line without control characters, and not blank")
@@ -72,7 +73,7 @@ def require_composable(settings: Settings) -> None:
 
 
 def _mailbox_of(settings: Settings, name: str) -> Mailbox:
-    """Returns the address in a setting. It stands in every mail, so it must not need what only some servers have."""
+    """Returns the address in a setting. It is in every mail, so it must not need what only some servers have."""
     try:
         mailbox = our_mailbox(settings.needed(name))
     except ValueError as error:

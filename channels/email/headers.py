@@ -24,7 +24,7 @@ def without_controls(text: str) -> str:
 
 
 def text_header(name: str, text: str) -> str:
-    """Writes a header with a text in any language. Who reads it sees the text as it is, even if that looks encoded."""
+    """Writes a header with a text in any language. The reader sees the text as it is, even if it looks encoded."""
     text = without_controls(text)
     return _header(_folded(f"{name}:", text) or _encoded(f"{name}:", text))
 

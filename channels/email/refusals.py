@@ -1,8 +1,8 @@
 """Whose fault a mail server's permanent refusal (5yz) is: one table, read from the top.
 
 The enhanced code decides (RFC 3463, and the registry at https://www.iana.org/assignments/smtp-enhanced-status-codes),
-and the text where servers give a mailbox's code to a refusal of the sender. A refusal of us must end nobody's
-notification, and only a mailbox that does not exist may be suppressed. If in doubt, the address stays.
+and the text where servers give a mailbox's code to a refusal of the sender. A refusal that is about us must end
+nobody's notification, and only a mailbox that does not exist may be suppressed. If in doubt, the address stays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Fault(StrEnum):
     US = "us"
     """Our sender, address, host name, quota or authentication, or a policy: every recipient is refused."""
     PASSING = "passing"
-    """A state that passes, although the code says "permanent"."""
+    """A temporary state, although the code says "permanent"."""
     GONE = "gone"
     """There is no such mailbox."""
     RECIPIENT = "recipient"
@@ -113,13 +113,13 @@ TABLE: tuple[Sign, ...] = (
     Sign(Fault.US, "Our account at the provider is not verified, or sending is paused", text=_OUR_ACCOUNT),
     Sign(
         Fault.RECIPIENT,
-        "5.7.1, 5.7.12 with the text of such a rule, or of a recipient that is refused",
+        "5.7.1, 5.7.12 with a text about such a rule, or about a recipient that is refused",
         _MAY_BE_RESTRICTED,
         _ITS_OWN_RULE,
     ),
     Sign(
         Fault.RECIPIENT,
-        "5.1.1 and similar codes with the text of a policy: the mailbox may exist",
+        "5.1.1 and similar codes with a text about a policy: the mailbox may exist",
         _NO_SUCH_MAILBOX,
         _POLICY,
     ),
@@ -134,8 +134,8 @@ TABLE: tuple[Sign, ...] = (
         _OUR_CODES,
     ),
     Sign(Fault.RECIPIENT, "No code that says whose fault it is, and a text about the mailbox", _NO_CODE, _MAILBOX),
-    Sign(Fault.RECIPIENT, "Likewise, and a text about the recipient's own rule", _NO_CODE, _ITS_OWN_RULE),
-    Sign(Fault.US, "Likewise, and a text about a policy", _NO_CODE, _POLICY),
+    Sign(Fault.RECIPIENT, "The same, and a text about the recipient's own rule", _NO_CODE, _ITS_OWN_RULE),
+    Sign(Fault.US, "The same, and a text about a policy", _NO_CODE, _POLICY),
     Sign(Fault.RECIPIENT, "Anything else: this message or this recipient"),
 )
 

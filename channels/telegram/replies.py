@@ -3,8 +3,8 @@
 https://core.telegram.org/bots/api#making-requests, #responseparameters, and the error texts of Telegram's own
 server (https://github.com/tdlib/telegram-bot-api). A description is matched by a part of it, in lower case.
 
-Only JSON of the Bot API's form is Telegram's word. Anything else is a page of something on the way, such as a proxy,
-and says nothing about a chat.
+Only JSON in the Bot API's form counts as Telegram's answer. Anything else is a page of something on the way, such as a
+proxy, and says nothing about a chat.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Row:
     reason: str | None = None
     """None: `telegram_<status>`."""
     page: bool = False
-    """Whether the answer must not be one of the Bot API's form."""
+    """Whether the row is for answers that are not in the Bot API's form."""
 
     def fits(self, answer: int | NoAnswer, description: str, migrates: bool, page: bool) -> bool:
         if self.page and not page:

@@ -37,7 +37,7 @@ class ContentRenewal:
     """The end of its project, if that comes before `expires_at`: the AR content ends with it."""
     reactivated: bool
     skipped_deliveries: int
-    """Deliveries about the old end that had not ended and were not in flight."""
+    """Deliveries about the old end that were skipped: they had not ended and were not in flight."""
 
     @property
     def changed(self) -> bool:

@@ -38,7 +38,7 @@ QUICK = {"EMAIL_RETRY_INITIAL": "1", "TELEGRAM_RETRY_INITIAL": "1", "GIVE_UP_AFT
 
 
 def own_folder() -> None:
-    """Makes the demo's folder. It and all that is written below it are for its owner only: mails, logs, addresses."""
+    """Makes the demo's folder. Only its owner can read what is in it: mails, logs, addresses."""
     os.umask(0o077)
     STATE.mkdir(mode=0o700, exist_ok=True)
     STATE.chmod(0o700)

@@ -116,7 +116,7 @@ class Demo:
     async def import_data(self) -> None:
         """Imports the data. Bad lines are shown and left out."""
         if await self._status_of("import", str(self._data), passing=(0, BAD_LINES)) == BAD_LINES:
-            self._console.print("The demo goes on without the lines that are bad.", style="yellow")
+            self._console.print("The demo goes on without the bad lines.", style="yellow")
 
     async def _command(self, *arguments: str) -> None:
         """Runs a command of `cli.py`, which has to succeed, and shows its output."""

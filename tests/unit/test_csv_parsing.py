@@ -177,10 +177,10 @@ def test_these_mean_no(read: Reader, flag: str) -> None:
         ({"slug": ""}, "slug: is empty"),
         ({"slug": "a b"}, "slug: 'a b' is not a slug: write letters, digits and - _ . ~ only"),
         ({"name": "  "}, "name: is empty"),
-        ({"slug": "."}, "slug: '.' is not a slug: no link can end in it"),
-        ({"slug": ".."}, "slug: '..' is not a slug: no link can end in it"),
+        ({"slug": "."}, "slug: '.' cannot be a slug, because no link can end in it"),
+        ({"slug": ".."}, "slug: '..' cannot be a slug, because no link can end in it"),
         ({"name": "x" * 501}, f"name: '{'x' * 57}...' has 501 characters: write at most 500"),
-        ({"name": "\u200b\u202e\ufeff"}, "name: '\\u200b\\u202e\\ufeff' has no character that anybody sees"),
+        ({"name": "\u200b\u202e\ufeff"}, "name: '\\u200b\\u202e\\ufeff' has no visible character"),
         ({"name": "two\nlines"}, "name: 'two\\nlines' contains a line break or another control character"),
         ({"name": "nul\0"}, "name: 'nul\\x00' contains a line break or another control character"),
         (
