@@ -1,4 +1,4 @@
-"""What a provider says is not trusted: it is made clean and cut, and no history, log or metric shows a person in it."""
+"""What a provider says is not trusted: it is made clean and cut, and no history and no log shows a person in it."""
 
 from __future__ import annotations
 
