@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from channels.email.bounce_addresses import BounceAddresses
 from commands.bounces import read_bounces
 from commands.renewing import renew
 from commands.running import OK
@@ -32,6 +33,7 @@ from tests.support.settings_for import MakeSettings
 from workflows.check_health import CheckHealthWorkflow
 
 ADMIN = "admin@own.example"
+BOUNCES = "bounce@platform.example"
 SECRET = "of the journeys only, which nobody else reaches"  # noqa: S105 - of no use elsewhere
 PATIENCE = 60
 """Seconds."""
@@ -99,13 +101,21 @@ async def test_health_problem_delivered(
 async def test_bounce(
     platform: Platform, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracer: Tracer
 ) -> None:
-    """From a Maildir with a report about an accepted mail to the corrected record."""
+    """From a Maildir with a report to the envelope sender of an accepted mail, to the corrected record."""
     await _accepted_mail(platform)
     [notification] = await platform.notifications()
+    [email] = await platform.deliveries("email")
     mailbox = Mailbox(tmp_path / "bounces")
     message_id = f"<{notification.dedupe_key}@platform.example>"
-    mailbox.put(bounced("exim", message_id=message_id, notification_id=notification.id))
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    report = bounced("exim", message_id=message_id, notification_id=notification.id)
+    envelope_sender = BounceAddresses(BOUNCES, SECRET).tagged(email.id, RECIPIENT)
+    mailbox.put(f"Delivered-To: {envelope_sender}\r\n".encode() + report)
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "SMTP_BOUNCE_ADDRESS": BOUNCES,
+        "UNSUBSCRIBE_SECRET": SECRET,
+    }.items():
+        monkeypatch.setenv(name, value)
     with tracer.recording():
         assert await read_bounces(mailbox.folder, as_json=False) == OK
     [email] = await platform.deliveries("email")
