@@ -232,7 +232,7 @@ def resend(
     by: Operator,
     delivery_id: Annotated[
         int | None,
-        typer.Argument(metavar="[ID]", min=1, max=MAX_ID, help="A delivery's id. Without it, all that match."),
+        typer.Argument(metavar="ID", min=1, max=MAX_ID, help="A delivery's id. Without it, all that match."),
     ] = None,
     status: Annotated[
         DeliveryStatus, typer.Option(help="Without ID: the status in which they ended.")

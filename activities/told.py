@@ -9,8 +9,8 @@ from temporalio import activity
 
 def tell_next_attempt(claim_seq: int | None, failing_since: datetime | None = None) -> None:
     """Tells the next attempt that the claim handed nothing over, although the row may say "in flight" (None: it may
-    have), and since when attempts fail by an error of ours. Call it last before the attempt fails: a later heartbeat
-    would replace it."""
+    have), and since when attempts fail because of our own error. Call it last before the attempt fails: a
+    later heartbeat would replace it."""
     since = [] if failing_since is None else [failing_since.isoformat()]
     activity.heartbeat(*([] if claim_seq is None else [claim_seq]), *since)
 
@@ -22,6 +22,6 @@ def refused_claim(info: activity.Info) -> int | None:
 
 def failing_since(info: activity.Info) -> datetime | None:
     """Returns since when all attempts up to the previous one failed because of our own error. None: the previous one
-    did not."""
+    did not fail like this."""
     since = next((each for each in info.heartbeat_details if isinstance(each, str)), None)
     return None if since is None else datetime.fromisoformat(since)

@@ -259,7 +259,7 @@ class SendNotificationResult:
 
     @classmethod
     def unrecorded(cls, known: Sequence[KnownDelivery]) -> SendNotificationResult:
-        """Builds the result of a workflow that knows its deliveries' ends and could not record them."""
+        """Builds the result of a workflow that knows how its deliveries ended but could not record it."""
         ends = {each.result.status for each in known}
         status = NotificationStatus.UNDELIVERED
         if DeliveryStatus.ACCEPTED in ends:
@@ -295,8 +295,8 @@ class SendInput:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The provider's answer without its text, which may name a person: its codes, and an id of harmless form. Payloads
-    of releases up to 0.4.0 have the whole answer."""
+    """The provider's answer without its text, which may name a person: its codes, and an id that looks like one.
+    Payloads of releases up to 0.4.0 have the whole answer."""
 
     provider_id: str | None
     provider_reply: str

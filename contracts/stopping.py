@@ -1,4 +1,4 @@
-"""The payloads of resuming a channel whose provider takes no message for a time."""
+"""The payloads for resuming a channel whose provider accepts no message for a time."""
 
 from __future__ import annotations
 

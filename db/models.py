@@ -290,7 +290,7 @@ class Delivery(Base):
     refusal: Mapped[str | None]
     """What the refusals of several recipients have in common, without the recipient."""
     refused_at: Mapped[datetime | None]
-    """When the provider refused it for good, or so it seemed."""
+    """When the provider refused it permanently, or seemed to."""
     possible_duplicate: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]
@@ -353,8 +353,8 @@ class Pause(Base):
 
 
 class ChannelStop(Base):
-    """A channel whose provider takes no message from us. It is stopped until `until`, and was stopped before if that is
-    over."""
+    """A channel whose provider accepts no message from us until `until`. If that time is over, the channel is no longer
+    stopped."""
 
     __tablename__ = "channel_stops"
 

@@ -38,8 +38,8 @@ TEMPORAL = {
 
 HEADER = """\
 # All settings. `python -m deploy.env_example` writes this file from settings.py: change them there.
-# A commented line shows the default. The other lines are required and have no default: replace each value, since
-# nothing starts with the one that stands here. Comment SMTP_* out if you send by Telegram only.
+# A commented line shows the default. The other lines are required and have no default: replace each value, because
+# no program starts with the example. If you send by Telegram only, comment SMTP_* out.
 #
 # Docker Compose reads a copy of this file named .env. It takes secrets from .secrets/ instead, and runs its own
 # database and Temporal. Without Compose: set -a; . ./.env; set +a

@@ -14,7 +14,7 @@ _CLIENTS = "tonic::"
 
 
 def why_away(error: BaseException) -> str:
-    """Returns one line: that Temporal is not reached and why, or, if the error is not the client's, the error."""
+    """Returns one line that says why Temporal cannot be reached; if the error is not the client's, the error itself."""
     text = " ".join(str(error)[:_LONGEST].split())
     if _CLIENTS not in text:
         return f"{type(error).__name__}: {text}"

@@ -128,7 +128,7 @@ def watched_schedules(settings: Settings) -> list[WatchedSchedule]:
 
 
 def next_scan(client: Client, settings: Settings) -> NextScan:
-    """Returns what tells when the first scan after a time is scheduled."""
+    """Returns a function that says when the first scan after a time is scheduled."""
     return partial(schedule_times.next_scan, client, SCAN_EXPIRING, settings)
 
 

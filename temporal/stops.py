@@ -1,6 +1,6 @@
 """Stops a channel whose provider accepts no message from us, and resumes it.
 
-The end of a stop stands in the database. A workflow of its own resumes the channel, so that it does not depend on the
+The end of a stop is in the database. A separate workflow resumes the channel, so that this does not depend on the
 worker that stopped it.
 """
 
@@ -57,7 +57,7 @@ class TemporalStops:
         return until
 
     async def start(self, queues: Iterable[str]) -> None:
-        """Sets the rate limits at a worker's start. A channel that is stopped stays so, and is sure to be resumed."""
+        """Sets the rate limits at a worker's start. A stopped channel stays stopped, and is sure to be resumed."""
         for channel, until in (await self.apply(queues)).items():
             await self._resume_later(channel, until)
 

@@ -1,7 +1,7 @@
 """Signs the envelope sender of each e-mail (VERP), which proves that a bounce is about it.
 
 A bounce goes to the envelope sender. Only the servers on the e-mail's way and its recipient have seen the tag, so
-nobody else can write a bounce that counts. Mail servers may change the case of a local part: the tag has one case only.
+nobody else can write a bounce that counts. Mail servers may change the case of a local part, so the tag ignores case.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Tag:
 
 
 class BounceAddresses:
-    """Makes and reads tagged addresses with one secret: that of the unsubscribe links, for another purpose."""
+    """Makes and reads tagged addresses. The secret is that of the unsubscribe links, with a salt of its own."""
 
     def __init__(self, address: str, secret: str) -> None:
         mailbox = our_mailbox(address)

@@ -13,7 +13,7 @@ from settings import Settings
 
 
 class BotConnection:
-    """Opens a worker's client at the first message, so that a setting of Telegram's alone stops no other channel.
+    """Opens a worker's client at the first message, so that a wrong setting for Telegram stops no other channel.
 
     A proxy that was changed in its file is used from the next message on. The client before it stays open until the
     worker stops, because a message may still be on its way there.

@@ -1,4 +1,4 @@
-"""Bounds how a connection to a SOCKS proxy is set up, which httpx does not."""
+"""Limits the time in which a connection to a SOCKS proxy is set up. httpx does not."""
 
 from __future__ import annotations
 

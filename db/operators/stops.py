@@ -1,4 +1,4 @@
-"""Records until when a channel is stopped, because its provider takes no message from us before that."""
+"""Records until when a channel is stopped, because its provider accepts no message from us before that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT channel, until FROM channel_stops WHERE until > now() AND until - stopped
 
 
 async def stop(connection: AsyncConnection, channel: str, until: datetime) -> None:
-    """Records the stop. A later end that is known already stays. May run twice."""
+    """Records the stop. If a later end is recorded already, it stays. May run twice."""
     await connection.execute(_STOP, {"channel": channel, "until": until})
 
 

@@ -120,7 +120,7 @@ FROM lifted
 
 
 async def lift_refusal(connection: AsyncConnection, delivery_id: int, operator: str, why: str) -> bool:
-    """Lifts the suppression that this delivery's own refusal has made. Returns False if there is none. A suppression
+    """Lifts the suppression that this delivery's own refusal caused. Returns False if there is none. A suppression
     for another reason stays."""
     lifted = await connection.execute(_LIFT_REFUSAL, {"delivery_id": delivery_id, "operator": operator, "why": why})
     return lifted.rowcount == 1

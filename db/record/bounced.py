@@ -199,7 +199,7 @@ async def _find(connection: AsyncConnection, bounce: Bounce, channel: str) -> Ro
 
 
 def _without_effect(email: RowMapping, reason: Reason) -> Result | None:
-    """What comes of a bounce that changes nothing. None: it counts. A proven one counts after an unproven one."""
+    """Returns the result of a bounce that changes nothing. None: it counts, as a proven one does after an unproven."""
     if email["earlier_copy"]:
         return Result.UNCHANGED
     if email["reason"] == Reason.BOUNCE_UNPROVEN:

@@ -24,8 +24,8 @@ _ALL_COLUMNS = text("notifications_flat.*")
 @dataclass(frozen=True)
 class NotificationFilter:
     """Which notifications to list; None means all. `company` and `project` are slugs. `undelivered` leaves out those
-    that nobody had to be told any more, since that is no failure: their item was renewed, or a tighter warning was
-    sent."""
+    whose company did not have to be told any more, because that is not a failure: their item was renewed, or a tighter
+    warning was sent."""
 
     notification_type: NotificationType | None = None
     status: NotificationStatus | None = None
@@ -106,7 +106,7 @@ async def find_unknown(
     project: str | None = None,
     notification_id: int | None = None,
 ) -> list[str]:
-    """Returns what a filter names and does not exist, such as `company 'acme'`."""
+    """Returns what a filter names although it does not exist, such as `company 'acme'`."""
     named = {"company": company, "project": project, "notification_id": notification_id}
     unknown = (await connection.execute(_UNKNOWN, named)).one()
     return [

@@ -1,4 +1,4 @@
-"""Notes refusals for good, so that those of several recipients can be compared."""
+"""Notes permanent refusals, so that those of several recipients can be compared."""
 
 from __future__ import annotations
 

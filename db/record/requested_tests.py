@@ -1,4 +1,4 @@
-"""Who asked for which test notification: limits over all API processes, and one notification for a repeated request."""
+"""Who asked for which test notification: for limits across all API processes, and one answer to repeated requests."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class KnownRequest:
 
 @dataclass(frozen=True)
 class Usage:
-    """What was asked for within LIMITED_WITHIN, and what waits. The times say when the oldest no longer counts."""
+    """What was asked for within LIMITED_WITHIN, and what waits. The times say how soon the oldest stops counting."""
 
     waiting: int
     in_all: int

@@ -17,11 +17,11 @@ class EndedBy(Enum):
     """Its address, its channel or its attempts. That alone opens nothing again: a company without any address would
     be opened anew in every scan."""
     OPERATOR = auto()
-    """An operator meant it: the delivery stays ended."""
+    """An operator ended it on purpose: the delivery stays ended."""
 
 
 def ended_by(reason: Reason) -> EndedBy:
-    """Returns what a delivery with this reason was ended by. A provider's own code is no `Reason` and means `WAY`."""
+    """Returns what ended a delivery with this reason. A provider's own code is not a `Reason` and means `WAY`."""
     match reason:
         case Reason.RENEWED | Reason.ITEM_NOT_ACTIVE | Reason.AUTO_RENEW | Reason.MOVED:
             return EndedBy.ITEM
@@ -55,7 +55,7 @@ def ended_by(reason: Reason) -> EndedBy:
 
 
 NEEDLESS = tuple(each for each in Reason if ended_by(each) is EndedBy.ITEM or each is Reason.SUPERSEDED)
-"""Reasons for which nobody had to be told any more, or was told by a tighter warning: no failure."""
+"""With these reasons the company did not have to be told any more, or a tighter warning told it. Not a failure."""
 
 
 def may_be_said(status: DeliveryStatus) -> bool:
@@ -87,4 +87,4 @@ then. It may be opened again."""
 
 TRIED_AGAIN = f"coalesce(NOT {_ENDED_BY_OPERATOR}, true)"
 """A condition: delivery `d` of a notification that is opened again is tried again too. Its claim decides anew whether
-there is a way to the company."""
+the company can be reached."""

@@ -1,4 +1,4 @@
-"""Skips what is still open about an end that is no longer the item's."""
+"""Skips what is still open about an item's former end."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Ends are whole seconds in the years 1970 to 2999, and time zones are never abbreviations.
 
-What the way up rewrites: projects, AR content and notifications whose end has a fraction of a second or lies outside
+What the upgrade rewrites: projects, AR content and notifications whose end has a fraction of a second or lies outside
 these years, and companies with one of the seven zones below. It reads each of these tables once. Nobody is told twice:
-notifications keep their keys, which always had whole seconds. The way down changes no row.
+notifications keep their keys, which always had whole seconds. The downgrade changes no row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# Later than no end is: a fraction of a second is cut off. Outside these years Python or PostgreSQL cannot calculate.
+# A fraction of a second is cut off, so no end becomes later. Outside these years Python or PostgreSQL cannot calculate.
 _WHOLE_END = """
 CREATE FUNCTION whole_end(moment timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -25,7 +25,7 @@ RETURN CASE
 END
 """
 
-# The zones that PostgreSQL takes for an abbreviation, without summer time, and everybody else for a zone. Each becomes
+# PostgreSQL takes these for abbreviations, without summer time; everybody else takes them for zones. Each becomes
 # the zone that it links to since release 2024b of the time zone database. UTC, GMT, UCT and Zulu are the same as both.
 _IANA_ZONE = """
 CREATE FUNCTION iana_zone(zone text) RETURNS text
@@ -49,7 +49,7 @@ _COLUMNS = (
     ("ar_contents", "expires_at", "whole_end"),
     ("notifications", "item_ends_at", "whole_end"),
 )
-"""Each column, and the function that makes what is written to it right."""
+"""Each column, and the function that corrects what is written to it."""
 
 
 def upgrade() -> None:

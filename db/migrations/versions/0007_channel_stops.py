@@ -1,4 +1,4 @@
-"""Until when a channel is stopped, because its provider takes no message from us before that."""
+"""Until when a channel is stopped, because its provider accepts no message from us before that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries keep what the refusals of several recipients have in common, so that a refusal of us is recognised.
+"""Deliveries keep what the refusals of several recipients have in common, so that a refusal about us is recognised.
 
 Both columns are null in all existing rows, so nothing is rewritten and the index is empty.
 """
