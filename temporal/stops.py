@@ -17,6 +17,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from contracts.queues import WORKFLOWS, task_queue
 from contracts.stopping import ResumeChannelInput
 from db.engine import autocommit
+from db.errors import DATABASE_ERRORS, describe
 from db.operators import stops
 from settings import Settings
 from temporal import rate_limits
@@ -57,8 +58,16 @@ class TemporalStops:
         return until
 
     async def start(self, queues: Iterable[str]) -> None:
-        """Sets the rate limits at a worker's start. A stopped channel stays stopped, and is sure to be resumed."""
-        for channel, until in (await self.apply(queues)).items():
+        """Sets the rate limits at a worker's start. A stopped channel stays stopped, and is sure to be resumed.
+
+        If the database is away, it leaves the limits as they are: one of them may be a stop.
+        """
+        try:
+            stopped = await self.apply(queues)
+        except DATABASE_ERRORS as error:
+            log.warning("rate_limits_left", error=describe(error))
+            return
+        for channel, until in stopped.items():
             await self._resume_later(channel, until)
 
     async def apply(self, queues: Iterable[str]) -> dict[str, datetime]:
