@@ -14,7 +14,7 @@ from contracts.keys import NotificationType
 from contracts.sending import ALWAYS_DELIVERED, Reason
 from db.models import TIMESTAMPTZ
 from db.record.rules import WANTED, OpenedDelivery, always_delivered
-from db.record.said import TRIED_AGAIN, UNSAID
+from db.record.said import ENDED_BY_ITEM, TRIED_AGAIN, UNSAID
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class NewNotification:
 # A notification that told nobody because of its item's state has used its key, which is fixed. So it is reopened, for
 # the company that owns the item today. Its deliveries are reused: those to contacts that the company still has stay as
 # they are, the others go in order to contacts of their channel without a delivery. Missing deliveries are opened. What
-# an operator has ended stays ended.
+# an operator has ended stays ended. A delivery that no contact takes over must not open the notification again in every
+# scan: it has no address from now on.
 _OPEN_STATEMENT = """
 WITH new AS (
     SELECT *
@@ -83,6 +84,9 @@ WITH new AS (
     SET status = 'pending', reason = NULL, reopened_at = now(), finished_at = NULL, contact_id = again.contact_id
     FROM (SELECT * FROM kept UNION ALL SELECT * FROM taken_over) AS again
     WHERE d.id = again.id
+), deliveries_left AS (
+    UPDATE deliveries d SET reason = :no_address
+    WHERE d.id IN (SELECT id FROM without_contact EXCEPT SELECT id FROM taken_over) AND {ended_by_item}
 ), missing AS (
     SELECT n.id AS notification_id, wanted.channel, wanted.contact_id
     FROM opened n CROSS JOIN LATERAL {wanted} wanted
@@ -97,8 +101,11 @@ WITH new AS (
 )
 SELECT (SELECT count(*) FROM opened) + (SELECT count(*) FROM reopened)
 """
-_OPEN = text(_OPEN_STATEMENT.format(unsaid=UNSAID, tried_again=TRIED_AGAIN, wanted=WANTED)).bindparams(
+_OPEN = text(
+    _OPEN_STATEMENT.format(unsaid=UNSAID, ended_by_item=ENDED_BY_ITEM, tried_again=TRIED_AGAIN, wanted=WANTED)
+).bindparams(
     always_delivered(),
+    bindparam("no_address", Reason.NO_ADDRESS.value, type_=Text),
     bindparam("notification_type", type_=Text),
     bindparam("scan_at", type_=TIMESTAMPTZ),
     bindparam("company_id", type_=ARRAY(BigInteger)),

@@ -75,11 +75,12 @@ def _listed(values: list[DeliveryStatus] | list[Reason]) -> str:
 
 
 _MAY_BE_SAID = f"d.status IN ({_listed([each for each in DeliveryStatus if may_be_said(each)])})"
-_ENDED_BY_ITEM = f"d.reason IN ({_listed([each for each in Reason if ended_by(each) is EndedBy.ITEM])})"
+ENDED_BY_ITEM = f"d.reason IN ({_listed([each for each in Reason if ended_by(each) is EndedBy.ITEM])})"
+"""A condition: delivery `d` ended because of what its item or company was then."""
 _ENDED_BY_OPERATOR = f"d.reason IN ({_listed([each for each in Reason if ended_by(each) is EndedBy.OPERATOR])})"
 
 UNSAID = f"""(
-    EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND {_ENDED_BY_ITEM})
+    EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND {ENDED_BY_ITEM})
     AND NOT EXISTS (SELECT FROM deliveries d WHERE d.notification_id = n.id AND {_MAY_BE_SAID})
 )"""  # noqa: S608 - made of constants
 """A condition: notification `n` has told nobody, and at least one of its deliveries ended because of what the item was

@@ -255,6 +255,21 @@ async def test_left_unsaid_it_is_opened_again_to_the_contacts_of_the_new_company
     assert await record.open(project) == 0
 
 
+async def test_what_nobody_takes_over_opens_nothing_again(record: Record, platform: Platform, company: int) -> None:
+    project = await platform.project(company)
+    await record.open(project)
+    await platform.execute("UPDATE deliveries SET status = 'skipped', reason = 'moved', finished_at = now()")
+    await platform.execute("UPDATE notifications SET status = 'undelivered', finished_at = now()")
+    other = await platform.company(contact_email="new@customer.example", telegram_chat_id=5)
+    await platform.execute("UPDATE projects SET company_id = :other", other=other)
+    assert await record.open(project) == 1
+    await platform.execute(
+        "UPDATE deliveries SET status = 'skipped', reason = 'suppressed', finished_at = now() WHERE status = 'pending'"
+    )
+    await platform.execute("UPDATE notifications SET status = 'undelivered', finished_at = now()")
+    assert await record.open(project) == 0
+
+
 async def test_left_unsaid_and_the_same_company_each_contact_keeps_its_delivery(
     record: Record, platform: Platform, company: int
 ) -> None:

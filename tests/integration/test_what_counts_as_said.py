@@ -51,11 +51,12 @@ NEITHER: set[End] = {
     ("failed", "internal_error"),
     ("rejected", "invalid_address"),
     ("rejected", "bounced"),
+    ("rejected", "bounce_unproven"),
     ("rejected", "smtp_rcpt_550"),
     ("rejected", "bot_blocked"),
 }
-NO_ENDS = {"paused", "quiet_hours"}
-"""Reasons why nothing is claimed: no delivery ends so."""
+NO_ENDS = {"paused", "quiet_hours", "complained"}
+"""No delivery ends so: nothing is claimed, or an address is suppressed after it got the message."""
 STAY = {"cancelled", "terminated"}
 """What an operator has ended is not tried again, even if the notification is opened again for another channel."""
 
