@@ -19,7 +19,7 @@ from activities.faults import alert_database_fault, refusal_text
 from activities.flood import FloodWatch
 from activities.refused_alike import RefusedAlike
 from activities.stops import ChannelStops
-from activities.told import failing_since, refused_claim, tell_next_attempt
+from activities.told import failing_since, forget_failing_since, refused_claim, tell_next_attempt
 from channels.base import (
     Channel,
     InDoubt,
@@ -91,6 +91,7 @@ class DeliveryAttempts:
     async def run(self, input: SendInput) -> SendResult:
         """Runs one attempt. Raises `ApplicationError` with a stable `type`; it is non-retryable if final."""
         progress = _Progress()
+        forget_failing_since(activity.info())
         try:
             return await self._attempt(input, progress)
         except (FailureError, *DATABASE_ERRORS) as error:

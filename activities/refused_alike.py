@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Channel, OperatorFault, Rejected
+from contracts.sending import Reason
 from db.record import refusals
 from db.record.claim import Claim
 
@@ -52,7 +53,12 @@ class RefusedAlike:
         self._accepted.append((datetime.now(UTC), self.channel.server_of(recipient)))
 
     async def judge(self, connection: AsyncConnection, claim: Claim, refusal: Rejected) -> Rejected | OperatorFault:
-        """Returns the refusal, or an `OperatorFault` if it is about us. Notes it in the record for the next ones."""
+        """Returns the refusal, or an `OperatorFault` if it is about us. Notes it in the record for the next ones.
+
+        What this application refuses itself, before the provider sees it, is never of us.
+        """
+        if refusal.reason == Reason.INVALID_ADDRESS:
+            return refusal
         recipient = claim.recipient or ""
         server = self.channel.server_of(recipient)
         within = WITHIN + self.retry

@@ -25,3 +25,10 @@ def failing_since(info: activity.Info) -> datetime | None:
     did not fail like this."""
     since = next((each for each in info.heartbeat_details if isinstance(each, str)), None)
     return None if since is None else datetime.fromisoformat(since)
+
+
+def forget_failing_since(info: activity.Info) -> None:
+    """Takes back what the previous attempt told about errors of ours, unless this attempt tells it again. The server
+    keeps the details through all attempts that send no heartbeat."""
+    if failing_since(info) is not None:
+        tell_next_attempt(refused_claim(info))

@@ -9,8 +9,9 @@ import pytest
 
 from channels.email import sender
 from channels.email.composing import compose
+from local.stand_ins.smtp_actions import Reply
 from tests.support.health_scene import ADMIN
-from tests.support.scene import PATIENCE, Scene, events
+from tests.support.scene import EMAIL, PATIENCE, Scene, events
 
 QUOTED = "beate.boite@customer.example"
 
@@ -86,6 +87,29 @@ async def test_it_waits_with_its_reason_and_goes_out_once_the_fault_is_mended(
     email = await scene.delivery("email")
     assert (email.reason, email.possible_duplicate) == (None, False)
     assert email.attempts > 1
+
+
+async def test_it_is_given_up_only_if_all_attempts_meanwhile_failed_by_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider refuses the attempt between two errors, for longer than either may last alone."""
+    mails = 0
+
+    def failing_at_first_and_third(settings: Any, notification_id: Any, key: str, *rest: Any) -> Any:
+        nonlocal mails
+        mails += not key.startswith("alert.")
+        if not key.startswith("alert.") and mails in (1, 3):
+            raise unencodable()
+        return compose(settings, notification_id, key, *rest)
+
+    monkeypatch.setattr(sender, "compose", failing_at_first_and_third)
+    scene = scene.with_settings(internal_error_give_up=0.001)
+    scene.sink.on("rcpt", Reply(450, "4.2.0 greylisted"), recipient=EMAIL)
+    await scene.due_project()
+    await scene.scan_and_send()
+
+    assert await scene.ends() == ("delivered", "accepted", "accepted")
+    assert (await scene.delivery("email")).attempts == 4
 
 
 async def test_after_the_text_was_written_it_is_in_doubt(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,14 @@ async def test_dead_addresses_among_many_good_ones_are_dead(scene: Scene) -> Non
     assert len(await scene.platform.rows("SELECT * FROM suppressions")) == 4
 
 
+async def test_what_we_refuse_ourselves_is_no_refusal_of_us(scene: Scene) -> None:
+    for number in range(4):
+        await scene.due_project(contact_email=f"no address {number}", telegram_chat_id=None)
+    await scene.scan_and_send()
+    assert await counted(scene, "email", "d.status = 'rejected' AND d.reason = 'invalid_address'") == 4
+    assert await subjects_of_alerts(scene) == []
+
+
 async def test_one_mail_domain_that_refuses_all_is_recognised_among_others(scene: Scene) -> None:
     for number in range(PEOPLE):
         await scene.due_project(contact_email=address(number), telegram_chat_id=None)
