@@ -26,6 +26,7 @@ class AllowedRecipients:
             raise RequestValidationError(
                 [
                     {
+                        "type": "not_allowed",
                         "loc": ("body", *test.field_of(name)),
                         "msg": "is not one of TEST_RECIPIENTS: ask the operators to add it",
                     }

@@ -16,7 +16,7 @@ from tests.support.calling_api import calling, is_problem
 from tests.support.data import Platform
 from tests.support.health_scene import HealthScene
 from tests.support.scene import Scene
-from tests.support.worker_process import environment
+from tests.support.worker_process import environment, worker_process
 
 OTHERS = ("UPDATE alembic_version SET version_num = '0003'", "UPDATE alembic_version SET version_num = '9999'")
 NONE = "DROP TABLE alembic_version"
@@ -54,7 +54,7 @@ async def test_a_running_worker_is_not_healthy(scene: Scene, change: str) -> Non
         ended = await run_to_end(["-m", "deploy.check_worker"], environment=environment(scene.client, scene.settings))
         return ended.status, ended.err
 
-    async with scene.worker():
+    async with worker_process(scene):
         assert await check() == (0, "")
         await scene.platform.execute(change)
         status, error = await check()
