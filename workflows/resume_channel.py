@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -34,7 +35,7 @@ class ResumeChannelWorkflow:
         while True:
             self._stopped_again = False
             if (wait := until - workflow.now()) > timedelta(0):
-                await workflow.sleep(wait, summary=f"Wait until {input.channel} may send again")
+                await self._wait(wait, f"Wait until {input.channel} may send again")
             resumed = await workflow.execute_activity_method(
                 StopActivities.resume_channel,
                 input,
@@ -46,3 +47,11 @@ class ResumeChannelWorkflow:
                 until = max(resumed.until, workflow.now() + SHORTEST_SLEEP)
             elif not self._stopped_again:
                 return
+
+    async def _wait(self, wait: timedelta, summary: str) -> None:
+        """Waits, or until the channel is stopped again: an operator may have ended a longer stop before that one."""
+        if not workflow.patched("a-stop-wakes"):
+            await workflow.sleep(wait, summary=summary)
+            return
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._stopped_again, timeout=wait, timeout_summary=summary)

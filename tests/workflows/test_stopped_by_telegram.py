@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio.service import RPCError
 
@@ -120,6 +120,18 @@ async def test_a_longer_stop_replaces_a_shorter_one_and_no_shorter_one_a_longer(
         await temporal.stop(TELEGRAM.name, until := first + (first - datetime.now(UTC)) * 2)
         await temporal.stop(TELEGRAM.name, first)
         assert await temporal.resume(TELEGRAM.name) == until
+        await due(scene, LATER)
+        await scene.scan()
+        await scene.children_end()
+        await all_got_theirs_after(scene, until, LATER)
+
+
+async def test_a_short_stop_ends_although_an_operator_has_ended_a_long_one_before(scene: Scene) -> None:
+    async with scene.worker():
+        temporal = TemporalStops(scene.client, scene.settings, scene.platform.engine)
+        await temporal.stop(TELEGRAM.name, datetime.now(UTC) + timedelta(days=1))
+        await scene.platform.execute("UPDATE channel_stops SET until = now()")
+        await temporal.stop(TELEGRAM.name, until := datetime.now(UTC) + timedelta(seconds=3))
         await due(scene, LATER)
         await scene.scan()
         await scene.children_end()
