@@ -56,10 +56,6 @@ def upgrade() -> None:
     op.execute(_WHOLE_END)
     op.execute(_IANA_ZONE)
     for table, column, rule in _COLUMNS:
-        op.execute(
-            f"UPDATE {table} SET {column} = {rule}({column}) WHERE {column} <> {rule}({column})"  # noqa: S608 - ours
-        )
-    for table, column, rule in _COLUMNS:
         name = f"{table}_{column}_{rule}"
         op.execute(
             f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
@@ -68,6 +64,11 @@ def upgrade() -> None:
         op.execute(
             f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OF {column} ON {table}"
             f" FOR EACH ROW WHEN (NEW.{column} <> {rule}(NEW.{column})) EXECUTE FUNCTION {name}()"
+        )
+    # After the triggers, which lock out writers: nobody writes an end of the old form in between.
+    for table, column, rule in _COLUMNS:
+        op.execute(
+            f"UPDATE {table} SET {column} = {rule}({column}) WHERE {column} <> {rule}({column})"  # noqa: S608 - ours
         )
 
 
