@@ -31,7 +31,7 @@ _COPY = re.compile(
     re.IGNORECASE,
 )
 _FAILURE = re.compile(
-    r"undeliver|not be delivered|could ?n.t (?:be )?deliver|not deliver|wasn.t able to deliver|unable to deliver"
+    r"undeliver|not be delivered|could ?n.t (?:be )?deliver|not deliver|was ?n.t able to deliver|unable to deliver"
     r"|delivery (?:has |to .{0,80})?fail|failure notice|permanent (?:error|failure)|error has occurred|rejected"
     r"|returned mail|returning message|fatal error|did ?n.t reach|not reach|expired",
     re.IGNORECASE,

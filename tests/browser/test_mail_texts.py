@@ -18,8 +18,14 @@ from texts.renderer import Renderer
 
 pytestmark = pytest.mark.browser
 
-RENDERER = Renderer("https://platform.example/projects/{slug}/renew", "help@platform.example", {PART: None})
-RENEW_URL = "https://platform.example/projects/old-harbour-walk/renew"
+RENDERER = Renderer(
+    "https://platform.example/projects/{slug}/renew",
+    "help@platform.example",
+    {PART: None},
+    renew_content_url_template="https://platform.example/contents/{slug}/renew",
+)
+RENEW_PROJECT = "https://platform.example/projects/old-harbour-walk/renew"
+RENEW_CONTENT = "https://platform.example/contents/lighthouse-keeper/renew"
 PHONE: ViewportSize = {"width": 360, "height": 640}
 DESKTOP: ViewportSize = {"width": 1024, "height": 768}
 LONG = "Ж" * 90
@@ -101,7 +107,7 @@ async def test_long_names_do_not_make_a_mail_wider(page: Page, claim: Claim) -> 
 @pytest.mark.parametrize("claim", ITEMS_THAT_END)
 async def test_the_links_to_renew_and_to_unsubscribe_are_seen(page: Page, claim: Claim) -> None:
     await show(page, claim, PHONE)
-    renew = page.locator(f'a[href="{RENEW_URL}"]')
+    renew = page.locator(f'a[href="{RENEW_PROJECT if claim.content is None else RENEW_CONTENT}"]')
     await expect(renew).to_be_visible()
     box = await renew.bounding_box()
     assert box is not None

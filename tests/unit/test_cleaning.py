@@ -14,7 +14,7 @@ from runtime.cleaning import LONGEST_REPLY, clean_reply, harmless_id, without_te
     ("reply", "clean"),
     [
         ("250 2.0.0 Ok: queued as 4F1", "250 2.0.0 Ok: queued as 4F1"),
-        ("550 5.1.1 <bo\udceete@x.example>", "550 5.1.1 <bo\N{REPLACEMENT CHARACTER}te@x.example>"),
+        ("550 5.1.1 <bo\udceeb@x.example>", "550 5.1.1 <bo\N{REPLACEMENT CHARACTER}b@x.example>"),
         ("250 accept\udce9", "250 accept\N{REPLACEMENT CHARACTER}"),
         ("400 a lone \ud83d", "400 a lone \N{REPLACEMENT CHARACTER}"),
         ("Forbidden\x00: \x1b[31mred\x7f\x85", "Forbidden : [31mred"),
