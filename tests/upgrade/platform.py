@@ -21,7 +21,7 @@ from tests.support.scene import PATIENCE, Scene, events
 from workflows.start_held import START_HELD
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
-POLICY = Reply(554, "5.7.1 refused by our policy")
+REFUSED = Reply(554, "5.6.0 the message is refused")
 NO_MAILBOX = Reply(550, "5.1.1 no such mailbox")
 
 
@@ -53,9 +53,9 @@ COMPANIES = (
     Company("both", 2, mail_answers=GREYLISTED),
     Company("mail-off", 3, mail_enabled=False, chat_fails=True),
     Company("no-chat", None, mail_answers=GREYLISTED),
-    Company("resent", 4, mail_answers=POLICY, chat_fails=True),
-    Company("resent-last", 5, mail_answers=POLICY, chat_fails=True),
-    Company("resent-later", 6, mail_answers=POLICY, chat_fails=True),
+    Company("resent", 4, mail_answers=REFUSED, chat_fails=True),
+    Company("resent-last", 5, mail_answers=REFUSED, chat_fails=True),
+    Company("resent-later", 6, mail_answers=REFUSED, chat_fails=True),
     Company("gone", 7, mail_answers=NO_MAILBOX, chat_fails=True),
     Company("quiet", 8, quiet=True),
 )
