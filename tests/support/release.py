@@ -7,12 +7,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.revision import newest_revision
 from local.programs import CHECKOUT, Ended, run_to_end
 from tests.support.scene import Scene
 from tests.support.worker_process import WORKER, WorkerProcess, environment, worker_process
 
-LAST_RELEASE = CHECKOUT / "tests" / "upgrade" / "releases" / "0.3.0.tar.xz"
-"""Its programs, by `git archive`. They are kept here since a shallow clone has no history to take them from."""
+RELEASES = CHECKOUT / "tests" / "upgrade" / "releases"
+"""Their programs, by `git archive`. They are kept here since a shallow clone has no history to take them from."""
+REVISIONS = {"0.3.0": "0003", "0.4.0": "0004"}
+"""The releases that an installation may come from, and the revision of each one's schema."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Release:
     """A checkout. Its programs run with this Python, so its requirements have to be among today's."""
 
     checkout: Path
+    revision: str
+    """Of its schema."""
 
     async def cli(self, scene: Scene, *arguments: str) -> Ended:
         return await run_to_end(
@@ -37,11 +42,11 @@ class Release:
         return worker_process(scene, (*WORKER, *arguments), self.checkout)
 
 
-TODAY = Release(CHECKOUT)
+TODAY = Release(CHECKOUT, newest_revision())
 
 
-def last_release(folder: Path) -> Release:
-    """The last release, unpacked into the folder."""
-    with tarfile.open(LAST_RELEASE) as tar:
+def earlier_release(version: str, folder: Path) -> Release:
+    """The release, unpacked into the folder."""
+    with tarfile.open(RELEASES / f"{version}.tar.xz") as tar:
         tar.extractall(folder, filter="data")
-    return Release(folder)
+    return Release(folder, REVISIONS[version])

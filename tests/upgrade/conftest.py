@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
 from local.embedded.postgres import EmbeddedPostgres
-from tests.support.release import Release, last_release
+from tests.support.release import REVISIONS, Release, earlier_release
 
 _numbers = itertools.count(1)
 
@@ -31,8 +31,8 @@ def temporal(new_namespace: Client) -> Client:
     return new_namespace
 
 
-@pytest.fixture(scope="session")
-async def last() -> AsyncIterator[Release]:
-    """The last release's programs."""
+@pytest.fixture(scope="session", params=REVISIONS)
+def last(request: pytest.FixtureRequest) -> Iterator[Release]:
+    """An earlier release's programs."""
     with tempfile.TemporaryDirectory(prefix="last-release-") as folder:
-        yield last_release(Path(folder))
+        yield earlier_release(request.param, Path(folder))
