@@ -21,8 +21,12 @@ from tests.support.scene import PATIENCE, Scene, events
 from workflows.start_held import START_HELD
 
 GREYLISTED = Reply(450, "4.2.0 greylisted")
-REFUSED = Reply(554, "5.6.0 the message is refused")
 NO_MAILBOX = Reply(550, "5.1.1 no such mailbox")
+
+
+def refused(why: str) -> Reply:
+    """Each in words of its own: the same words for three would be a refusal of the installation."""
+    return Reply(554, f"5.6.0 the message is {why}")
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ COMPANIES = (
     Company("both", 2, mail_answers=GREYLISTED),
     Company("mail-off", 3, mail_enabled=False, chat_fails=True),
     Company("no-chat", None, mail_answers=GREYLISTED),
-    Company("resent", 4, mail_answers=REFUSED, chat_fails=True),
-    Company("resent-last", 5, mail_answers=REFUSED, chat_fails=True),
-    Company("resent-later", 6, mail_answers=REFUSED, chat_fails=True),
+    Company("resent", 4, mail_answers=refused("unreadable"), chat_fails=True),
+    Company("resent-last", 5, mail_answers=refused("malformed"), chat_fails=True),
+    Company("resent-later", 6, mail_answers=refused("unwanted"), chat_fails=True),
     Company("gone", 7, mail_answers=NO_MAILBOX, chat_fails=True),
     Company("quiet", 8, quiet=True),
 )
