@@ -196,13 +196,18 @@ async def test_a_refusal_while_it_is_away_leaves_no_doubt_over_a_pause(
 async def test_cancelled_while_only_the_workflow_knows_of_an_acceptance_it_is_recorded(
     scene: Scene, own_postgres: EmbeddedPostgres
 ) -> None:
-    """Telegram is still being tried when an operator cancels."""
+    """Telegram is still being tried when an operator cancels: it waits for its second attempt, so nothing is in flight
+    there when the database goes away."""
+    scene = scene.with_settings(telegram_retry_initial=300)
     scene.telegram.always("request", server_error())
     mail = scene.sink.hold("reply")
     await scene.due_project()
     async with scene.worker():
         await scene.scan()
         await asyncio.wait_for(mail.reached.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            while (await scene.delivery("telegram")).reason != "telegram_500":
+                await asyncio.sleep(0.05)  # a row tells nobody
         child = await scene.child()
         await own_postgres.stop()
         mail.release()
