@@ -55,7 +55,7 @@ class RefusedAlike:
     async def judge(self, connection: AsyncConnection, claim: Claim, refusal: Rejected) -> Rejected | OperatorFault:
         """Returns the refusal, or an `OperatorFault` if it is about us. Notes it in the record for the next ones.
 
-        What this application refuses itself, before the provider sees it, is never of us.
+        What this application refuses itself, before the provider sees it, is never about us.
         """
         if refusal.reason == Reason.INVALID_ADDRESS:
             return refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
 from sqlalchemy.engine import Row
@@ -119,13 +119,16 @@ def _obstacle(content: Row[Any], until: datetime, now: datetime) -> str | None:
     project = f"its project {content.project!r}"
     if content.expires_at is None:
         return f"has no end of its own: it ends with {project}. Renew the project."
-    match ProjectStatus(content.project_status):
+    status = ProjectStatus(content.project_status)
+    match status:
         case ProjectStatus.ARCHIVED:
             return f"cannot be renewed, because {project} is archived. Import the project as active first."
         case ProjectStatus.EXPIRED:
             ended = True
         case ProjectStatus.ACTIVE:
             ended = content.project_expires_at <= now and not content.auto_renew
+        case _:
+            assert_never(status)
     if ended:
         return f"cannot be renewed, because {project} has ended. Renew the project first."
     if until < content.expires_at:

@@ -36,7 +36,7 @@ DECIDED_IN = {
         "local/demo/comparison.py",
     },
     "Reason": {"db/record/said.py"},
-    "ProjectStatus": {"commands/renewing.py", "db/items/renew.py"},
+    "ProjectStatus": {"commands/renewing.py", "db/items/renew.py", "db/items/renew_content.py"},
     "NoNotice": {"commands/untold.py"},
     "Result": {"commands/bounces.py"},
     "Stage": {"channels/email/smtp_replies.py"},
