@@ -22,20 +22,25 @@ class ResumeChannelWorkflow:
     """Sleeps until a channel's stop is over, then resumes it. One runs for each stopped channel."""
 
     def __init__(self) -> None:
-        self._stopped_again = False
+        self._stops = 0
 
     @workflow.signal
     def stopped(self) -> None:
-        """Says that the channel was stopped again, maybe for longer: the workflow then asks the database once more."""
-        self._stopped_again = True
+        """Says that the channel was stopped. The first signal comes with the start. At each later one the workflow
+        asks the database again, since the new stop may end later, or earlier if an operator has ended the one before.
+        """
+        self._stops += 1
 
     @workflow.run
     async def run(self, input: ResumeChannelInput) -> None:
         until = input.until
+        known = min(self._stops, 1)
         while True:
-            self._stopped_again = False
+            if self._stops > known and not workflow.patched("an-early-stop-wakes"):
+                known = self._stops
             if (wait := until - workflow.now()) > timedelta(0):
-                await self._wait(wait, f"Wait until {input.channel} may send again")
+                await self._wait(wait, known, f"Wait until {input.channel} may send again")
+            known = self._stops
             resumed = await workflow.execute_activity_method(
                 StopActivities.resume_channel,
                 input,
@@ -45,13 +50,13 @@ class ResumeChannelWorkflow:
             )
             if resumed.until is not None:
                 until = max(resumed.until, workflow.now() + SHORTEST_SLEEP)
-            elif not self._stopped_again:
+            elif self._stops == known:
                 return
 
-    async def _wait(self, wait: timedelta, summary: str) -> None:
-        """Waits, or until the channel is stopped again: an operator may have ended a longer stop before that one."""
+    async def _wait(self, wait: timedelta, known: int, summary: str) -> None:
+        """Waits, or until there was another stop than those known."""
         if not workflow.patched("a-stop-wakes"):
             await workflow.sleep(wait, summary=summary)
             return
         with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._stopped_again, timeout=wait, timeout_summary=summary)
+            await workflow.wait_condition(lambda: self._stops > known, timeout=wait, timeout_summary=summary)

@@ -128,7 +128,9 @@ async def health(scene: Scene) -> AsyncIterator[HealthScene]:
         health_api_url=HttpUrl(pages.url),
         health_ping_url=HttpUrl(pages.url + PING_PATH),
     )
-    yield HealthScene(scene, pages)
+    health = HealthScene(scene, pages)
+    await health.schedules_answer()
+    yield health
     await pages.stop()
 
 

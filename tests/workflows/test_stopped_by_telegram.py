@@ -16,7 +16,7 @@ from local.stand_ins import telegram_answers as answers
 from temporal.stops import TemporalStops, resume_id
 from tests.support.queue_limits import limits_in_the_server
 from tests.support.scanning import start_scan
-from tests.support.scene import PATIENCE, Scene
+from tests.support.scene import PATIENCE, Scene, events
 from tests.support.worker_process import notice_the_death_soon, worker_process
 
 REFUSED = (101, 102, 103, 104)
@@ -128,14 +128,33 @@ async def test_a_longer_stop_replaces_a_shorter_one_and_no_shorter_one_a_longer(
 
 async def test_a_short_stop_ends_although_an_operator_has_ended_a_long_one_before(scene: Scene) -> None:
     async with scene.worker():
-        temporal = TemporalStops(scene.client, scene.settings, scene.platform.engine)
-        await temporal.stop(TELEGRAM.name, datetime.now(UTC) + timedelta(days=1))
-        await scene.platform.execute("UPDATE channel_stops SET until = now()")
-        await temporal.stop(TELEGRAM.name, until := datetime.now(UTC) + timedelta(seconds=3))
+        until = await long_stop_ended_then_a_short_one(scene, sleeps=True)
         await due(scene, LATER)
         await scene.scan()
         await scene.children_end()
         await all_got_theirs_after(scene, until, LATER)
+
+
+async def test_a_short_stop_ends_although_all_this_came_before_any_worker(scene: Scene) -> None:
+    until = await long_stop_ended_then_a_short_one(scene, sleeps=False)
+    await due(scene, LATER)
+    async with scene.worker():
+        await scene.scan()
+        await scene.children_end()
+        await all_got_theirs_after(scene, until, LATER)
+
+
+async def long_stop_ended_then_a_short_one(scene: Scene, *, sleeps: bool) -> datetime:
+    """Returns the end of the short stop. Between the two, the workflow sleeps until the end of the long one, or has not
+    begun."""
+    temporal = TemporalStops(scene.client, scene.settings, scene.platform.engine)
+    await temporal.stop(TELEGRAM.name, datetime.now(UTC) + timedelta(days=1))
+    async with asyncio.timeout(PATIENCE):
+        while sleeps and not events(await scene.history(resume_id(scene.settings, TELEGRAM.name)), "TIMER_STARTED"):
+            await asyncio.sleep(0.05)  # the server tells nobody
+    await scene.platform.execute("UPDATE channel_stops SET until = now()")
+    await temporal.stop(TELEGRAM.name, until := datetime.now(UTC) + timedelta(seconds=3))
+    return until
 
 
 async def stopped(scene: Scene, seconds: int) -> datetime:
