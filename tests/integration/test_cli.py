@@ -51,7 +51,10 @@ def environment(database: dict[str, str], temporal: Client) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["schedules", "apply", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["-h"], ["scan", "--help"], ["scan", "-h"], ["schedules", "-h"], ["schedules", "apply", "--help"]],
+)
 async def test_help_exits_0(arguments: list[str]) -> None:
     ended = await cli(*arguments)
     assert (ended.status, ended.err) == (0, "")

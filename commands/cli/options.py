@@ -1,0 +1,73 @@
+"""Arguments and options that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from channels.registry import names
+from runtime.times import from_now, parse_time
+from runtime.users import user_name
+
+MAX_ID = 2**63 - 1
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Most rows to show, newest first.")]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Show all columns, each row on one line. A file or a pipe always gets all.")
+]
+
+
+def channel_name(name: str) -> str:
+    """Raises `typer.BadParameter` if there is no such channel."""
+    if name not in names():
+        raise typer.BadParameter(f"{name!r} is not a channel: choose from {', '.join(names())}")
+    return name
+
+
+CHANNELS = "|".join(names())
+OneChannel = typer.Option(parser=channel_name, metavar=CHANNELS)
+
+
+def moment(text: str) -> datetime:
+    """Reads a time: ISO 8601 with offset, or relative to now such as `-2h`. Raises `typer.BadParameter`."""
+    try:
+        time = parse_time(text.strip())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return from_now(time) if isinstance(time, timedelta) else time
+
+
+def duration(text: str) -> timedelta:
+    """Reads a duration such as `3d`. Raises `typer.BadParameter`."""
+    try:
+        read = parse_time(f"+{text.strip().removeprefix('+')}")
+    except ValueError:
+        read = None
+    if not isinstance(read, timedelta):
+        raise typer.BadParameter(f"{text!r} is not a duration: write 3d, 12h or 30m")
+    return read
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("must not be blank: it is recorded")
+    return text.strip()
+
+
+DeliveryId = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=MAX_ID, help="A delivery's id, as `deliveries` shows it.")
+]
+Operator = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        default_factory=user_name,
+        show_default="your user name",
+        help="Who does this; it is recorded.",
+        callback=_not_blank,
+    ),
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is recorded.", callback=_not_blank)]

@@ -1,0 +1,30 @@
+"""The commands that say whether all is well."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from commands import health
+from commands.cli.options import Json
+from commands.running import run
+
+app = typer.Typer()
+
+
+@app.command("check-health")
+def check_health(
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the result; the exit status is 1 if there is a problem.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the system's health now. Problems are alerted as in the scheduled checks."""
+    run(health.check_health(wait=wait, as_json=as_json))
+
+
+@app.command()
+def problems(as_json: Json = False) -> None:
+    """List the current problems with their start and their last alert."""
+    run(health.problems(as_json=as_json))
