@@ -32,7 +32,10 @@ COPY temporal temporal
 COPY texts texts
 COPY workflows workflows
 COPY deploy/__init__.py deploy/check_worker.py deploy/
-COPY cli.py settings.py worker.py ./
+COPY cli.py settings.py worker.py pyproject.toml ./
+# What `cli.py --version` says: docker build --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
+ARG COMMIT=
+RUN echo "$COMMIT" > COMMIT
 # The processes cannot write bytecode here, and the health check starts one every half minute.
 RUN python -m compileall -q .
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from commands.cli import items, mending, record, sending, setting_up, watching
 from commands.running import FAILED, OK
 from runtime import leaving
+from runtime.version import release
 
 app = typer.Typer(
     help=__doc__,
@@ -23,6 +24,22 @@ app = typer.Typer(
 )
 for group in (setting_up, items, record, mending, sending, watching):
     app.add_typer(group.app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"expiry-notifier {release()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and the commit."),
+    ] = False,
+) -> None:
+    """The operator's commands."""
 
 
 def main() -> NoReturn:

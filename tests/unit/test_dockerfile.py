@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 STAGES = re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
 ENTRY_POINTS = ("worker", "cli", "api.__main__", "deploy.check_worker")
-DATA = {"templates"}
+DATA = {"templates", "pyproject.toml"}
 """What the programs read, but do not import."""
 
 
