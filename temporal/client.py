@@ -72,10 +72,15 @@ _INDEXED = {
 
 async def register_search_attributes(client: Client) -> None:
     """Registers the search attributes that the namespace lacks. May run at any time and in several processes."""
+    if missing := await missing_search_attributes(client):
+        await add_search_attributes(client, missing)
+
+
+async def missing_search_attributes(client: Client) -> list[SearchAttributeKey[Any]]:
+    """Returns those of our search attributes that the namespace lacks. Raises `RPCError`."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     known = (await client.operator_service.list_search_attributes(request)).custom_attributes
-    if missing := [key for key in search_attributes.ALL if key.name not in known]:
-        await add_search_attributes(client, missing)
+    return [key for key in search_attributes.ALL if key.name not in known]
 
 
 async def add_search_attributes(client: Client, keys: Iterable[SearchAttributeKey[Any]]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from commands import health
 from commands.cli.options import Json
+from commands.doctor import examining
 from commands.running import run
 
 app = typer.Typer()
@@ -28,3 +29,18 @@ def check_health(
 def problems(as_json: Json = False) -> None:
     """List the current problems with their start and their last alert."""
     run(health.problems(as_json=as_json))
+
+
+@app.command()
+def doctor(
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 also if a check warns or could not be made.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the installation: servers, versions, schema, limits, queues, Schedules, providers, clocks.
+
+    It changes and sends nothing, and takes at most ten seconds. The exit status is 1 if a check failed. Warnings and
+    checks that could not be made leave it at 0, unless you give --strict.
+    """
+    run(examining.doctor(strict=strict, as_json=as_json))
