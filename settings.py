@@ -32,6 +32,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.cron import checked_cron
 from runtime.ehlo_name import checked_ehlo_name
+from runtime.listening import checked_address
 from runtime.proxy_url import require_proxy_url
 from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
 from runtime.wording import plain
@@ -287,6 +288,11 @@ class Settings(BaseSettings):
     )
     health_ping_url: HttpUrl | None = Field(
         None, description="URL of an external monitor, called after each health check that found no problem."
+    )
+    health_address: Annotated[str, AfterValidator(checked_address)] | None = Field(
+        None,
+        description="Address at which the worker answers /livez and /readyz, as host:port, such as 0.0.0.0:8080; "
+        "port 0 takes a free one. Empty: it answers neither.",
     )
     queue_backlog_limit: PositiveInt = Field(100, description="Most tasks that may wait in a task queue.")
     queue_age_limit: Seconds = Field(900, description="Most seconds that a task may wait in a task queue.")

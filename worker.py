@@ -33,11 +33,14 @@ from db.engine import create_engine
 from db.revision import require_newest
 from runtime import leaving, signals
 from runtime.http_client import CertificatesError, certificates, new_http_client
+from runtime.listening import ListenError
 from runtime.logs import configure_logging
+from runtime.probes import Probes
 from runtime.this_host import this_process
 from settings import Settings, SettingsError
 from temporal import schedules
 from temporal.client import connect, register_search_attributes
+from temporal.readiness import worker_readiness
 from temporal.reasons import why_away
 from temporal.runners import UNSANDBOXED
 from temporal.start import start_and_mark
@@ -73,20 +76,27 @@ async def run_worker(
     queues: Sequence[str],
     stop: asyncio.Event,
     runner: WorkflowRunner = UNSANDBOXED,
+    probes: Probes | None = None,
 ) -> None:
-    """Serves the queues until `stop` is set, then waits up to 30 seconds for running tasks.
+    """Serves the queues until `stop` is set, then waits up to 30 seconds for running tasks. `probes` say meanwhile
+    whether it can.
 
     Raises `SettingsError` if no channel is configured, or a setting is missing that sending needs.
     """
     require_to_send(settings)
+    probes = probes or Probes()
     async with AsyncExitStack() as stack:
         engine = create_engine(settings, "worker")
         stack.push_async_callback(engine.dispose)
+        probing = create_engine(settings, "probes", pooled=False)
+        stack.push_async_callback(probing.dispose)
         await TemporalStops(client, settings, engine).start(queues)
         workers = await build_workers(settings, client, engine, queues, stack, runner)
         async with _running(workers):
             log.info("worker_ready", queues=list(queues), namespace=client.namespace)
+            probes.ready_if(worker_readiness(workers, client, probing))
             await stop.wait()
+            probes.not_ready("stopping")
             log.info("worker_stopping")
     log.info("worker_stopped")
 
@@ -199,6 +209,16 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     except (SettingsError, CertificatesError) as error:
         sys.stderr.write(f"worker: {error}\n")
         return 2
+    probes = Probes()
+    try:
+        async with probes.serving(settings.health_address):
+            return await _start(settings, options.queues, stop, probes)
+    except ListenError as error:
+        sys.stderr.write(f"worker: HEALTH_ADDRESS: {error}\n")
+        return 2
+
+
+async def _start(settings: Settings, queues: Sequence[str], stop: asyncio.Event, probes: Probes) -> int:
     try:
         client = await connect(identity=this_process())
         await register_search_attributes(client)
@@ -210,7 +230,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         log.error("worker_cannot_start", error=why_away(error))
         return 1
     try:
-        await run_worker(settings, client, options.queues, stop)
+        await run_worker(settings, client, queues, stop, probes=probes)
     except LanguageError as error:
         sys.stderr.write(f"worker: {error}\n")
         return 2

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
 from api.problems import problem
@@ -19,6 +17,7 @@ from api.schemas import Checks, Health, NotReady, Readiness
 from db.engine import autocommit, check_writes, only_reads
 from db.revision import WrongRevision, newest_revision, require_newest
 from runtime.probing import NoAnswerInTime, answer_within
+from temporal.readiness import check_namespace
 
 PROBE_TIMEOUT = 2.0
 """Seconds for each server."""
@@ -61,10 +60,7 @@ def health_routes(engine: AsyncEngine, work: AsyncEngine, client: Client) -> API
             raise OSError("the API's connections lead to a read-only server")
 
     async def temporal() -> None:
-        # Not Temporal's health check: that passes with a wrong namespace or without access to it.
-        await client.workflow_service.describe_namespace(
-            DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=PROBE_TIMEOUT)
-        )
+        await check_namespace(client, PROBE_TIMEOUT)
 
     async def check(name: str, probe: Callable[[], Awaitable[None]]) -> State:
         try:
