@@ -57,7 +57,7 @@ types: $(ENV) ## Check types
 JOBS ?= 3
 
 .PHONY: test
-test: $(ENV) lint types ## Lint, check types, then run all tests but the browser's and Postfix's
+test: $(ENV) lint types ## Lint, check types, then run all tests but those of the browser, Postfix and deploy/
 	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/upgrade tests/faults \
 		tests/replay
 
@@ -72,6 +72,10 @@ test-browser: $(ENV) ## Run the tests in Chromium
 .PHONY: test-mta
 test-mta: $(ENV) ## Run the tests against a real Postfix and PgBouncer (as root; Debian: postfix postgrey sasl2-bin libsasl2-modules pgbouncer)
 	$(PY) -m tests tests/mta
+
+.PHONY: test-deploy
+test-deploy: $(ENV) ## Let the programs that read them check the files in deploy/ (Debian: systemd)
+	$(PY) -m tests tests/deploy
 
 .PHONY: demo
 demo: $(ENV) ## Run everything on this machine (ONCE=1 to end after one scan, DATA=folder for your own data)

@@ -31,6 +31,7 @@ from local.embedded.temporal import FAIR_QUEUES
 from runtime.ehlo_name import checked_ehlo_name
 from settings import SECRETS, Settings, SettingsError
 from tests.support import settings_for
+from tests.support.secrets_used import SECRETS_USED
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -200,15 +201,6 @@ def test_ports_are_those_of_the_settings() -> None:
 def test_its_variables_are_known_to_the_image(name: str) -> None:
     service = SERVICES[name]
     assert set(service.get("environment", {})) <= KNOWN[service["image"].split(":")[0]]
-
-
-SECRETS_USED = {
-    "migrate": {"database_url"},
-    "worker": {"database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "unsubscribe_secret"},
-    "schedules": set(),
-    "api": {"database_url", "api_keys", "unsubscribe_secret"},
-}
-"""What each of our containers needs to do its work, and no more."""
 
 
 @our_services

@@ -1,0 +1,11 @@
+"""What each of our programs needs to do its work, and no more: wherever it runs."""
+
+from __future__ import annotations
+
+SECRETS_USED = {
+    "migrate": {"database_url"},
+    "worker": {"database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "unsubscribe_secret"},
+    "schedules": set[str](),
+    "api": {"database_url", "api_keys", "unsubscribe_secret"},
+    "bounces": {"database_url", "unsubscribe_secret"},
+}
