@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import socket
+import string
+from ipaddress import IPv6Address
 
 
 class ListenError(Exception):
     """Nothing can listen on the address. The message names it and says why."""
 
 
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_HOST_CHARACTERS = frozenset(string.ascii_letters + string.digits + "._-")
+_LAST_PORT = 65_535
 
 
 def checked_address(value: str) -> str:
@@ -21,10 +23,18 @@ def checked_address(value: str) -> str:
 
 def host_and_port(address: str) -> tuple[str, int]:
     """Splits `host:port`. Raises ValueError that says how to write it."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None or int(match["port"]) > 65_535:
-        raise ValueError("must be host:port, such as 0.0.0.0:8080 or [::]:8080; port 0 takes a free one")
-    return match["host"].strip("[]"), int(match["port"])
+    wrong = ValueError("must be host:port, such as 0.0.0.0:8080 or [::]:8080; port 0 takes a free one")
+    host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= _LAST_PORT):
+        raise wrong
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            return str(IPv6Address(host[1:-1])), int(port)
+        except ValueError:
+            raise wrong from None
+    if not host or not _HOST_CHARACTERS.issuperset(host):
+        raise wrong
+    return host, int(port)
 
 
 def listen(address: str) -> socket.socket:
