@@ -47,25 +47,12 @@ from temporal.start import start_and_mark
 from temporal.stops import TemporalStops
 from texts.languages import LanguageError
 from texts.renderer import Renderer
-from workflows.check_health import CheckHealthWorkflow
-from workflows.deactivate_expired import DeactivateExpiredWorkflow
-from workflows.resume_channel import ResumeChannelWorkflow
-from workflows.scan_expiring import ScanExpiringWorkflow
-from workflows.send_notification import SendNotificationWorkflow
-from workflows.start_held import StartHeldWorkflow
+from workflows.registry import WORKFLOW_TYPES
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
 HEALTH_CONNECTIONS = 10
 HTTP_TIMEOUT = 30.0
 """Seconds for each step of a call to the API or the external monitor. The probe limits the whole call."""
-WORKFLOW_TYPES: list[type] = [
-    CheckHealthWorkflow,
-    DeactivateExpiredWorkflow,
-    ResumeChannelWorkflow,
-    ScanExpiringWorkflow,
-    SendNotificationWorkflow,
-    StartHeldWorkflow,
-]
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from temporalio.worker import Replayer
 
 from temporal.client import DATA_CONVERTER
 from temporal.runners import SANDBOXED
-from worker import WORKFLOW_TYPES
+from workflows.registry import WORKFLOW_TYPES
 
 AT_MOST = 100
 """Histories of one workflow type that are replayed of one test; a scan over thousands makes thousands alike."""

@@ -17,7 +17,7 @@ from tests.replay.record import HISTORIES
 from tests.replay.reordered import ReorderedSendNotificationWorkflow
 from tests.replay.replaying import replay
 from tests.replay.shapes.every import SHAPES
-from worker import WORKFLOW_TYPES
+from workflows.registry import WORKFLOW_TYPES
 
 FILES = sorted(HISTORIES.glob("*/*.json"))
 

@@ -30,7 +30,8 @@ from settings import Settings
 from temporal.runners import SANDBOXED
 from tests.replay.replaying import replay
 from tests.support.data import Platform
-from worker import WORKFLOW_TYPES, build_workers
+from worker import build_workers
+from workflows.registry import WORKFLOW_TYPES
 from workflows.send_notification import SendNotificationWorkflow
 
 TakeStartable = Callable[[datetime, TakeStartableInput], TakeStartableResult]
