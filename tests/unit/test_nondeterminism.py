@@ -21,7 +21,7 @@ DUMP = (
     'ApplicationFailureInfo {{ r#type: "{type}", non_retryable: false, details: None }})) }}), '
     "force_cause: NonDeterministicError }}"
 )
-ND = "[TMPRL1100] Nondeterminism error: "
+DIFFERS = "[TMPRL1100] Nondeterminism error: "
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ ND = "[TMPRL1100] Nondeterminism error: "
     ],
 )
 def test_what_the_code_does_instead(message: str, words: str) -> None:
-    assert what_the_code_does(DUMP.format(message=ND + message, type="")) == words
+    assert what_the_code_does(DUMP.format(message=DIFFERS + message, type="")) == words
 
 
 def test_what_the_code_raises() -> None:
