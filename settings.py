@@ -67,6 +67,8 @@ def _split(value: object) -> object:
 TEN_YEARS = 10 * 365 * 86_400
 Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
+OFF = "off"
+CronOrOff = Annotated[str, AfterValidator(lambda text: OFF if text.strip().lower() == OFF else checked_cron(text))]
 
 SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "api_keys", "unsubscribe_secret")
 MADE_BY_US = ("api_keys", "unsubscribe_secret")
@@ -148,6 +150,9 @@ class Settings(BaseSettings):
     )
     telegram_proxy_file: Path | None = Field(None, description="A file that holds TELEGRAM_PROXY.")
     admin_email: EmailStr | None = Field(None, description="The e-mail address that receives alerts.")
+    admin_locale: str = Field(
+        "en", description="Language of the daily summary, such as en or ru. Alerts are in English."
+    )
     alert_cooldown: Seconds = Field(21600, description="Seconds before the same problem is alerted again.")
 
     expiry_scan_cron: Cron = Field(
@@ -280,6 +285,11 @@ class Settings(BaseSettings):
     )
     unsubscribe_secret_file: Path | None = Field(None, description="A file that holds UNSUBSCRIBE_SECRET.")
 
+    daily_summary_cron: CronOrOff = Field(
+        "0 8 * * *",
+        description="When to send the daily summary to ADMIN_EMAIL and TELEGRAM_ADMIN_CHAT_ID: cron fields as in "
+        "EXPIRY_SCAN_CRON, in EXPIRY_SCAN_TIMEZONE. off: never.",
+    )
     health_check_interval: int = Field(
         300, ge=1, le=TEN_YEARS, description="Seconds between checks of the system's health."
     )

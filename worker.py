@@ -18,6 +18,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
 from activities.alerts import Alerts
 from activities.attempt import DeliveryAttempts
+from activities.daily_summary import SummaryActivities
 from activities.deactivation import DeactivationActivities
 from activities.due_items import DueItemActivities
 from activities.health.check import HealthActivities
@@ -47,6 +48,7 @@ from temporal.start import start_and_mark
 from temporal.stops import TemporalStops
 from texts.languages import LanguageError
 from texts.renderer import Renderer
+from texts.summary import SummaryTexts
 from workflows.registry import WORKFLOW_TYPES
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
@@ -142,7 +144,9 @@ async def build_workers(
         attempts = DeliveryAttempts(engine, settings, alerts, stops, channel, sender)
         serve(channel.name, [attempts.send_activity()])
     if WORKFLOWS in queues:
-        due_items = DueItemActivities(engine, settings, alerts, schedules.next_scan(client, settings))
+        next_scan = schedules.next_scan(client, settings)
+        due_items = DueItemActivities(engine, settings, alerts, next_scan)
+        summary = SummaryActivities(engine, settings, alerts, next_scan, SummaryTexts(settings.admin_locale))
         database = [
             due_items.open_due_notifications,
             due_items.take_startable,
@@ -150,6 +154,7 @@ async def build_workers(
             RecoveryActivities(engine, client).recover_lost,
             OutcomeActivities(engine).record_outcome,
             StopActivities(stops).resume_channel,
+            summary.open_daily_summary,
         ]
         health = await _health_activities(settings, client, engine, renderer, stack)
         serve(WORKFLOWS, [*database, *health], WORKFLOW_TYPES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -103,6 +103,18 @@ class Alerts:
         log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
         await self._start_or_defer(alert)
 
+    async def open_once(self, key: str, subject: str, message: str, metadata: Mapping[str, str]) -> int | None:
+        """Tells the operators something that is no problem, so that no cooldown holds it. Returns the notification's
+        id; None: it was opened before, under the same key."""
+        try:
+            async with self._engine.begin() as connection:
+                told = await self._open_keyed(connection, key, datetime.now(UTC), subject, message, metadata)
+        except IntegrityError:  # if its workflow is missing, the next check starts it
+            return None
+        log.info("admin_told", key=key, alert_id=told.notification_id)
+        await self._start_or_defer(told)
+        return told.notification_id
+
     async def start_unstarted(self) -> None:
         """Starts the workflows of alerts that could not be started when they were opened."""
         async with autocommit(self._engine).connect() as connection:
@@ -127,13 +139,26 @@ class Alerts:
     async def _open(
         self, connection: AsyncConnection, code: str, problem: str, at: datetime, subject: str, message: str
     ) -> StartableNotification:
+        return await self._open_keyed(
+            connection, key_of_alert(code, at), at, subject, message, metadata={"problem": problem}
+        )
+
+    async def _open_keyed(
+        self,
+        connection: AsyncConnection,
+        key: str,
+        at: datetime,
+        subject: str,
+        message: str,
+        metadata: Mapping[str, str],
+    ) -> StartableNotification:
         alert = NewAddressed(
             NotificationType.ALERT,
-            key_of_alert(code, at),
+            key,
             admin_recipients(self._settings),
             subject=subject,
             message=message,
-            metadata={"problem": problem},
+            metadata=dict(metadata),
         )
         return await open_to_recipients(connection, self._settings, alert, at)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.rules import deactivation_rules, due_rules
-from activities.schedule_times import predicted_scan
+from activities.schedule_times import NextScan, predicted_scan
 from channels.configured import configured_channels
 from commands.output import print_json, print_line, print_table
 from commands.running import OK, CommandFailed, complain, database, temporal_client
@@ -40,12 +40,21 @@ async def scan(at: datetime | None, *, as_json: bool) -> int:
 
 async def scheduled_after(settings: Settings, at: datetime) -> datetime:
     """Returns when the first scan after `at` is scheduled. If Temporal does not answer, predicts it and says so."""
+    return await (await next_scans(settings))(at)
+
+
+async def next_scans(settings: Settings) -> NextScan:
+    """Returns a function that does the same for any time, over one connection."""
     try:
         client = await temporal_client()
     except CommandFailed as error:
         complain(f"cli: {error}. The time of the next scan is predicted from EXPIRY_SCAN_CRON.")
-        return predicted_scan(settings, at)
-    return await schedules.next_scan(client, settings)(at)
+
+        async def predicted(after: datetime) -> datetime:
+            return predicted_scan(settings, after)
+
+        return predicted
+    return schedules.next_scan(client, settings)
 
 
 async def all_due(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from rich import box
@@ -24,7 +24,7 @@ def stderr_console() -> Console:
 
 
 def print_json(document: object) -> None:
-    """Prints the document, with times as ISO 8601. It is plain ASCII, so that it suits every locale."""
+    """Prints the document, with times and days as ISO 8601. It is plain ASCII, so that it suits every locale."""
     sys.stdout.write(json.dumps(document, indent=2, default=_json_value) + "\n")
 
 
@@ -93,6 +93,6 @@ def printable(text: str) -> str:
 
 
 def _json_value(value: object) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -46,6 +46,11 @@ def key_of_alert(problem: str, raised_at: datetime) -> str:
     """Returns the key of an alert; `problem` is a stable code. It has microseconds, because a problem may be raised,
     over and raised again within a second: that is three alerts."""
     return f"{NotificationType.ALERT}.{problem}.{raised_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
+
+
+def key_of_summary(day: date) -> str:
+    """Returns the key of the daily summary of this day, so that each day is summarised once."""
+    return f"{NotificationType.ALERT}.daily-summary.{day:%Y%m%d}"
 
 
 def give_up_at(

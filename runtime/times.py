@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from runtime.quoting import quote
 
@@ -46,6 +46,17 @@ def parse_moment(text: str, instead: str = "ISO 8601 with offset, such as 2027-1
         raise _out_of_range(text) from None
     _check_year(text, moment)
     return moment.replace(microsecond=0)
+
+
+def parse_day(text: str) -> date:
+    """Parses a day such as 2026-11-24. Raises ValueError that says what to write instead."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+    except ValueError:
+        raise ValueError(f"{quote(text)} is not a day: write it as 2026-11-24") from None
+    if day.year not in YEARS:
+        raise _out_of_range(text)
+    return day
 
 
 def from_now(distance: timedelta) -> datetime:

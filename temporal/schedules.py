@@ -31,17 +31,21 @@ from contracts.deactivating import DeactivateExpiredInput
 from contracts.health import CheckHealthInput
 from contracts.queues import WORKFLOWS, task_queue
 from contracts.scanning import ScanExpiringInput
-from settings import Settings
+from contracts.summarising import DailySummaryInput
+from settings import OFF, Settings
 from temporal.client import register_search_attributes
 from workflows.check_health import CheckHealthWorkflow
+from workflows.daily_summary import DailySummaryWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 
 SCAN_EXPIRING = "scan-expiring"
 DEACTIVATE_EXPIRED = "deactivate-expired"
 CHECK_HEALTH = "check-health"
+DAILY_SUMMARY = "daily-summary"
 SENDING = (SCAN_EXPIRING, DEACTIVATE_EXPIRED)
-"""The Schedules that a pause of sending pauses. The health check keeps running: it reports a forgotten pause."""
+"""The Schedules that a pause of sending pauses. The others keep running: the health check and the daily summary report
+a forgotten pause."""
 
 CATCH_UP = timedelta(days=1)
 """A scan that was missed longer ago is not made up for: the next one finds everything that is due."""
@@ -53,6 +57,14 @@ CHECK_CATCH_UP = timedelta(minutes=1)
 
 
 def _schedules(settings: Settings) -> dict[str, Schedule]:
+    return {
+        **_sending(settings),
+        CHECK_HEALTH: _check_health(settings),
+        **({} if settings.daily_summary_cron == OFF else {DAILY_SUMMARY: _daily_summary(settings)}),
+    }
+
+
+def _sending(settings: Settings) -> dict[str, Schedule]:
     return {
         SCAN_EXPIRING: Schedule(
             action=ScheduleActionStartWorkflow(
@@ -80,7 +92,6 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
             spec=ScheduleSpec(cron_expressions=[settings.deactivate_cron], time_zone_name="UTC", jitter=JITTER),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP_DEACTIVATION),
         ),
-        CHECK_HEALTH: _check_health(settings),
     }
 
 
@@ -95,6 +106,24 @@ def _check_health(settings: Settings) -> Schedule:
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.health_check_interval))]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CHECK_CATCH_UP),
+    )
+
+
+def _daily_summary(settings: Settings) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            DailySummaryWorkflow.run,
+            DailySummaryInput(),
+            id=DAILY_SUMMARY,
+            task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
+            static_summary="Summarise the day before",
+        ),
+        spec=ScheduleSpec(
+            cron_expressions=[settings.daily_summary_cron],
+            time_zone_name=settings.expiry_scan_timezone,
+            jitter=JITTER,
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
     )
 
 
@@ -134,15 +163,15 @@ def next_scan(client: Client, settings: Settings) -> NextScan:
 
 async def apply(
     client: Client, settings: Settings, pause_note: str | None = None
-) -> list[tuple[str, Literal["created", "updated"]]]:
-    """Creates the Schedules, or updates them from the settings. May run twice.
+) -> list[tuple[str, Literal["created", "updated", "deleted"]]]:
+    """Creates the Schedules, or updates them from the settings, and deletes the one that is off. May run twice.
 
     An existing Schedule stays paused or not, with its note. With `pause_note` sending is paused, so a new Schedule is
     created paused. Raises `SettingsError` if no channel is configured.
     """
     require_a_channel(settings)
     await register_search_attributes(client)
-    applied: list[tuple[str, Literal["created", "updated"]]] = []
+    applied: list[tuple[str, Literal["created", "updated", "deleted"]]] = []
     for schedule_id, schedule in _schedules(settings).items():
         if pause_note is not None and schedule_id in SENDING:
             schedule.state = ScheduleState(note=pause_note, paused=True)
@@ -152,7 +181,25 @@ async def apply(
         except ScheduleAlreadyRunningError:
             await client.get_schedule_handle(schedule_id).update(_update_to(schedule))
             applied.append((schedule_id, "updated"))
+    if settings.daily_summary_cron == OFF and await _delete(client, DAILY_SUMMARY):
+        applied.append((DAILY_SUMMARY, "deleted"))
     return applied
+
+
+async def _delete(client: Client, schedule_id: str) -> bool:
+    """Returns whether there was such a Schedule."""
+    try:
+        await client.get_schedule_handle(schedule_id).delete()
+    except RPCError as error:
+        if not _is_missing(error):
+            raise
+        return False
+    return True
+
+
+def _is_missing(error: RPCError) -> bool:
+    """Whether the error says that there is no such Schedule. An unknown namespace has the same status."""
+    return error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower()
 
 
 def _update_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], ScheduleUpdate]:
@@ -198,7 +245,7 @@ async def _sending_schedules(client: Client) -> AsyncIterator[tuple[str, Schedul
         try:
             description = await handle.describe()
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+            if not _is_missing(error):
                 raise
             continue
         yield schedule_id, handle, description.schedule.state

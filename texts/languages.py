@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global, get_locale_identifier, parse_locale
 from babel.dates import format_date, format_time, get_datetime_format, get_timezone_gmt
+from babel.numbers import format_decimal
 
 from db.clocks import LocalTime
 
@@ -71,6 +73,14 @@ class Language:
             needed = ", ".join(sorted(self.plural_forms))
             raise LanguageError(f"{self.tag}: plural() needs {needed}; {', '.join(sorted(missing))} is missing")
         return forms.get(self._plural_form(count)) or forms["other"]  # French has one more from a million on
+
+    def number(self, count: int) -> str:
+        """Returns the number with the language's separators, such as 1,234."""
+        return str(format_decimal(count, locale=self.locale))
+
+    def full_date(self, day: date) -> str:
+        """Returns the day in full, such as "Friday, November 27, 2026"."""
+        return str(format_date(day, "full", locale=self.locale))
 
     def moment(self, local: LocalTime, timezone: str) -> Moment:
         """Returns day, time and zone of the end of something. The first moment of a day is shown as the end of the day

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_never
-
-from jinja2 import DictLoader, Environment, StrictUndefined, TemplateNotFound, select_autoescape
 
 from contracts.keys import NotificationType
 from db.record.claim import Claim
 from runtime.names import isolated, shown, visible
+from texts.environments import DEFAULT_LOCALE, TEMPLATES, environment
 from texts.languages import Language, LanguageError, find_languages, match
 from texts.links import link
 
-TEMPLATES = Path(__file__).parent / "templates"
-DEFAULT_LOCALE = "en"
 PARTS = ("subject.txt", "text.txt", "html.html")
 """The parts of every notification, on any channel. A channel may add parts of its own."""
 PHRASES = "phrases.txt"
@@ -48,9 +45,8 @@ class Renderer:
             raise LanguageError(f"templates/{DEFAULT_LOCALE} is missing: it is the language for unknown locales")
         parts = channel_parts or {}
         folders = [templates, *(folder for folder in dict.fromkeys(parts.values()) if folder is not None)]
-        self._environments = {
-            tag: _environment(language, folders, (*PARTS, *parts)) for tag, language in self.languages.items()
-        }
+        needed = (PHRASES, *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, *parts)))
+        self._environments = {tag: environment(language, folders, needed) for tag, language in self.languages.items()}
 
     def subject(self, claim: Claim) -> str:
         """Renders the subject as one line, since a header must not have CR or LF."""
@@ -115,48 +111,3 @@ def own_text(claim: Claim) -> str | None:
             return None
         case _:
             assert_never(claim.notification_type)
-
-
-def _environment(language: Language, folders: Sequence[Path], parts: Sequence[str]) -> Environment:
-    """Reads and compiles the templates of one language. They refer to one another without its tag.
-
-    All of them are read now: while this process runs, an upgrade may replace or delete the files.
-    """
-    sources = _sources(language, folders)
-    environment = Environment(
-        loader=DictLoader(sources),
-        undefined=StrictUndefined,
-        autoescape=select_autoescape(enabled_extensions=("html",)),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
-    environment.globals |= {"plural": language.plural, "lang": language.tag, "direction": language.direction}
-    try:
-        for name in (PHRASES, *(f"{each}/{part}" for each in NotificationType for part in parts)):
-            environment.get_template(name)
-    except TemplateNotFound as missing:
-        raise LanguageError(f"templates/{language.tag}/{missing.name} is missing") from None
-    for name in sources:
-        environment.get_template(name)
-    return environment
-
-
-def _sources(language: Language, folders: Sequence[Path]) -> dict[str, str]:
-    """Returns the templates of the language and those that all languages share, by name. The language's own win, and
-    those of the first folder."""
-    shared = [(folder, file) for folder in folders for file in folder.glob("*")]
-    own = [(folder / language.tag, file) for folder in folders for file in (folder / language.tag).rglob("*")]
-    return {
-        file.relative_to(folder).as_posix(): _read(file)
-        for folder, file in reversed([*own, *shared])
-        if file.suffix in (".html", ".txt")
-    }
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise LanguageError(f"templates/{file.parent.name}/{file.name} is not UTF-8: save it as UTF-8") from None

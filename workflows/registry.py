@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflows.check_health import CheckHealthWorkflow
+from workflows.daily_summary import DailySummaryWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.resume_channel import ResumeChannelWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -11,6 +12,7 @@ from workflows.start_held import StartHeldWorkflow
 
 WORKFLOW_TYPES: list[type] = [
     CheckHealthWorkflow,
+    DailySummaryWorkflow,
     DeactivateExpiredWorkflow,
     ResumeChannelWorkflow,
     ScanExpiringWorkflow,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from activities.due_items import DueItemActivities
@@ -15,9 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from contracts.sending import HEARTBEAT_TIMEOUT
     from workflows import retry_policies
     from workflows.fan_out import PAGE_TIMEOUT
+    from workflows.nominal_time import nominal_time
     from workflows.paging import page_then_fan_out
 
-SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 SWEEP_TIMEOUT = timedelta(minutes=10)
 """The sweep asks Temporal about each workflow that is not running."""
 
@@ -37,7 +36,7 @@ class ScanExpiringWorkflow:
 
         progress = await page_then_fan_out(
             input,
-            input.progress or await self._recover_lost(ScanProgress(_nominal_time())),
+            input.progress or await self._recover_lost(ScanProgress(nominal_time())),
             open_page,
             lambda progress: replace(input, progress=progress),
         )
@@ -80,9 +79,3 @@ class ScanExpiringWorkflow:
             all_opened=page.next_page is None,
             too_many=page.too_many,
         )
-
-
-def _nominal_time() -> datetime:
-    """The time for which this scan was scheduled; for a manual scan, its start."""
-    scheduled = workflow.info().typed_search_attributes.get(SCHEDULED_START)
-    return (scheduled or workflow.info().start_time).astimezone(UTC)

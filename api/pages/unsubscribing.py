@@ -8,8 +8,8 @@ from pathlib import Path
 
 from api.pages.page import Page
 from runtime.names import isolated, shown
+from texts.environments import DEFAULT_LOCALE, TEMPLATES
 from texts.languages import Language, LanguageError, find_languages, match
-from texts.renderer import DEFAULT_LOCALE, TEMPLATES
 
 FILE = "unsubscribe.toml"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from channels.registry import names
-from runtime.times import from_now, parse_time
+from runtime.times import from_now, parse_day, parse_time
 from runtime.users import user_name
 
 MAX_ID = 2**63 - 1
@@ -38,6 +38,14 @@ def moment(text: str) -> datetime:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return from_now(time) if isinstance(time, timedelta) else time
+
+
+def day(text: str) -> date:
+    """Reads a day such as 2026-11-24. Raises `typer.BadParameter`."""
+    try:
+        return parse_day(text.strip())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def duration(text: str) -> timedelta:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import typer
 
-from commands import health
-from commands.cli.options import Json
+from commands import health, summary
+from commands.cli.options import Json, day
 from commands.doctor import examining
 from commands.running import run
 
@@ -44,3 +45,21 @@ def doctor(
     checks that could not be made leave it at 0, unless you give --strict.
     """
     run(examining.doctor(strict=strict, as_json=as_json))
+
+
+@app.command("summary")
+def show_summary(
+    shown_day: Annotated[
+        date | None,
+        typer.Option(
+            "--day",
+            parser=day,
+            metavar="YYYY-MM-DD",
+            help="The day, on the calendar of EXPIRY_SCAN_TIMEZONE.",
+            show_default="yesterday",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a day as the daily summary tells it: what was sent and rejected, what is due, and what is wrong."""
+    run(summary.show_summary(shown_day, as_json=as_json))

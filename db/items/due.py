@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.scanning import PageCursor
 from db.items.kinds import CONTENTS, PROJECTS, count_of, of_kind, page_of
-from db.items.rules import TOLD_WITH_ITS_PROJECT
+from db.items.rules import IS_REACHED_BY, TOLD_WITH_ITS_PROJECT
 from db.models import TIMESTAMPTZ
 from db.record.rules import always_delivered
 from db.record.said import UNSAID
@@ -69,10 +69,7 @@ SELECT p.id AS project_id, {ar_content_id} AS ar_content_id, p.company_id, c.slu
        ARRAY(
            SELECT contact.channel
            FROM contacts contact
-           WHERE contact.company_id = p.company_id AND contact.enabled AND contact.address IS NOT NULL
-             AND NOT EXISTS (
-                 SELECT FROM suppressions s WHERE s.channel = contact.channel AND s.address = contact.address_key
-             )
+           WHERE contact.company_id = p.company_id AND {is_reached_by}
            GROUP BY contact.channel
            ORDER BY array_position(:always_delivered, contact.channel), min(contact.id)
        ) AS channels
@@ -121,6 +118,7 @@ _DUE = page_of(
         _DUE_OF_A_KIND,
         PROJECTS,
         unsaid=UNSAID,
+        is_reached_by=IS_REACHED_BY,
         is_active="p.status = 'active' AND NOT p.auto_renew",
         after=":after_ends_at, :after_project_id",
     ),
@@ -128,6 +126,7 @@ _DUE = page_of(
         _DUE_OF_A_KIND,
         CONTENTS,
         unsaid=UNSAID,
+        is_reached_by=IS_REACHED_BY,
         is_active=f"a.is_active AND p.status = 'active' AND NOT {TOLD_WITH_ITS_PROJECT}",
         after=":after_ends_at, :after_project_id, :after_ar_content_id",
     ),

@@ -19,3 +19,10 @@ has no last day."""
 ENDS_AT_OF_ITS_ITEM = """\
 CASE WHEN n.ar_content_id IS NULL THEN p.expires_at WHEN n.ar_content_id IS NOT NULL THEN a.expires_at END"""
 """An expression: the current end of the item that notification `n` is about, with project `p` and AR content `a`."""
+
+IS_REACHED_BY = """\
+contact.enabled AND contact.address IS NOT NULL
+             AND NOT EXISTS (
+                 SELECT FROM suppressions s WHERE s.channel = contact.channel AND s.address = contact.address_key
+             )"""
+"""A condition: the company can be reached at this contact."""

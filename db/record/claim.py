@@ -77,7 +77,7 @@ WITH locked AS (
            n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata,
            ends.clock AS ends_clock, ends.utc_offset AS ends_utc_offset, ends.is_summer AS ends_is_summer,
            ends.day AS ends_day, ends.day - (now() AT TIME ZONE coalesce(c.timezone, 'UTC'))::date AS days_left,
-           n.company_id, c.name AS company_name, coalesce(c.locale, 'en') AS locale,
+           n.company_id, c.name AS company_name, coalesce(c.locale, n.metadata ->> 'locale', 'en') AS locale,
            coalesce(c.timezone, 'UTC') AS timezone, p.name AS project_name, p.slug AS project_slug,
            recipient.address AS recipient, recipient.key AS recipient_key,
            (

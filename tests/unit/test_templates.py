@@ -17,8 +17,9 @@ from channels.telegram.texts import PART, render_message
 from commands.preview import Item, sample
 from contracts.keys import NotificationType
 from db.record.claim import Claim
+from texts.environments import TEMPLATES
 from texts.languages import Language, LanguageError
-from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, TEMPLATES, Renderer
+from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, Renderer
 
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
 LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")
