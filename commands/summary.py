@@ -26,6 +26,8 @@ async def show_summary(day: date | None, *, as_json: bool) -> int:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with reading.connect() as connection:
             summary = await summarise(connection, settings, next_scan, at=datetime.now(UTC), day=day)
+    if summary.day > summary.today:
+        raise SettingsError(f"--day {summary.day} is in the future: write {summary.today} or an earlier day")
     subject, text = texts.subject(summary), texts.text(summary)
     if as_json:
         print_json({"subject": subject, "text": text, **asdict(summary)})

@@ -221,6 +221,12 @@ class Notification(Base):
             "company_id",
             postgresql_where=text("status = 'open' AND started_at IS NOT NULL"),
         ),
+        Index(
+            "ix_notifications_created",
+            "created_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": True},
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -263,6 +269,12 @@ class Delivery(Base):
             text("md5(refusal)"),
             "refused_at",
             postgresql_where=text("refusal IS NOT NULL"),
+        ),
+        Index(
+            "ix_deliveries_finished",
+            "finished_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": True},
         ),
     )
 

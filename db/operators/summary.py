@@ -62,6 +62,8 @@ class DaySummary:
     alerts."""
 
     day: date
+    today: date
+    """The day on which this was read."""
     is_yesterday: bool
     sent: int
     """Deliveries that a provider accepted on that day."""
@@ -146,6 +148,7 @@ async def read_summary(
     lasting = await find_lasting(connection)
     return DaySummary(
         day=days.day,
+        today=days.today,
         is_yesterday=days.day == days.today - timedelta(days=1),
         sent=row.sent,
         rejected=row.rejected,

@@ -70,6 +70,7 @@ def test_the_schedules() -> None:
     assert schedules.SCAN_EXPIRING == "scan-expiring"
     assert schedules.DEACTIVATE_EXPIRED == "deactivate-expired"
     assert schedules.CHECK_HEALTH == "check-health"
+    assert schedules.DAILY_SUMMARY == "daily-summary"
 
 
 def test_the_commands() -> None:
@@ -77,7 +78,7 @@ def test_the_commands() -> None:
     assert isinstance(group, TyperGroup)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
     names += " preview bounces pause resume deactivate renew"
-    names += " check-health problems untold doctor"
+    names += " check-health problems untold doctor summary"
     assert set(names.split()) <= set(group.commands)
 
 

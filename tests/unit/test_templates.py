@@ -20,6 +20,7 @@ from db.record.claim import Claim
 from texts.environments import TEMPLATES
 from texts.languages import Language, LanguageError
 from texts.renderer import CONTENTS_SHOWN, PARTS, PHRASES, Renderer
+from texts.summary import SUBJECT, TEXT
 
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
 LINKS = ("https://platform.example/projects/{slug}/renew", "help@platform.example")
@@ -47,7 +48,13 @@ def test_english_and_russian_are_there() -> None:
 def test_a_language_has_every_text_and_no_other(locale: str) -> None:
     folder = TEMPLATES / locale
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {PHRASES, FILE, *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, *OWN_PARTS))}
+    assert files == {
+        PHRASES,
+        FILE,
+        SUBJECT,
+        TEXT,
+        *(f"{each}/{part}" for each in NotificationType for part in (*PARTS, *OWN_PARTS)),
+    }
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)

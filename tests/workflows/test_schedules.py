@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow, ScheduleBackfill, ScheduleOverlapPolicy
+from temporalio.service import RPCError
 
 from temporal import schedules
-from temporal.schedules import CHECK_HEALTH, DEACTIVATE_EXPIRED, SCAN_EXPIRING
+from temporal.schedules import CHECK_HEALTH, DAILY_SUMMARY, DEACTIVATE_EXPIRED, SCAN_EXPIRING
 from tests.support.scanning import finished
 from tests.support.scene import PATIENCE, Scene
 
@@ -16,7 +18,7 @@ NINE_IN_BERLIN: dict[str, object] = {"expiry_scan_cron": "0 9 * * *", "expiry_sc
 
 
 async def test_applied_twice_it_is_created_and_then_brought_up_to_date(scene: Scene) -> None:
-    names = (SCAN_EXPIRING, DEACTIVATE_EXPIRED, CHECK_HEALTH)
+    names = (SCAN_EXPIRING, DEACTIVATE_EXPIRED, CHECK_HEALTH, DAILY_SUMMARY)
     assert await schedules.apply(scene.client, scene.settings) == [(name, "created") for name in names]
     assert await schedules.apply(scene.client, scene.settings) == [(name, "updated") for name in names]
 
@@ -57,6 +59,25 @@ async def test_a_health_check_that_was_missed_is_not_made_up_for(scene: Scene) -
     assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=scene.settings.health_check_interval)]
     assert schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
     assert schedule.policy.catchup_window == timedelta(minutes=1)
+
+
+async def test_the_summary_runs_when_its_setting_says_on_the_clock_of_the_scan(scene: Scene) -> None:
+    await schedules.apply(scene.client, scene.with_settings(daily_summary_cron="30 7 * * *", **NINE_IN_BERLIN).settings)
+    description = await scene.client.get_schedule_handle(DAILY_SUMMARY).describe()
+    times = [each.astimezone(ZoneInfo("Europe/Berlin")) for each in description.info.next_action_times]
+    assert {(each.hour, each.minute) for each in times} == {(7, 30)}
+    assert description.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+
+
+async def test_the_summary_that_is_switched_off_has_no_schedule(scene: Scene) -> None:
+    off = scene.with_settings(daily_summary_cron="off").settings
+    await schedules.apply(scene.client, scene.settings)
+    assert (await schedules.apply(scene.client, off))[-1] == (DAILY_SUMMARY, "deleted")
+    assert DAILY_SUMMARY not in dict(await schedules.apply(scene.client, off))
+    with pytest.raises(RPCError, match="not found"):
+        await scene.client.get_schedule_handle(DAILY_SUMMARY).describe()
+    assert DAILY_SUMMARY not in [each.schedule_id for each in schedules.watched_schedules(off)]
+    assert (await schedules.apply(scene.client, scene.settings))[-1] == (DAILY_SUMMARY, "created")
 
 
 async def test_what_operators_paused_stays_paused_while_the_rest_is_brought_up_to_date(scene: Scene) -> None:

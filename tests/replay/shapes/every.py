@@ -12,6 +12,7 @@ from tests.replay.shapes.scans import HELD_SHAPES as HELD
 from tests.replay.shapes.scans import SHAPES as SCANS
 from tests.replay.shapes.sends import SHAPES as SENDS
 from tests.replay.shapes.stops import SHAPES as STOPS
+from tests.replay.shapes.summary import SHAPES as SUMMARIES
 from tests.support.scene import Scene
 
 Shape = Callable[[Scene], Awaitable[list[WorkflowHistory]]]
@@ -25,6 +26,7 @@ SHAPES: dict[str, Shape] = {
         ("deactivate", DEACTIVATIONS),
         ("health", HEALTH_CHECKS),
         ("resume", STOPS),
+        ("summary", SUMMARIES),
     )
     for shape in shapes
 }
