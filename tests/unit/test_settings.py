@@ -60,6 +60,8 @@ from tests.support.settings_for import API_KEY, REQUIRED
         ("EXPIRY_SCAN_CRON", "0 0 9 * * *"),
         ("DEACTIVATE_CRON", "hourly"),
         ("DEACTIVATE_CRON", "0 9 13 * 5"),
+        ("DAILY_SUMMARY_CRON", "never"),
+        ("DAILY_SUMMARY_CRON", "@daily"),
         ("DEACTIVATE_GRACE", "-1"),
         ("DEACTIVATE_ONLY_AFTER_NOTICE", "perhaps"),
         ("SCAN_MAX_NOTICES", "0"),
@@ -91,6 +93,14 @@ def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.Mon
         Settings.load()
     assert str(error.value).startswith(f"{name}: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "setting"), [("off", "off"), (" OFF ", "off"), ("30  7 * * mon-fri", "30 7 * * MON-FRI")]
+)
+def test_the_daily_summary_may_be_off(value: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAILY_SUMMARY_CRON", value)
+    assert Settings.load().daily_summary_cron == setting
 
 
 @pytest.mark.parametrize(

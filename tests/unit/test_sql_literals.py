@@ -34,7 +34,8 @@ ELSE = {
     SETTLED: "a claim's obstacle",
     **dict.fromkeys(("_recipient", "_recipient_key"), "what a channel's name begins, in the metadata"),
     **dict.fromkeys(
-        ("address", "channel", "created_at", "delivery_id", "reason", "reconstructed_at", "reopened"), "a key of JSON"
+        ("address", "channel", "created_at", "delivery_id", "locale", "reason", "reconstructed_at", "reopened"),
+        "a key of JSON",
     ),
 }
 """Words in SQL that are no enum's."""
