@@ -69,6 +69,7 @@ Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
 OFF = "off"
 CronOrOff = Annotated[str, AfterValidator(lambda text: OFF if text.strip().lower() == OFF else checked_cron(text))]
+ListenAddress = Annotated[str, AfterValidator(checked_address)]
 
 SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "api_keys", "unsubscribe_secret")
 MADE_BY_US = ("api_keys", "unsubscribe_secret")
@@ -299,7 +300,7 @@ class Settings(BaseSettings):
     health_ping_url: HttpUrl | None = Field(
         None, description="URL of an external monitor, called after each health check that found no problem."
     )
-    health_address: Annotated[str, AfterValidator(checked_address)] | None = Field(
+    health_address: ListenAddress | None = Field(
         None,
         description="Address at which the worker answers /livez and /readyz, as host:port, such as 0.0.0.0:8080; "
         "port 0 takes a free one. Empty: it answers neither.",
@@ -337,6 +338,15 @@ class Settings(BaseSettings):
     )
     api_keys_file: Path | None = Field(None, description="A file that holds API_KEYS.")
     api_auth: Literal["on", "off"] = Field("on", description="off: the API requires no key.")
+
+    metrics_address: ListenAddress | None = Field(
+        None,
+        description="Address at which the worker serves metrics for Prometheus, as host:port, such as 127.0.0.1:9464; "
+        "port 0 takes a free one. Each worker of a host needs its own. Empty: no metrics.",
+    )
+    api_metrics_address: ListenAddress | None = Field(
+        None, description="Address at which the API serves metrics, as METRICS_ADDRESS for the worker."
+    )
 
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The lowest level to log.")

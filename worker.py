@@ -24,6 +24,8 @@ from activities.due_items import DueItemActivities
 from activities.health.check import HealthActivities
 from activities.health.outage import OutageActivities
 from activities.interceptor import ActivityObserver
+from activities.metric_zeros import start_at_zero
+from activities.metrics import start_metrics
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from activities.stops import StopActivities
@@ -81,6 +83,7 @@ async def run_worker(
         stack.push_async_callback(probing.dispose)
         await TemporalStops(client, settings, engine).start(queues)
         workers = await build_workers(settings, client, engine, queues, stack, runner)
+        start_at_zero(client, settings.task_queue_prefix, queues)
         async with _running(workers):
             log.info("worker_ready", queues=list(queues), namespace=client.namespace)
             probes.ready_if(worker_readiness(workers, client, probing))
@@ -212,7 +215,8 @@ async def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _start(settings: Settings, queues: Sequence[str], stop: asyncio.Event, probes: Probes) -> int:
     try:
-        client = await connect(identity=this_process())
+        runtime = start_metrics("METRICS_ADDRESS", settings.metrics_address)
+        client = await connect(identity=this_process(), runtime=runtime)
         await register_search_attributes(client)
         await _check_database(settings)
     except SettingsError as error:

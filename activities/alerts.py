@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.service import RPCError
 
+from activities.metrics import OPENED, meter_here
 from activities.opening import NewAddressed, open_to_recipients
 from channels.base import Channel
 from channels.configured import admin_recipients, deliveries_to_send
@@ -78,7 +79,7 @@ class Alerts:
                 message = f"{message.rstrip()}\n\nOngoing since {raised.since:%Y-%m-%d %H:%M} UTC.\n"
             alert = await self._open(connection, problem, problem, datetime.now(UTC), subject, message)
         log.error("admin_alerted", problem=problem, alert_id=alert.notification_id, again=raised.again)
-        await self._start_or_defer(alert)
+        await self._start_opened(alert)
         return True
 
     async def end_problem(self, problem: str) -> bool:
@@ -90,7 +91,7 @@ class Alerts:
                 return False
             alert = await self._open_over(connection, problem, ended.subject, ended.since, now)
         log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
-        await self._start_or_defer(alert)
+        await self._start_opened(alert)
         return True
 
     async def end_unrecorded(self, problem: str, subject: str, since: datetime, until: datetime) -> None:
@@ -101,7 +102,7 @@ class Alerts:
         except IntegrityError:  # opened before; if its workflow is missing, the next check starts it
             return
         log.warning("problem_over", problem=problem, alert_id=alert.notification_id)
-        await self._start_or_defer(alert)
+        await self._start_opened(alert)
 
     async def open_once(self, key: str, subject: str, message: str, metadata: Mapping[str, str]) -> int | None:
         """Tells the operators something that is no problem, so that no cooldown holds it. Returns the notification's
@@ -161,6 +162,10 @@ class Alerts:
             metadata=dict(metadata),
         )
         return await open_to_recipients(connection, self._settings, alert, at)
+
+    async def _start_opened(self, alert: StartableNotification) -> None:
+        OPENED.add(meter_here(), notification_type=NotificationType.ALERT.value)
+        await self._start_or_defer(alert)
 
     async def _start_or_defer(self, alert: StartableNotification) -> None:
         """Starts the alert's workflow, or leaves that to the next health check."""

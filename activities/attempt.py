@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from activities.alerts import Alerts
 from activities.faults import alert_database_fault, refusal_text
 from activities.flood import FloodWatch
+from activities.metrics import ACCEPTED_AFTER, ATTEMPTS, Attempted, count_ended, meter_here
 from activities.refused_alike import RefusedAlike
 from activities.stops import ChannelStops
 from activities.told import failing_since, forget_failing_since, refused_claim, tell_next_attempt
@@ -32,13 +33,13 @@ from channels.base import (
     Sender,
     TryAgain,
 )
-from contracts.sending import DeliveryStatus, Evidence, Reason, SendInput, SendResult
+from contracts.sending import DeliveryOutcome, DeliveryStatus, Evidence, Reason, SendInput, SendResult
 from db.engine import autocommit
 from db.errors import DATABASE_ERRORS, Trouble, describe, trouble_of
 from db.operators import suppressions
 from db.record import attempt
 from db.record.attempt import SentText
-from db.record.claim import Claim, claim_delivery
+from db.record.claim import ALREADY_SETTLED, Claim, claim_delivery
 from runtime.cleaning import harmless_id, without_text
 from settings import Settings
 
@@ -55,6 +56,8 @@ class _Progress:
     in_flight: bool = False
     database_error: Exception | None = None
     """The error of the database that ends the attempt."""
+    outcome: Attempted = Attempted.INTERNAL
+    """How it ended; an error that nobody foresaw says nothing else."""
 
 
 class DeliveryAttempts:
@@ -91,6 +94,12 @@ class DeliveryAttempts:
     async def run(self, input: SendInput) -> SendResult:
         """Runs one attempt. Raises `ApplicationError` with a stable `type`; it is non-retryable if final."""
         progress = _Progress()
+        try:
+            return await self._run(input, progress)
+        finally:
+            ATTEMPTS.add(meter_here(), channel=self._channel.name, outcome=progress.outcome.value)
+
+    async def _run(self, input: SendInput, progress: _Progress) -> SendResult:
         forget_failing_since(activity.info())
         try:
             return await self._attempt(input, progress)
@@ -104,10 +113,15 @@ class DeliveryAttempts:
     async def _attempt(self, input: SendInput, progress: _Progress) -> SendResult:
         claim = progress.claim = await self._claim(input, progress)
         if claim is None:
+            progress.outcome = Attempted.NOT_WANTED
             return SendResult(DeliveryStatus.SKIPPED, Reason.WITHDRAWN)
         if claim.hold is not None:
+            progress.outcome = Attempted.HELD
             raise self._held_error(claim)
         if claim.obstacle is not None or claim.recipient is None:
+            progress.outcome = Attempted.NOT_WANTED
+            if claim.obstacle != ALREADY_SETTLED:
+                _count_ended(claim, claim.status, claim.reason)
             return SendResult(claim.status, claim.reason)
         structlog.contextvars.bind_contextvars(recipient=self._channel.mask(claim.recipient))
 
@@ -116,12 +130,13 @@ class DeliveryAttempts:
                 async with self._engine.connect() as connection:
                     marked = await attempt.mark_sending(connection, claim, sent)
             except DATABASE_ERRORS as error:
-                progress.database_error = error
+                progress.database_error, progress.outcome = error, Attempted.DATABASE
                 if trouble_of(error) is Trouble.UNWRITABLE:
                     raise _unwritable(error, claim) from None
                 tell_next_attempt(claim.claim_seq)
                 raise
             if not marked:
+                progress.outcome = Attempted.NOT_WANTED
                 raise ApplicationError(
                     "A newer attempt has claimed this delivery, or its item was renewed", type="superseded"
                 )
@@ -132,13 +147,17 @@ class DeliveryAttempts:
                 handing_over = self._sender.hand_over(claim, claim.recipient, mark_sending)
                 receipt = await _await_answer(handing_over, lambda: progress.in_flight)
         except NotHandedOver as refusal:
-            raise await self._record_refusal(claim, refusal) from None
+            raise await self._record_refusal(claim, refusal, progress) from None
         except InDoubt as doubt:
+            progress.outcome = Attempted.IN_DOUBT
             raise ApplicationError("The provider's answer was lost", type=doubt.reason) from None
         except TimeoutError:
             if progress.in_flight:
+                progress.outcome = Attempted.IN_DOUBT
                 raise ApplicationError("No answer in time", type=f"{self._channel.name}_timeout") from None
-            raise await self._record_refusal(claim, TryAgain(f"{self._channel.name}_timeout")) from None
+            timeout = TryAgain(f"{self._channel.name}_timeout")
+            raise await self._record_refusal(claim, timeout, progress) from None
+        progress.outcome = Attempted.ACCEPTED
         return await self._record_acceptance(claim, receipt)
 
     async def _claim(self, input: SendInput, progress: _Progress) -> Claim | None:
@@ -158,7 +177,7 @@ class DeliveryAttempts:
                     refused_claim=refused,
                 )
         except DATABASE_ERRORS as error:
-            progress.database_error = error
+            progress.database_error, progress.outcome = error, Attempted.DATABASE
             if trouble_of(error) is Trouble.UNWRITABLE:
                 raise _unwritable(error, None) from None
             if refused is not None:
@@ -181,24 +200,38 @@ class DeliveryAttempts:
 
     async def _record_acceptance(self, claim: Claim, receipt: Receipt) -> SendResult:
         self._refused_alike.note_acceptance(claim.recipient or "")
+        self._time_acceptance(claim)
         try:
             async with self._engine.connect() as connection:
-                await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
+                ended = await attempt.accept(connection, claim, receipt.provider_id, receipt.reply)
         except DATABASE_ERRORS as error:
             # The workflow keeps the evidence and records it. A retry would send a second message.
             log.warning("acceptance_deferred", error=describe(error))
             await alert_database_fault(self._alerts, error)
             evidence = Evidence(harmless_id(receipt.provider_id), without_text(receipt.reply))
             return SendResult(DeliveryStatus.ACCEPTED, evidence=evidence)
+        if ended:
+            _count_ended(claim, DeliveryStatus.ACCEPTED)
         return SendResult(DeliveryStatus.ACCEPTED)
 
-    async def _record_refusal(self, claim: Claim, refusal: NotHandedOver) -> ApplicationError:
+    def _time_acceptance(self, claim: Claim) -> None:
+        if claim.opened_at is not None:
+            ACCEPTED_AFTER.record(
+                meter_here(),
+                datetime.now(UTC) - claim.opened_at,
+                channel=self._channel.name,
+                notification_type=claim.notification_type.value,
+            )
+
+    async def _record_refusal(self, claim: Claim, refusal: NotHandedOver, progress: _Progress) -> ApplicationError:
         """Records the refusal and returns the error to raise, which does not name the recipient."""
         details: list[dict[str, object]] = []
+        progress.outcome = _attempted(refusal)
         try:
             async with self._engine.connect() as connection:
                 if isinstance(refusal, Rejected):
                     refusal = await self._refused_alike.judge(connection, claim, refusal)
+                progress.outcome = _attempted(refusal)
                 await self._write_refusal(connection, claim, refusal)
         except DATABASE_ERRORS as error:
             final = isinstance(refusal, Rejected)
@@ -258,7 +291,9 @@ class DeliveryAttempts:
                 connection, claim.delivery_id, claim.recipient_key, refusal.reason, refusal.reply
             )
         if isinstance(refusal, Rejected):
-            await attempt.reject(connection, claim, refusal.reason, refusal.reply)
+            status = await attempt.reject(connection, claim, refusal.reason, refusal.reply)
+            if status is not None:
+                _count_ended(claim, status, refusal.reason)
         else:
             await attempt.release(connection, claim, refusal.reason, refusal.reply)
 
@@ -301,6 +336,16 @@ async def _await_answer(handing_over: Coroutine[Any, Any, Receipt], in_flight: C
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+def _attempted(refusal: NotHandedOver) -> Attempted:
+    if isinstance(refusal, OperatorFault):
+        return Attempted.REFUSED_US
+    return Attempted.REJECTED if isinstance(refusal, Rejected) else Attempted.PUT_OFF
+
+
+def _count_ended(claim: Claim, status: DeliveryStatus, reason: str | None = None) -> None:
+    count_ended(meter_here(), [DeliveryOutcome(claim.delivery_id, claim.channel, status, reason)])
 
 
 def _unwritable(error: BaseException, claim: Claim | None) -> ApplicationError:

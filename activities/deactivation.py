@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.alerts import Alerts
 from activities.brake import Brake
+from activities.metrics import OPENED, PAGE_ITEMS, meter_here
 from activities.rules import deactivation_rules
 from contracts.deactivating import DeactivateEndedInput, DeactivateEndedResult
 from contracts.keys import NotificationType, give_up_at, item_name, notification_key
@@ -76,6 +77,7 @@ class DeactivationActivities:
             full = len(page) == input.page_size
             found = await ended.count_ended(connection, rules) if input.first_page and full else len(page)
             auto_renewing = await ended.find_auto_renewing(connection, rules) if input.first_page else []
+        PAGE_ITEMS.record(meter_here(), len(page), page="ended")
         if input.first_page:
             await self._alert_of_auto_renewing(auto_renewing)
         found += input.found_before
@@ -88,6 +90,7 @@ class DeactivationActivities:
         async with self._engine.begin() as connection:
             deactivated = await deactivate.deactivate_page(connection, rules, page)
             opened = await self._open_notifications(connection, deactivated.to_be_told, rules.now)
+        OPENED.add(meter_here(), opened, notification_type=NotificationType.EXPIRED.value)
         return DeactivateEndedResult(len(page), deactivated.projects, deactivated.contents, opened, more=full)
 
     async def _open_notifications(

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.alerts import Alerts
 from activities.brake import Brake
+from activities.metrics import OPENED, PAGE_ITEMS, meter_here
 from activities.rules import due_rules, new_warning
 from activities.schedule_times import NextScan
 from channels.configured import deliveries_to_send
@@ -60,6 +61,8 @@ class DueItemActivities:
             too_many = self._brake.stops(found, allow_many=input.allow_many)
             new = [] if too_many else [self._notification(item, rules.now) for item in items]
             opened = await open_notifications(connection, NotificationType.EXPIRING, new, input.scan_at)
+        PAGE_ITEMS.record(meter_here(), len(items), page="due")
+        OPENED.add(meter_here(), opened, notification_type=NotificationType.EXPIRING.value)
         if too_many:
             await self._brake.alert(found)
             return OpenDueResult(found=found, opened=0, next_page=None, too_many=True)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.metrics import count_ended, meter_here
 from contracts.sending import (
     ALWAYS_DELIVERED,
     DeliveryOutcome,
@@ -63,8 +64,11 @@ class OutcomeActivities:
 
     async def _record(self, input: RecordOutcomeInput, known: Sequence[KnownDelivery]) -> SendNotificationResult:
         async with self._engine.connect() as connection:
-            outcome = await settle.record(connection, input.notification_id, known, input.at)
-        return outcome or WITHDRAWN
+            recorded = await settle.record(connection, input.notification_id, known, input.at)
+        if recorded is None:
+            return WITHDRAWN
+        count_ended(meter_here(), recorded.ended)
+        return recorded.result
 
 
 def _end_alone(known: KnownDelivery) -> KnownDelivery:

@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.metrics import count_ended, meter_here
 from contracts.scanning import RecoverLostInput, RecoverLostResult
 from contracts.sending import DeliveryStatus, KnownDelivery, Reason, SendNotificationResult, SendResult
 from db.engine import autocommit
@@ -86,7 +87,10 @@ class RecoveryActivities:
         else:
             others = SendResult(DeliveryStatus.FAILED, Reason.WORKFLOW_LOST)
         async with self._engine.connect() as connection:
-            await settle.record(connection, notification.notification_id, known, others=others, ended_at=ended_at)
+            recorded = await settle.record(
+                connection, notification.notification_id, known, others=others, ended_at=ended_at
+            )
+        count_ended(meter_here(), recorded.ended if recorded else [])
         log.warning(
             "lost_notification_settled",
             notification_id=notification.notification_id,

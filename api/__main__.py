@@ -13,6 +13,7 @@ import uvicorn
 from temporalio.client import Client
 from temporalio.service import RetryConfig
 
+from activities.metrics import meter_of, start_metrics
 from api.access_log import LogRequests
 from api.app import create_app
 from api.authentication import require_keys
@@ -59,7 +60,7 @@ async def main() -> int:
         configure_logging(settings.log_format, settings.log_level, scrub)
         require_keys(settings)
         engine = create_engine(settings, "api")
-        client = await _client()
+        client = await _client(settings)
         app = create_app(settings, engine, client)
         listener = _listen(settings)
     except (SettingsError, LanguageError) as error:
@@ -69,7 +70,7 @@ async def main() -> int:
         log.warning("api_auth_off")
     server = _Server(
         uvicorn.Config(
-            LogRequests(app),
+            LogRequests(app, meter_of(client)),
             http=bounded_protocol(ConnectionLimits(settings.api_max_connections, settings.api_request_timeout)),
             log_config=None,
             access_log=False,
@@ -94,10 +95,11 @@ async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
     server.should_exit = True
 
 
-async def _client() -> Client:
+async def _client(settings: Settings) -> Client:
     """Creates a client that connects on first use. Raises `SettingsError`."""
+    runtime = start_metrics("API_METRICS_ADDRESS", settings.api_metrics_address)
     try:
-        return await connect(lazy=True, retry_config=RETRIES)
+        return await connect(lazy=True, retry_config=RETRIES, runtime=runtime)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise SettingsError(f"TEMPORAL_*: {' '.join(str(error).split())}") from None
 

@@ -1,4 +1,4 @@
-"""Logs one line for each request, with fields that this application chooses.
+"""Logs one line for each request and measures it, with fields that this application chooses.
 
 No line holds a path, a query string or a header: a path may hold the token of an unsubscribe link, and each of them may
 hold anything. The route says which resource was asked for.
@@ -6,12 +6,16 @@ hold anything. The route says which resource was asked for.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPMethod
 from time import perf_counter
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from temporalio.common import MetricMeter
+
+from activities.metrics import API_REQUESTS
 
 LONGEST_CLIENT = 45
 """Characters of an IPv6 address. A proxy may send us more than an address."""
@@ -24,8 +28,9 @@ class LogRequests:
     """ASGI middleware around the whole app: logs `request` once the request is answered, or `request_aborted` if the
     client went away before it had sent its body. That is not our error, so it has no traceback."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meter: MetricMeter = MetricMeter.noop) -> None:
         self._app = app
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,11 +60,21 @@ class LogRequests:
         except ClientDisconnect:
             aborted = True
         finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", None)
+            seconds = perf_counter() - began
             log.info(
                 "request_aborted" if aborted else "request",
-                method=scope["method"] if scope["method"] in _METHODS else "other",
-                route=getattr(scope.get("route"), "path", None),
+                method=method,
+                route=route,
                 status=None if aborted else status,
                 client=str((scope.get("client") or [None])[0])[:LONGEST_CLIENT],
-                seconds=round(perf_counter() - began, 4),
+                seconds=round(seconds, 4),
+            )
+            API_REQUESTS.record(
+                self._meter,
+                timedelta(seconds=seconds),
+                route=route or "none",
+                method=method,
+                status="aborted" if aborted or status is None else str(status),
             )

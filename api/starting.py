@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.metrics import OPENED, meter_of
 from activities.opening import NewAddressed, open_to_recipients
 from api.allowed_recipients import AllowedRecipients
 from api.database import Turns, connection_to, limit_lock_wait, transaction_on
@@ -67,6 +68,8 @@ class TestStarter:
         self._options = send_options(settings)
         self._engine = engine
         self._client = client
+        self._meter = meter_of(client)
+        OPENED.add(self._meter, 0, notification_type=NotificationType.TEST.value)
         self._allowed = allowed
         self._turns = Turns(at_a_time=max(1, settings.database_pool_size // 4))
         self._running: set[asyncio.Task[Started]] = set()
@@ -98,6 +101,7 @@ class TestStarter:
             wanted = await self._find(connection, asked) or await self._open(connection, asked)
         match wanted:
             case StartableNotification():
+                OPENED.add(self._meter, notification_type=NotificationType.TEST.value)
                 await self._start_or_withdraw(wanted)
                 log.info("test_started", notification_id=wanted.notification_id, workflow_id=wanted.workflow_id)
             case KnownRequest():

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.sending import DeliveryStatus
 from db.items.rules import ENDS_AT_OF_ITS_ITEM
 from db.record.claim import Claim
 from db.record.open import own_recipient
@@ -80,15 +81,18 @@ UPDATE deliveries
 SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'rejected' END, reason = :reason,
     provider_reply = coalesce(:reply, provider_reply), finished_at = now()
 WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
+RETURNING status
 """).bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))
 
 
-async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:
-    """Ends the delivery as refused for good, or as in doubt if it was so before. A superseded claim changes nothing."""
-    await connection.execute(
+async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> DeliveryStatus | None:
+    """Ends the delivery as refused for good, or as in doubt if it was so before. Returns its status. None: a superseded
+    claim changes nothing."""
+    status = await connection.scalar(
         _REJECT,
         {"delivery_id": claim.delivery_id, "claim_seq": claim.claim_seq, "reason": reason, "reply": reply},
     )
+    return None if status is None else DeliveryStatus(status)
 
 
 _ACCEPT = text("""
@@ -102,7 +106,8 @@ SET status = 'accepted', reason = NULL, reopened_at = NULL,
     finished_at = CASE WHEN before.status = 'accepted' THEN d.finished_at ELSE now() END
 FROM before
 WHERE d.id = before.id
-RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq <> :claim_seq AS late
+RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq <> :claim_seq AS late,
+          before.status <> 'accepted' AS ended
 """).bindparams(bindparam("provider_id", type_=Text), bindparam("reply", type_=Text))
 
 # A separate statement, because only a new snapshot sees an outcome that was recorded while _ACCEPT waited for the row.
@@ -116,9 +121,9 @@ UPDATE projects p SET last_notification_sent_at = now() FROM delivered WHERE p.i
 """).bindparams(bindparam("notification_id", type_=BigInteger))
 
 
-async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | None, reply: str) -> None:
+async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | None, reply: str) -> bool:
     """Records that the provider took the message. Works for a superseded claim too: a late acceptance overrides what
-    was settled meanwhile."""
+    was settled meanwhile. Returns False if an acceptance was recorded before, or the delivery is gone."""
     accepted = (
         await connection.execute(
             _ACCEPT,
@@ -132,6 +137,7 @@ async def accept(connection: AsyncConnection, claim: Claim, provider_id: str | N
     ).one_or_none()
     if accepted is not None and accepted.late:
         await connection.execute(_DELIVER_AFTER_ALL, {"notification_id": accepted.notification_id})
+    return accepted is not None and bool(accepted.ended)
 
 
 # Several companies may have the address, or the notification itself. A contact whose company already has the new

@@ -66,7 +66,12 @@ class Claim:
     """Why the notification is held: `paused` or `quiet_hours`. Then nothing was claimed."""
     held_until: datetime | None = None
     """When the quiet hours are over. None while sending is paused: its end is not known."""
+    opened_at: datetime | None = None
+    """When the notification was opened."""
 
+
+ALREADY_SETTLED = "settled"
+"""The obstacle of a delivery that had ended before."""
 
 # One statement: it locks the delivery, reads the item again, decides and writes. A delivery found in flight (status
 # 'sending') may have been handed over, so an obstacle ends it as unknown, never as skipped.
@@ -74,7 +79,7 @@ _CLAIM = text(f"""
 WITH locked AS (
     SELECT d.id, d.notification_id, d.channel, d.contact_id, d.status, d.reason,
            d.possible_duplicate OR doubt.in_flight AS in_doubt,
-           n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata,
+           n.notification_type, n.dedupe_key, n.subject, n.message, n.metadata, n.created_at AS opened_at,
            ends.clock AS ends_clock, ends.utc_offset AS ends_utc_offset, ends.is_summer AS ends_is_summer,
            ends.day AS ends_day, ends.day - (now() AT TIME ZONE coalesce(c.timezone, 'UTC'))::date AS days_left,
            n.company_id, c.name AS company_name, coalesce(c.locale, n.metadata ->> 'locale', 'en') AS locale,
@@ -166,7 +171,7 @@ SELECT locked.id AS delivery_id, locked.notification_id, locked.channel, locked.
        CASE WHEN locked.obstacle IS NOT NULL THEN NULL
             WHEN locked.held_until = 'infinity' THEN 'paused'
             WHEN locked.held_until IS NOT NULL THEN 'quiet_hours' END AS hold,
-       nullif(locked.held_until, 'infinity') AS held_until
+       nullif(locked.held_until, 'infinity') AS held_until, locked.opened_at
 FROM locked LEFT JOIN claimed USING (id)
 """).bindparams(  # noqa: S608 - made of constants
     bindparam("notification_id", type_=BigInteger),

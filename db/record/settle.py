@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +72,8 @@ WITH before AS (
     RETURNING d.id, d.status, d.reason
 ), ends AS (
     SELECT before.id, before.channel, coalesce(settled.status, before.status) AS status,
-           CASE WHEN settled.id IS NULL THEN before.reason ELSE settled.reason END AS reason
+           CASE WHEN settled.id IS NULL THEN before.reason ELSE settled.reason END AS reason,
+           settled.id IS NOT NULL AS ended_now
     FROM before LEFT JOIN settled USING (id)
 ), told AS (
     UPDATE projects p SET last_notification_sent_at = greatest(p.last_notification_sent_at, coalesce(:ended_at, now()))
@@ -94,7 +96,8 @@ WITH before AS (
     WHERE id = :notification_id
     RETURNING status, give_up_at
 )
-SELECT recorded.status, recorded.give_up_at, d.id AS delivery_id, d.channel, d.status AS delivery_status, d.reason
+SELECT recorded.status, recorded.give_up_at, d.id AS delivery_id, d.channel, d.status AS delivery_status, d.reason,
+       d.ended_now
 FROM recorded CROSS JOIN ends d
 ORDER BY {IN_ORDER}
 """).bindparams(  # noqa: S608 - made of constants
@@ -109,6 +112,15 @@ ORDER BY {IN_ORDER}
 )
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What is recorded of a notification now."""
+
+    result: SendNotificationResult
+    ended: list[DeliveryOutcome]
+    """The deliveries that this call has ended; the others had ended before, or were reopened."""
+
+
 async def record(
     connection: AsyncConnection,
     notification_id: int,
@@ -116,7 +128,7 @@ async def record(
     at: datetime | None = None,
     others: SendResult = NO_RESULT,
     ended_at: datetime | None = None,
-) -> SendNotificationResult | None:
+) -> Recorded | None:
     """Settles the notification and its deliveries that have not ended. None: it was withdrawn.
 
     `known` is what the workflow knows. The rows take precedence, but a known acceptance always counts, unless the
@@ -147,7 +159,9 @@ async def record(
         )
         for row in rows
     ]
-    return SendNotificationResult.of(status, outcomes, give_up_at=None if has_ended(status) else rows[0].give_up_at)
+    ended = [outcome for outcome, row in zip(outcomes, rows, strict=True) if row.ended_now]
+    give_up_at = None if has_ended(status) else rows[0].give_up_at
+    return Recorded(SendNotificationResult.of(status, outcomes, give_up_at=give_up_at), ended)
 
 
 def _said_of(known: KnownDelivery) -> dict[str, Any]:

@@ -334,8 +334,9 @@ async def test_a_workflow_that_still_tries_telegram_does_not_take_the_bounce_bac
     accepted, failed = SendResult(DeliveryStatus.ACCEPTED), SendResult(DeliveryStatus.FAILED, "gave_up")
     async with told.platform.engine.begin() as connection:
         known = [KnownDelivery(None, "email", accepted), KnownDelivery(None, "telegram", failed)]
-        result = await record(connection, told.notification_id, known)
-    assert result is not None
+        recorded = await record(connection, told.notification_id, known)
+    assert recorded is not None
+    result = recorded.result
     assert (result.status, result.email, result.email_reason) == ("undelivered", "rejected", "bounced")
     assert await told.ends() == ("undelivered", "rejected", "bounced")
 

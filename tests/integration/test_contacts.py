@@ -200,8 +200,10 @@ async def test_the_record_ends_each_delivery_by_its_id_and_what_nobody_knows_wit
     ]
     [notification] = await platform.notifications()
     async with engine.begin() as connection:
-        outcome = await settle.record(connection, notification.id, known)
-    assert outcome is not None
+        recorded = await settle.record(connection, notification.id, known)
+    assert recorded is not None
+    outcome = recorded.result
+    assert recorded.ended == outcome.deliveries
     assert [(each.delivery_id, each.status, each.reason) for each in outcome.deliveries] == [
         (first, "failed", "no_result"),
         (second, "rejected", "no_such_user"),
@@ -399,6 +401,6 @@ async def test_an_acceptance_by_any_channel_delivers_the_notification(
     async with engine.begin() as connection:
         assert await attempt.mark_sending(connection, claim, SentText(None, "It ends."))
         await attempt.accept(connection, claim, "1", "ok")
-        outcome = await settle.record(connection, (await platform.notifications())[0].id, [])
-    assert outcome is not None
-    assert outcome.status == "delivered"
+        recorded = await settle.record(connection, (await platform.notifications())[0].id, [])
+    assert recorded is not None
+    assert recorded.result.status == "delivered"

@@ -29,7 +29,8 @@ async def record(
     engine: AsyncEngine, notification_id: int, email: SendResult = GAVE_UP, telegram: SendResult = GAVE_UP
 ) -> SendNotificationResult | None:
     async with engine.begin() as connection:
-        return await settle.record(connection, notification_id, known(email, telegram))
+        recorded = await settle.record(connection, notification_id, known(email, telegram))
+    return None if recorded is None else recorded.result
 
 
 async def stand(platform: Platform, email: str, telegram: str) -> None:
@@ -160,9 +161,9 @@ async def test_an_acceptance_in_the_midst_of_the_record_delivers_the_notificatio
             await attempt.accept(connection, claim, None, "250 Ok")
 
     async with engine.begin() as connection:
-        outcome = await settle.record(connection, notification_id, known(GAVE_UP, GAVE_UP))
-        assert outcome is not None
-        assert outcome.status == "in_doubt"
+        recorded = await settle.record(connection, notification_id, known(GAVE_UP, GAVE_UP))
+        assert recorded is not None
+        assert recorded.result.status == "in_doubt"
         accepting = asyncio.create_task(accept())
         await a_session_waits_for_a_lock(platform)
     await accepting

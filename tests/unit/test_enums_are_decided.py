@@ -35,7 +35,7 @@ DECIDED_IN = {
         "db/record/said.py",
         "local/demo/comparison.py",
     },
-    "Reason": {"db/record/said.py"},
+    "Reason": {"activities/reason_classes.py", "db/record/said.py"},
     "ProjectStatus": {"commands/renewing.py", "db/items/renew.py", "db/items/renew_content.py"},
     "NoNotice": {"commands/untold.py"},
     "Result": {"commands/bounces.py"},
@@ -50,6 +50,8 @@ DECIDED_IN = {
 }
 DECIDES_NOTHING = {
     "Flag": "any of them marks a message as seen",
+    "Attempted": "each is the value of a label",
+    "ReasonClass": "each is the value of a label",
     "EndedBy": "each makes a list of reasons for SQL",
 }
 

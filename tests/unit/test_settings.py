@@ -17,6 +17,8 @@ from tests.support.settings_for import API_KEY, REQUIRED
     [
         ("SMTP_PORT", "abc"),
         ("SMTP_PORT", "70000"),
+        ("METRICS_ADDRESS", "localhost"),
+        ("API_METRICS_ADDRESS", "9464"),
         ("SMTP_TLS", "maybe"),
         ("SMTP_FROM_EMAIL", "nobody"),
         ("SMTP_HOST", "mail.example.com"),
