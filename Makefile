@@ -98,6 +98,15 @@ bench: $(ENV) ## Run the benchmarks
 env-example: $(ENV) ## Write .env.example from settings.py
 	$(PY) -m deploy.env_example
 
+.PHONY: sbom
+sbom: $(ENV) ## Write sbom.json, the list of all packages in the image (CycloneDX)
+	$(PY) -W ignore -m cyclonedx_py requirements requirements/app.txt --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file sbom.json
+
+.PHONY: audit
+audit: $(ENV) ## Ask for known vulnerabilities of our packages (status 3: not checked, since no service answered)
+	@$(PY) -m deploy.audit
+
 .PHONY: secrets
 secrets: ## Make the secret files that docker-compose.yml reads
 	sh deploy/make-secrets.sh

@@ -156,6 +156,18 @@ def test_what_stays_is_watched_and_what_ends_is_waited_for(name: str) -> None:
 
 
 @services
+def test_its_memory_and_its_processes_are_limited(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert 64 <= service["pids_limit"] <= 512
+
+
+def test_postgresql_may_start_a_process_for_each_connection() -> None:
+    [most] = [word for word in SERVICES["postgresql"]["command"] if word.startswith("max_connections=")]
+    assert SERVICES["postgresql"]["pids_limit"] >= int(most.removeprefix("max_connections=")) + 50
+
+
+@services
 def test_its_volumes_are_declared_or_in_the_checkout(name: str) -> None:
     for source, _, mode in mounts(name):
         if source.startswith("./"):
