@@ -14,7 +14,7 @@ from tests.support.scanning import start_scan
 from tests.support.scene import Scene
 from tests.support.worker_process import worker_process
 
-COMPANIES, PROJECTS_EACH = 50, 100
+COMPANIES, PROJECTS_EACH = 50, 50
 ITEMS = COMPANIES * PROJECTS_EACH
 IN_FLIGHT, IN_FLIGHT_PER_COMPANY = 300, 6
 MOST_EVENTS = 4096
