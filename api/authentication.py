@@ -1,17 +1,25 @@
-"""Lets in only callers that send one of API_KEYS."""
+"""Lets in only callers that send one of API_KEYS: programs as X-API-Key, browsers as the password of HTTP Basic.
+
+A browser adds the password that it knows to any request, also to one that a foreign page makes. So Basic counts only
+for methods that change nothing, and its answers may not be used by other sites.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 
 import structlog
-from fastapi.security import APIKeyHeader
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from fastapi.security import APIKeyHeader, HTTPBasic
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.accept import wants_page
+from api.pages.page import Page
 from api.problems import problem
 from channels.email import unsubscribe_links
 from settings import Settings, SettingsError
@@ -23,6 +31,36 @@ OPEN_BELOW = unsubscribe_links.PATH
 
 API_KEY_SCHEME = APIKeyHeader(name=HEADER, scheme_name="ApiKey", description="One of API_KEYS.", auto_error=False)
 """For the OpenAPI document only: `RequireApiKey` checks the key, before any of the body is read."""
+
+
+class _BasicScheme(HTTPBasic):
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Checks nothing."""
+
+
+BASIC_SCHEME = _BasicScheme(scheme_name="Browser", description="For GET: one of API_KEYS as the password.")
+"""For the OpenAPI document only."""
+
+BASIC_METHODS = frozenset({"GET", "HEAD"})
+LONGEST_BASIC = 8192
+"""Characters of a header with a password that are read."""
+CHALLENGE = 'Basic realm="Expiry notifier", charset="UTF-8"'
+ONLY_HERE = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""The headers of every answer to a browser's login: no other site may load it as a script or an image, and no copy
+stays on the disk."""
+_LOGIN = Page(
+    "en",
+    "ltr",
+    "Log in",
+    [
+        "Reload this page. Enter any user name, and one of API_KEYS as the password.",
+        "Browsers can only read. To change something, send the key as X-API-Key.",
+    ],
+)
 
 CALLER = "caller"
 """In a request's state: the name of its key."""
@@ -57,14 +95,17 @@ class RequireApiKey:
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = None
-        if scope["type"] == "http" and not _is_open(scope["path"]):
-            given = Headers(scope=scope).get(HEADER)
-            refusal = self._refusal(given)
-            scope.setdefault("state", {})[CALLER] = _name_of(given) if self._settings.api_auth == "on" else ""
-        await (refusal or self._app)(scope, receive, send)
+        if scope["type"] != "http" or _is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        password = None if HEADER in connection.headers else _password(scope["method"], connection.headers)
+        given = connection.headers.get(HEADER) if password is None else password
+        refusal = self._refusal(connection, given)
+        scope.setdefault("state", {})[CALLER] = _name_of(given) if self._settings.api_auth == "on" else ""
+        await (refusal or self._app)(scope, receive, send if password is None else _only_here(send))
 
-    def _refusal(self, given: str | None) -> Response | None:
+    def _refusal(self, connection: HTTPConnection, given: str | None) -> Response | None:
         if self._settings.api_auth == "off":
             return None
         try:
@@ -74,13 +115,49 @@ class RequireApiKey:
             return problem(503, "The API cannot read its keys.")
         if given is not None and _is_one_of(given.encode("latin-1"), keys):
             return None
-        detail = f"{HEADER} is missing." if given is None else f"{HEADER} is not a valid key."
-        return problem(401, detail, {"WWW-Authenticate": "APIKey"})
+        if connection.scope["method"] in BASIC_METHODS and HEADER not in connection.headers and wants_page(connection):
+            login = _LOGIN.response(401)
+            login.headers.update({"WWW-Authenticate": CHALLENGE, "Vary": "Accept"})
+            return login
+        return problem(401, _what_is_wrong(connection), {"WWW-Authenticate": "APIKey"})
 
 
 def caller(request: Request) -> str:
     """Returns a name of the caller's key, which does not reveal it. Empty with API_AUTH=off."""
     return str(request.scope["state"][CALLER])
+
+
+def _what_is_wrong(connection: HTTPConnection) -> str:
+    if HEADER in connection.headers:
+        return f"{HEADER} is not a valid key."
+    if "Authorization" not in connection.headers:
+        return f"{HEADER} is missing."
+    if connection.scope["method"] in BASIC_METHODS:
+        return f"Authorization is not Basic with a valid key as the password: correct it, or send the key as {HEADER}."
+    return f"{HEADER} is missing: with Authorization this API can only be read."
+
+
+def _password(method: str, headers: Headers) -> str | None:
+    """Returns the password of HTTP Basic, as characters of Latin-1 like any header. None: there is none that counts."""
+    scheme, _, credentials = headers.get("Authorization", "")[:LONGEST_BASIC].partition(" ")
+    if method not in BASIC_METHODS or scheme.lower() != "basic":
+        return None
+    try:
+        _user, colon, password = base64.b64decode(credentials.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return None
+    return password.decode("latin-1") if colon else None
+
+
+def _only_here(send: Send) -> Send:
+    """Returns a `send` that adds ONLY_HERE."""
+
+    async def send_guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(ONLY_HERE)
+        await send(message)
+
+    return send_guarded
 
 
 def _name_of(key: str | None) -> str:

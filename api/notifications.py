@@ -1,4 +1,4 @@
-"""The routes of notifications."""
+"""The routes of notifications. One of them has a page for people too."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from api.authentication import API_KEY_SCHEME, caller
+from api.accept import wants_page
+from api.authentication import API_KEY_SCHEME, BASIC_SCHEME, caller
 from api.database import connection_to
 from api.idempotency import HEADER, LONGEST_KEY, idempotency_key
+from api.pages.page import Page
+from api.pages.record import Links, moments, record_page
 from api.problems import documented
 from api.requests import MAX_BIGINT, NewTestNotification, NotificationQuery, encode_cursor
 from api.schemas import Notification, NotificationDetail, NotificationPage, StartedTest
 from api.starting import TestStarter
+from db.clocks import local_times
 from db.record.list import NotificationFilter, list_flat, read_flat
+from db.record.shown import read_shown
 from settings import Settings
-from temporal.web_ui import workflow_url
+from temporal.web_ui import found_url, workflow_url
+from workflows.search_attributes import COMPANY_ID
 
 IdempotencyKey = Annotated[
     str | None,
@@ -51,7 +57,7 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
     def shown(row: RowMapping) -> dict[str, Any]:
         return {**row, "web_ui_url": web_ui_url(row["workflow_id"])}
 
-    @router.get("")
+    @router.get("", dependencies=[Security(BASIC_SCHEME)])
     async def list_notifications(query: Annotated[NotificationQuery, Query()]) -> NotificationPage:
         """Lists notifications, newest first."""
         wanted = NotificationFilter(query.type, query.status, query.company, query.project)
@@ -84,15 +90,52 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
             web_ui_url=web_ui_url(started.workflow_id),
         )
 
-    @router.get("/{notification_id}", responses=documented(HTTPStatus.NOT_FOUND))
+    async def page_of(notification_id: int) -> Response:
+        async with connection_to(engine) as connection:
+            record = await read_shown(connection, notification_id)
+            if record is None:
+                return Page("en", "ltr", "Not found", [_unknown(notification_id)]).response(HTTPStatus.NOT_FOUND)
+            zone = record.notification["timezone"] or settings.expiry_scan_timezone
+            shown_moments = sorted(moments(record))
+            there = await local_times(connection, [(each, zone) for each in shown_moments])
+        company = record.notification["company_id"]
+        of_company = f'{COMPANY_ID.name}="{company}"'
+        links = Links(
+            web_ui_url(record.notification["workflow_id"]),
+            company and found_url(settings.temporal_ui_url, client.namespace, of_company),
+        )
+        return record_page(record, zone, dict(zip(shown_moments, there, strict=True)), links)
+
+    @router.head("/{notification_id}", response_model=NotificationDetail, include_in_schema=False)
+    @router.get(
+        "/{notification_id}",
+        dependencies=[Security(BASIC_SCHEME)],
+        response_model=NotificationDetail,
+        responses={
+            HTTPStatus.OK.value: {"content": {"text/html": {"schema": {"type": "string"}}}},
+            **documented(HTTPStatus.NOT_FOUND),
+        },
+    )
     async def read_notification(
-        notification_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)],
-    ) -> NotificationDetail:
-        """Shows a notification with its deliveries: recipient, text as sent and the provider's answer."""
+        notification_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)], request: Request, response: Response
+    ) -> NotificationDetail | Response:
+        """Shows a notification with its deliveries: recipient, text as sent and the provider's answer.
+
+        A browser, whose Accept prefers text/html, gets a page. Everyone else gets JSON.
+        """
+        if wants_page(request):
+            page = await page_of(notification_id)
+            page.headers["Vary"] = "Accept"
+            return page
         async with connection_to(engine) as connection:
             row = await read_flat(connection, notification_id)
         if row is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no notification {notification_id}.")
+            raise HTTPException(HTTPStatus.NOT_FOUND, _unknown(notification_id), {"Vary": "Accept"})
+        response.headers["Vary"] = "Accept"
         return NotificationDetail.model_validate(shown(row))
 
     return router
+
+
+def _unknown(notification_id: int) -> str:
+    return f"There is no notification {notification_id}."

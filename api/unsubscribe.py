@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.accept import wants_page
 from api.database import connection_to
 from api.pages.page import HEADERS, Page
 from api.pages.unsubscribing import UnsubscribePages
@@ -91,7 +92,7 @@ def unsubscribe_routes(settings: Settings, engine: AsyncEngine) -> APIRouter:
 
 def _failure(request: Request, status: HTTPStatus, page: Page) -> Response:
     """Returns a page for a browser, and a problem document for others."""
-    if "text/html" in request.headers.get("Accept", ""):
+    if wants_page(request):
         return page.response(status)
     return problem(status, " ".join(page.paragraphs), HEADERS)
 

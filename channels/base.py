@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from temporalio.common import RetryPolicy
 
+from contracts import in_words
 from contracts.sending import ChannelOptions, Fairness
 from runtime.cleaning import clean_reply
 
@@ -40,11 +41,19 @@ class Plan:
     """Used if `SendOptions` has none for this channel, because the release that made them did not know it."""
     longest_retry: timedelta
     """The longest time between two attempts, unless the provider asks for more."""
+    explain: Callable[[str], str | None] = lambda _code: None
+    """From a provider's code to its meaning in words, without a full stop. None: the code is not known."""
 
     @property
     def activity(self) -> str:
         """The name of its send activity."""
         return f"send_{self.name}"
+
+    def in_words(self, reason: str) -> str:
+        """Returns what a delivery's reason means, as a sentence that names nobody."""
+        if (sentence := in_words.of_reason(reason)) is not None:
+            return sentence
+        return f"{self.explain(reason) or 'The provider did not take it'}."
 
     def retry_policy(self, retry_initial: float) -> RetryPolicy:
         """Returns the retry policy; `retry_initial` is in seconds. Temporal refuses a first interval that is longer

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-_FOLDER = Path(__file__).parent
-_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_TEMPLATE = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-).get_template("page.html")
+from api.pages.template import PageTemplate
 
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
+_TEMPLATE = PageTemplate("page", forms="'self'")
+
+HEADERS = _TEMPLATE.headers
 """The headers of every answer to a personal link."""
 
 
@@ -42,4 +26,4 @@ class Page:
     """The button of a form that posts to the page's own address; None: no form."""
 
     def response(self, status: int) -> HTMLResponse:
-        return HTMLResponse(_TEMPLATE.render(page=self, style=_STYLE), status, HEADERS)
+        return _TEMPLATE.response(status, page=self)

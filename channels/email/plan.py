@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from channels.base import Plan
+from channels.email.words import explain
 from contracts.sending import ChannelOptions
 
 EMAIL = Plan(
@@ -14,4 +15,5 @@ EMAIL = Plan(
     options=ChannelOptions(retry_initial=30, attempt_timeout=660),
     # Greylisting takes minutes, repairing a mail server takes longer.
     longest_retry=timedelta(minutes=30),
+    explain=explain,
 )

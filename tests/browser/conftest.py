@@ -24,10 +24,11 @@ from temporal.client import DATA_CONVERTER, register_search_attributes
 from temporal.runners import UNSANDBOXED
 from tests.browser.pictures import TakePicture
 from tests.browser.story import Story, tell
+from tests.support.api_process import running
 from tests.support.data import Platform
 from tests.support.databases import TEMPLATE
 from tests.support.serving import serving
-from tests.support.settings_for import settings_for
+from tests.support.settings_for import API_KEY, SUPPORT_EMAIL, settings_for
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -85,6 +86,20 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
 
 
 @pytest.fixture
+async def operators_page(chromium: Browser) -> AsyncIterator[Page]:
+    """A page whose browser answers the API's login with one of its keys."""
+    context = await chromium.new_context(
+        viewport={"width": WIDTH, "height": 800},
+        color_scheme="light",
+        locale="en-US",
+        http_credentials={"username": "anna", "password": API_KEY},
+    )
+    async with context:
+        context.set_default_timeout(PATIENCE)
+        yield await context.new_page()
+
+
+@pytest.fixture
 def take_picture(tmp_path: Path) -> TakePicture:
     """Pictures for the README with SAVE_PICTURES=1, else for this run only."""
     folder = IMAGES if os.environ.get("SAVE_PICTURES") == "1" else tmp_path
@@ -110,10 +125,22 @@ async def story(postgres: EmbeddedPostgres, temporal_server: EmbeddedTemporal) -
         stack.push_async_callback(postgres.drop_database, "browser")
         smtp_sink = await stack.enter_async_context(SmtpSink())
         telegram_api = await stack.enter_async_context(TelegramApi())
+        api = await stack.enter_async_context(
+            running(
+                DATABASE_URL=postgres.database_url("browser"),
+                TEMPORAL_ADDRESS=temporal_server.address,
+                TEMPORAL_NAMESPACE=temporal_server.namespace,
+                TEMPORAL_UI_URL=temporal_server.ui_url,
+                SUPPORT_EMAIL=SUPPORT_EMAIL,
+                API_KEYS=API_KEY,
+                API_PORT="0",
+            )
+        )
         settings = settings_for(
             postgres.database_url("browser"),
             smtp_sink,
             telegram_api,
+            api_url=api.url,
             expiry_scan_cron="0 0 29 2 *",  # only when the story triggers it
         )
         # The namespace whose name means nothing: the README shows the pictures.

@@ -217,6 +217,8 @@ async def test_the_documentation_is_open_and_tells_of_problems_and_keys() -> Non
         "name": "X-API-Key",
         "description": "One of API_KEYS.",
     }
+    browser = schema["components"]["securitySchemes"]["Browser"]
+    assert (browser["type"], browser["scheme"]) == ("http", "basic")
     operations = {f"{method} {path}": each for path, of in schema["paths"].items() for method, each in of.items()}
     assert operations.keys() == {
         "get /healthz",
@@ -228,7 +230,10 @@ async def test_the_documentation_is_open_and_tells_of_problems_and_keys() -> Non
         "post /contents/{slug}/renew",
     }
     for name, operation in operations.items():
+        logins = {login for each in operation.get("security", []) for login in each}
+        assert ("Browser" in logins) == name.startswith("get /notifications")
         assert ("security" in operation) == (not name.endswith(("/healthz", "/readyz")))
         for status, response in operation["responses"].items():
             media_type = "application/json" if int(status) < 400 else "application/problem+json"
-            assert list(response["content"]) == [media_type], (name, status)
+            page = ["text/html"] if (name, status) == ("get /notifications/{notification_id}", "200") else []
+            assert list(response["content"]) == [media_type, *page], (name, status)
