@@ -58,8 +58,8 @@ JOBS ?= 3
 
 .PHONY: test
 test: $(ENV) lint types ## Lint, check types, then run all tests but those of the browser, Postfix and deploy/
-	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/workflows tests/integration tests/upgrade tests/faults \
-		tests/replay
+	$(PY) -m tests -n $(JOBS) --dist worksteal tests/unit tests/docs tests/workflows tests/integration tests/upgrade \
+		tests/faults tests/replay
 
 .PHONY: test-faults
 test-faults: $(ENV) ## Run only the fault tests and print each result (part of `make test`)
