@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.docs.marks import REASONS
+from tests.docs.marks import NEVER_RUN, REASONS
 from tests.docs.pages import Block
 from tests.support.product import ROOT
 
@@ -34,7 +34,15 @@ SHOWN = {"text", "mermaid", "ini", "promql", "http", "html", "jinja", "csv", "di
 
 
 def is_run(block: Block) -> bool:
-    return block.language in RUN and not block.mark.reason and not block.mark.is_output
+    return block.language in RUN and not (block.mark.reason or block.mark.is_output or unmarked_reason(block))
+
+
+def unmarked_reason(block: Block) -> str:
+    """Why a block that has no mark must not be run all the same."""
+    text = block.text
+    for word, value in block.mark.words.items():
+        text = text.replace(word, value)
+    return next((reason for reason in NEVER_RUN if re.search(REASONS[reason], text)), "")
 
 
 def objections(block: Block) -> list[str]:
@@ -50,7 +58,8 @@ def objections(block: Block) -> list[str]:
     elif block.language not in RUN | SHOWN:
         return [f"{block.language!r} is a language that the tests do not know: see CONTRIBUTING.md"]
     if not mark.reason:
-        return []
+        reason = unmarked_reason(block) if block.language in RUN else ""
+        return [f"would change the machine: mark it `<!-- not run: {reason} -->`"] if reason else []
     if block.language not in RUN:
         return ["is marked, and would not be run anyway: remove the mark"]
     if mark.test:

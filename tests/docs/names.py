@@ -31,7 +31,20 @@ NO_SERVICE = {"down", "config", "version"}
 WITH_VALUE = {"--volume", "-v", "--user", "-u", "--env", "-e", "--entrypoint", "--workdir", "-w", "--index", "--tail"}
 """Options whose next word is their value."""
 
-SOURCES = ("*.py", "*.sh", "*.yml", "*.yaml", "*.toml", "*.env", "*.sql", "Makefile", "Dockerfile", ".env.example")
+SOURCES = (
+    "*.py",
+    "*.sh",
+    "*.yml",
+    "*.yaml",
+    "*.toml",
+    "*.env",
+    "*.sql",
+    "*.service",
+    "*.timer",
+    "Makefile",
+    "Dockerfile",
+    ".env.example",
+)
 UNREAD = (".venv", ".git", ".demo", "tests")
 
 

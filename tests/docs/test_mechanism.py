@@ -104,6 +104,9 @@ async def test_what_is_written_stays_in_the_copy(terminal: Terminal, tmp_path: P
 @pytest.mark.parametrize(
     "text",
     [
+        "```sh\nsystemctl restart all\n```",
+        "```sh\necho x > /etc/passwd\n```",
+        "<!-- run: with ID=7 -->\n```sh\nsudo ID\n```",
         "```klingon\nx\n```",
         "```json\n{\n```",
         "```python\ndef\n```",
