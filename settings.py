@@ -8,6 +8,7 @@ needs no restart. `temporalio.envconfig` reads Temporal's own connection setting
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, assert_never
@@ -201,6 +202,26 @@ class Settings(BaseSettings):
         description="With DEACTIVATE_ONLY_AFTER_NOTICE: most seconds that an item stays active after its end.",
     )
     notify_on_expired: bool = Field(True, description="false: companies are not notified of deactivated items.")
+
+    texts_keep_days: int | None = Field(
+        None,
+        ge=30,
+        le=3650,
+        description="Days after a notification has ended in which its texts, its recipients and the providers' answers "
+        "are kept. After that only the fact, times, codes and a digest of each text remain. Empty: for ever.",
+    )
+    record_keep_days: int | None = Field(
+        None,
+        ge=30,
+        le=36_500,
+        description="Days after a notification and its item have ended in which its row is kept; not less than "
+        "TEXTS_KEEP_DAYS. What still prevents telling a company twice is kept longer. Empty: for ever.",
+    )
+    retention_cron: Cron = Field(
+        "30 3 * * *",
+        description="When to remove what TEXTS_KEEP_DAYS and RECORD_KEEP_DAYS say: cron fields as in EXPIRY_SCAN_CRON, "
+        "but in UTC.",
+    )
 
     email_rate: PositiveFloat = Field(20, description="Most e-mails a second, over all workers.")
     email_company_rate: PositiveFloat = Field(5, description="Most e-mails a second to one company.")
@@ -441,6 +462,7 @@ class Settings(BaseSettings):
                 f"SMTP_BOUNCE_ADDRESS: the part before the @ must be ASCII and at most {LONGEST_BOUNCE_MAILBOX} "
                 "characters long, because a tag of up to 37 is added to it"
             )
+        self._check_retention()
         if self.public_url and (self.public_url.query or self.public_url.fragment):
             raise ValueError("PUBLIC_URL: must not contain ? or #, since paths are added to it")
         if self.public_url and self.public_url.scheme != "https" and not is_loopback(self.public_url.host):
@@ -450,6 +472,31 @@ class Settings(BaseSettings):
         if self.smtp_username and not self.smtp_tls.encrypts() and not is_loopback(self.smtp_host):
             raise ValueError("SMTP_TLS: none would send SMTP_PASSWORD in the clear; use starttls or implicit")
         return self
+
+    def _check_retention(self) -> None:
+        keep = self.record_keep_days
+        if keep is None:
+            return
+        if self.texts_keep_days is not None and keep < self.texts_keep_days:
+            raise ValueError(
+                f"RECORD_KEEP_DAYS: must not be less than TEXTS_KEEP_DAYS ({self.texts_keep_days}): "
+                "a text goes with its row"
+            )
+        if keep * 24 < self.expiry_cooldown_hours:
+            raise ValueError(
+                f"RECORD_KEEP_DAYS: must not be less than EXPIRY_COOLDOWN_HOURS ({self.expiry_cooldown_hours:g} "
+                "hours): the cooldown needs the row of the last notification"
+            )
+
+    @property
+    def texts_kept_for(self) -> timedelta | None:
+        """TEXTS_KEEP_DAYS. None: for ever."""
+        return None if self.texts_keep_days is None else timedelta(days=self.texts_keep_days)
+
+    @property
+    def record_kept_for(self) -> timedelta | None:
+        """RECORD_KEEP_DAYS. None: for ever."""
+        return None if self.record_keep_days is None else timedelta(days=self.record_keep_days)
 
     def secret(self, name: str) -> str | None:
         """The secret as it is now, from its file where one is set. Raises ValueError, which does not quote it, if the

@@ -28,6 +28,7 @@ from activities.metric_zeros import start_at_zero
 from activities.metrics import start_metrics
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
+from activities.retention import RetentionActivities
 from activities.stops import StopActivities
 from channels.configured import configured_channels, new_renderer, require_to_send, scrub, send_options
 from channels.registry import all_queues, find_channel, queues_named
@@ -150,6 +151,7 @@ async def build_workers(
         next_scan = schedules.next_scan(client, settings)
         due_items = DueItemActivities(engine, settings, alerts, next_scan)
         summary = SummaryActivities(engine, settings, alerts, next_scan, SummaryTexts(settings.admin_locale))
+        retention = RetentionActivities(engine, settings)
         database = [
             due_items.open_due_notifications,
             due_items.take_startable,
@@ -158,6 +160,8 @@ async def build_workers(
             OutcomeActivities(engine).record_outcome,
             StopActivities(stops).resume_channel,
             summary.open_daily_summary,
+            retention.remove_texts,
+            retention.remove_records,
         ]
         health = await _health_activities(settings, client, engine, renderer, stack)
         serve(WORKFLOWS, [*database, *health], WORKFLOW_TYPES)

@@ -98,8 +98,10 @@ class DeactivationActivities:
     ) -> int:
         if not self._settings.notify_on_expired:
             return 0
-        limit = self._settings.give_up_after
-        new = [_notification(item, now, limit) for item in items]
+        limit, kept_for = self._settings.give_up_after, self._settings.record_kept_for
+        # Whether the company was told of an older end is not on record any more, so it is not told again.
+        on_record = [item for item in items if kept_for is None or item.ends_at > now - kept_for]
+        new = [_notification(item, now, limit) for item in on_record]
         return await open_notifications(connection, NotificationType.EXPIRED, new)
 
     async def _alert_of_untold(self, items: Sequence[EndedItem]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Text,
     UniqueConstraint,
@@ -61,6 +62,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB(),
         list[str]: ARRAY(Text()),
         list[int]: ARRAY(Integer()),
+        bytes: LargeBinary(),
     }
 
 
@@ -86,6 +88,8 @@ class Company(Base):
     """The begin of the quiet hours on the company's clock. They last until `quiet_until`, perhaps on the next day."""
     quiet_until: Mapped[time | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None]
+    """When an operator erased what names the company or its people."""
 
 
 class Contact(Base):
@@ -227,6 +231,14 @@ class Notification(Base):
             postgresql_using="brin",
             postgresql_with={"autosummarize": True},
         ),
+        Index(
+            "ix_notifications_with_texts",
+            "finished_at",
+            "id",
+            postgresql_where=text(
+                "texts_removed_at IS NULL AND finished_at IS NOT NULL OR texts_removed_at < finished_at"
+            ),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -253,6 +265,8 @@ class Notification(Base):
     """When it was recovered because its workflow was lost. That happens only once."""
     finished_at: Mapped[datetime | None]
     workflow_id: Mapped[str]
+    texts_removed_at: Mapped[datetime | None]
+    """When its texts and recipients were removed. If it was sent again after that, it has texts again."""
 
 
 class Delivery(Base):
@@ -310,6 +324,9 @@ class Delivery(Base):
     reopened_at: Mapped[datetime | None]
     """When an operator reopened the delivery; null once an attempt has claimed it."""
     finished_at: Mapped[datetime | None]
+    text_sha256: Mapped[bytes | None]
+    """The digest of the text as sent, written when the text is removed."""
+    html_sha256: Mapped[bytes | None]
 
 
 class Suppression(Base):
@@ -323,7 +340,7 @@ class Suppression(Base):
     reason: Mapped[str]
     """The stable code of the provider's answer, or `unsubscribed`."""
     provider_reply: Mapped[str | None]
-    notification_id: Mapped[int | None] = mapped_column(ForeignKey("notifications.id", ondelete="SET NULL"))
+    notification_id: Mapped[int | None] = mapped_column(ForeignKey("notifications.id", ondelete="SET NULL"), index=True)
     """The notification that was refused, or whose unsubscribe link was used."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -339,6 +356,7 @@ class Intervention(Base):
     why: Mapped[str]
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="SET NULL"), index=True)
     project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="SET NULL"))
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("companies.id", ondelete="SET NULL"))
     channel: Mapped[str | None]
     address: Mapped[str | None]
     before: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

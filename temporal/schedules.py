@@ -30,10 +30,12 @@ from channels.configured import require_a_channel, send_options
 from contracts.deactivating import DeactivateExpiredInput
 from contracts.health import CheckHealthInput
 from contracts.queues import WORKFLOWS, task_queue
+from contracts.retention import ApplyRetentionInput
 from contracts.scanning import ScanExpiringInput
 from contracts.summarising import DailySummaryInput
 from settings import OFF, Settings
 from temporal.client import register_search_attributes
+from workflows.apply_retention import ApplyRetentionWorkflow
 from workflows.check_health import CheckHealthWorkflow
 from workflows.daily_summary import DailySummaryWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
@@ -43,6 +45,10 @@ SCAN_EXPIRING = "scan-expiring"
 DEACTIVATE_EXPIRED = "deactivate-expired"
 CHECK_HEALTH = "check-health"
 DAILY_SUMMARY = "daily-summary"
+APPLY_RETENTION = "apply-retention"
+OPTIONAL = (DAILY_SUMMARY, APPLY_RETENTION)
+"""The Schedules that exist only if the settings want them: DAILY_SUMMARY_CRON, and TEXTS_KEEP_DAYS or
+RECORD_KEEP_DAYS."""
 SENDING = (SCAN_EXPIRING, DEACTIVATE_EXPIRED)
 """The Schedules that a pause of sending pauses. The others keep running: the health check and the daily summary report
 a forgotten pause."""
@@ -56,11 +62,16 @@ CHECK_CATCH_UP = timedelta(minutes=1)
 """A check that was missed longer ago is not made up for: only the current state matters."""
 
 
+Applied = Literal["created", "updated", "deleted"]
+
+
 def _schedules(settings: Settings) -> dict[str, Schedule]:
+    removes = settings.texts_kept_for is not None or settings.record_kept_for is not None
     return {
         **_sending(settings),
         CHECK_HEALTH: _check_health(settings),
         **({} if settings.daily_summary_cron == OFF else {DAILY_SUMMARY: _daily_summary(settings)}),
+        **({APPLY_RETENTION: _apply_retention(settings)} if removes else {}),
     }
 
 
@@ -127,6 +138,25 @@ def _daily_summary(settings: Settings) -> Schedule:
     )
 
 
+def _apply_retention(settings: Settings) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            ApplyRetentionWorkflow.run,
+            retention_input(settings),
+            id=APPLY_RETENTION,
+            task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
+            static_summary="Remove what is not to be kept any longer",
+        ),
+        spec=ScheduleSpec(cron_expressions=[settings.retention_cron], time_zone_name="UTC", jitter=JITTER),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+    )
+
+
+def retention_input(settings: Settings) -> ApplyRetentionInput:
+    """Returns the input of a retention, scheduled or manual. It ends long before the health check calls it late."""
+    return ApplyRetentionInput(longest=settings.scan_late_after / 2)
+
+
 def scan_input(settings: Settings, *, allow_many: bool = False) -> ScanExpiringInput:
     """Returns the input of a scan, scheduled or manual."""
     return ScanExpiringInput(send_options(settings), settings.scan_page_size, allow_many=allow_many)
@@ -161,18 +191,18 @@ def next_scan(client: Client, settings: Settings) -> NextScan:
     return partial(schedule_times.next_scan, client, SCAN_EXPIRING, settings)
 
 
-async def apply(
-    client: Client, settings: Settings, pause_note: str | None = None
-) -> list[tuple[str, Literal["created", "updated", "deleted"]]]:
-    """Creates the Schedules, or updates them from the settings, and deletes the one that is off. May run twice.
+async def apply(client: Client, settings: Settings, pause_note: str | None = None) -> list[tuple[str, Applied]]:
+    """Creates the Schedules, or updates them from the settings, and deletes those that the settings do not want. May
+    run twice.
 
     An existing Schedule stays paused or not, with its note. With `pause_note` sending is paused, so a new Schedule is
     created paused. Raises `SettingsError` if no channel is configured.
     """
     require_a_channel(settings)
     await register_search_attributes(client)
-    applied: list[tuple[str, Literal["created", "updated", "deleted"]]] = []
-    for schedule_id, schedule in _schedules(settings).items():
+    applied: list[tuple[str, Applied]] = []
+    wanted = _schedules(settings)
+    for schedule_id, schedule in wanted.items():
         if pause_note is not None and schedule_id in SENDING:
             schedule.state = ScheduleState(note=pause_note, paused=True)
         try:
@@ -181,13 +211,14 @@ async def apply(
         except ScheduleAlreadyRunningError:
             await client.get_schedule_handle(schedule_id).update(_update_to(schedule))
             applied.append((schedule_id, "updated"))
-    if settings.daily_summary_cron == OFF and await _delete(client, DAILY_SUMMARY):
-        applied.append((DAILY_SUMMARY, "deleted"))
+    for schedule_id in OPTIONAL:
+        if schedule_id not in wanted and await _delete(client, schedule_id):
+            applied.append((schedule_id, "deleted"))
     return applied
 
 
 async def _delete(client: Client, schedule_id: str) -> bool:
-    """Returns whether there was such a Schedule."""
+    """Returns whether there was such a Schedule. A run that has begun goes on."""
     try:
         await client.get_schedule_handle(schedule_id).delete()
     except RPCError as error:

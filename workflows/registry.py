@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflows.apply_retention import ApplyRetentionWorkflow
 from workflows.check_health import CheckHealthWorkflow
 from workflows.daily_summary import DailySummaryWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
@@ -11,6 +12,7 @@ from workflows.send_notification import SendNotificationWorkflow
 from workflows.start_held import StartHeldWorkflow
 
 WORKFLOW_TYPES: list[type] = [
+    ApplyRetentionWorkflow,
     CheckHealthWorkflow,
     DailySummaryWorkflow,
     DeactivateExpiredWorkflow,

@@ -34,13 +34,16 @@ async def suppress(
     )
 
 
+# Once the recipient is removed, a link still works while the contact has the address that it was sent to.
 _ADDRESSEE = text("""
-SELECT d.recipient, c.name AS company, coalesce(c.locale, 'en') AS locale, s.reason AS suppressed
+SELECT known.recipient, c.name AS company, coalesce(c.locale, 'en') AS locale, s.reason AS suppressed
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
+LEFT JOIN contacts contact ON contact.id = d.contact_id
+CROSS JOIN LATERAL (SELECT coalesce(d.recipient, contact.address) AS recipient) known
 LEFT JOIN companies c ON c.id = n.company_id
-LEFT JOIN suppressions s ON s.channel = d.channel AND s.address = lower(d.recipient)
-WHERE d.id = :delivery_id AND d.channel = :channel AND d.recipient IS NOT NULL
+LEFT JOIN suppressions s ON s.channel = d.channel AND s.address = lower(known.recipient)
+WHERE d.id = :delivery_id AND d.channel = :channel AND known.recipient IS NOT NULL
 """).bindparams(bindparam("delivery_id", type_=BigInteger), bindparam("channel", type_=Text))
 
 

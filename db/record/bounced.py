@@ -95,9 +95,11 @@ LIMIT 1
     bindparam("addresses", type_=ARRAY(Text)),
 )
 
+# Once the recipient is removed, it is known while its contact has the same address: the tag is for that address only.
 _FIND_BY_ID = text("""
-SELECT notification_id, id AS delivery_id, recipient
-FROM deliveries WHERE id = :delivery_id AND channel = :channel AND recipient IS NOT NULL
+SELECT d.notification_id, d.id AS delivery_id, coalesce(d.recipient, contact.address) AS recipient
+FROM deliveries d LEFT JOIN contacts contact ON contact.id = d.contact_id
+WHERE d.id = :delivery_id AND d.channel = :channel AND coalesce(d.recipient, contact.address) IS NOT NULL
 """).bindparams(bindparam("delivery_id", type_=BigInteger), bindparam("channel", type_=Text))
 
 # This locks all deliveries, because the notification's status depends on all of them, and in the same order as the
@@ -111,7 +113,8 @@ ORDER BY id
 FOR UPDATE
 """).bindparams(bindparam("notification_id", type_=BigInteger), bindparam("written_at", type_=TIMESTAMPTZ))
 
-# If the e-mail may have gone out twice, one copy may have arrived, unless there is no such mailbox.
+# If the e-mail may have gone out twice, one copy may have arrived, unless there is no such mailbox. The report's words
+# are a text to be removed, even if those of the notification were removed before.
 _MARK = text(f"""
 WITH bounced AS (
     UPDATE deliveries
@@ -124,7 +127,7 @@ WITH bounced AS (
     FROM deliveries d JOIN bounced USING (notification_id)
 )
 UPDATE notifications n
-SET status = (SELECT {STATUS_OF_ENDS} FROM ends)
+SET status = (SELECT {STATUS_OF_ENDS} FROM ends), texts_removed_at = NULL
 FROM bounced WHERE n.id = bounced.notification_id AND n.status <> 'open'
 """).bindparams(  # noqa: S608 - made of constants
     bindparam("delivery_id", type_=BigInteger),
