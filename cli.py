@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from commands.cli import deploying, items, mending, record, sending, setting_up, watching
+from commands.cli import deploying, items, keeping, mending, record, sending, setting_up, watching
 from commands.running import FAILED, OK
 from runtime import leaving
 from runtime.version import release
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (setting_up, deploying, items, record, mending, sending, watching):
+for group in (setting_up, deploying, items, record, mending, sending, keeping, watching):
     app.add_typer(group.app)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
-from contracts.retention import RemoveRecordsInput, RemoveRecordsResult, RemoveTextsResult
+from contracts.retention import RemoveRecordsInput, RemoveRecordsResult, RemoveTextsInput, RemoveTextsResult
 from db.errors import sqlstate_of
 from db.record import retention
 from db.record.retention import Page
@@ -18,8 +18,6 @@ from settings import Settings
 
 LARGEST_PAGE = 500
 """Notifications that one transaction takes."""
-PAGES = 20
-"""Pages that one activity takes."""
 _TOOK_TOO_LONG = ("57014", "55P03")
 
 TakePage = Callable[[AsyncConnection, int], Awaitable[Page]]
@@ -41,7 +39,7 @@ class RetentionActivities:
         self._page_size = LARGEST_PAGE
 
     @activity.defn
-    async def remove_texts(self) -> RemoveTextsResult:
+    async def remove_texts(self, input: RemoveTextsInput) -> RemoveTextsResult:
         """Removes texts, recipients and providers' words that are older than TEXTS_KEEP_DAYS."""
         kept_for = self._settings.texts_kept_for
         if kept_for is None:
@@ -54,7 +52,7 @@ class RetentionActivities:
         async def texts(connection: AsyncConnection, limit: int) -> Page:
             return await retention.remove_texts(connection, before, limit)
 
-        of_entries, of_texts = await self._take_pages(entries), await self._take_pages(texts)
+        of_entries, of_texts = await self._take(entries, input.pages), await self._take(texts, input.pages)
         return RemoveTextsResult(of_texts.removed, of_entries.removed, more=of_texts.more or of_entries.more)
 
     @activity.defn
@@ -75,18 +73,18 @@ class RetentionActivities:
             after = page.last_id
             return page
 
-        of_entries, of_records = await self._take_pages(interventions), await self._take_pages(records)
+        of_entries, of_records = await self._take(interventions, input.pages), await self._take(records, input.pages)
         return RemoveRecordsResult(
             of_records.removed, of_entries.removed, after, more=of_records.more or of_entries.more
         )
 
-    async def _take_pages(self, take: TakePage) -> Page:
-        """Takes up to PAGES pages, each in a transaction of its own. Returns their sum.
+    async def _take(self, take: TakePage, pages: int) -> Page:
+        """Takes up to so many pages, each in a transaction of its own. Returns their sum.
 
         A page that takes too long is undone and tried again with half its size. Raises the error if it was one row.
         """
         removed = 0
-        for _ in range(PAGES):
+        for _ in range(pages):
             try:
                 async with self._engine.begin() as connection:
                     page = await take(connection, self._page_size)

@@ -7,6 +7,12 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
+class RemoveTextsInput:
+    pages: int
+    """Most pages that the step takes, each in a transaction of its own."""
+
+
+@dataclass(frozen=True)
 class RemoveTextsResult:
     """What one step removed. Counts are notifications, and entries about addresses: suppressions and interventions."""
 
@@ -18,6 +24,7 @@ class RemoveTextsResult:
 
 @dataclass(frozen=True)
 class RemoveRecordsInput:
+    pages: int
     after: int = 0
     """The last notification that an earlier step looked at, by its id."""
 
@@ -50,6 +57,7 @@ class ApplyRetentionInput:
     longest: float = 1800
     """Seconds. What is left after this time is removed the next day, so that no run counts as late."""
     steps_per_run: int = 200
+    pages_per_step: int = 20
     progress: RetentionProgress | None = None
     """None: the retention begins."""
 

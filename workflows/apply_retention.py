@@ -9,7 +9,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.retention import RetentionActivities
-    from contracts.retention import ApplyRetentionInput, ApplyRetentionResult, RemoveRecordsInput, RetentionProgress
+    from contracts.retention import (
+        ApplyRetentionInput,
+        ApplyRetentionResult,
+        RemoveRecordsInput,
+        RemoveTextsInput,
+        RetentionProgress,
+    )
     from contracts.sending import HEARTBEAT_TIMEOUT
     from workflows import retry_policies
 
@@ -26,16 +32,19 @@ class ApplyRetentionWorkflow:
     @workflow.run  # noqa: RET503 - continue_as_new does not return
     async def run(self, input: ApplyRetentionInput) -> ApplyRetentionResult:
         progress = input.progress or RetentionProgress(workflow.now())
+        progress = input.progress or RetentionProgress(workflow.now())
         for _ in range(input.steps_per_run):
             done = progress.texts_done and progress.records_done
             if done or workflow.now() - progress.began_at >= timedelta(seconds=input.longest):
                 return ApplyRetentionResult(progress.texts, progress.records, progress.entries, done)
-            progress = await (self._remove_records(progress) if progress.texts_done else self._remove_texts(progress))
+            remove = self._remove_records if progress.texts_done else self._remove_texts
+            progress = await remove(progress, input.pages_per_step)
         workflow.continue_as_new(replace(input, progress=progress))
 
-    async def _remove_texts(self, progress: RetentionProgress) -> RetentionProgress:
+    async def _remove_texts(self, progress: RetentionProgress, pages: int) -> RetentionProgress:
         step = await workflow.execute_activity_method(
             RetentionActivities.remove_texts,
+            RemoveTextsInput(pages),
             start_to_close_timeout=STEP_TIMEOUT,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,
@@ -48,10 +57,10 @@ class ApplyRetentionWorkflow:
             entries=progress.entries + step.entries,
         )
 
-    async def _remove_records(self, progress: RetentionProgress) -> RetentionProgress:
+    async def _remove_records(self, progress: RetentionProgress, pages: int) -> RetentionProgress:
         step = await workflow.execute_activity_method(
             RetentionActivities.remove_records,
-            RemoveRecordsInput(progress.after),
+            RemoveRecordsInput(pages, progress.after),
             start_to_close_timeout=STEP_TIMEOUT,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=retry_policies.DATABASE,

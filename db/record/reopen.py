@@ -12,7 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, Reason, is_in_doubt
 from db.models import TIMESTAMPTZ
-from db.record.rules import DELIVERIES, RECIPIENT, SUPPRESSED, OpenedDelivery, always_delivered, opened_deliveries
+from db.record.rules import (
+    ABOUT_AN_ITEM,
+    DELIVERIES,
+    RECIPIENT,
+    SUPPRESSED,
+    OpenedDelivery,
+    always_delivered,
+    opened_deliveries,
+)
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,15 @@ class Subject:
     """Why that address is suppressed; None: it is not."""
     deliveries: list[OpenedDelivery]
     """All deliveries of its notification."""
+    text_is_gone: bool = False
+    """It is about no item, so its text and recipient were its own, and they were removed."""
 
 
 _READ = text(f"""
 SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
        n.notification_type, n.workflow_id, n.company_id, n.project_id, n.ar_content_id,
        n.days_left, n.item_ends_at, recipient.address AS recipient, suppressed.reason AS suppressed,
-       {DELIVERIES} AS deliveries
+       {DELIVERIES} AS deliveries, n.texts_removed_at IS NOT NULL AND NOT {ABOUT_AN_ITEM} AS text_is_gone
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
 {RECIPIENT}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.items import due, ended, untold
 from db.operators import problems
 from db.record import open as opening
-from db.record import stuck
+from db.record import retention, stuck
 from tests.support.data import Platform
 
 NOTICES = 20_000
@@ -32,9 +32,10 @@ async def large(platform: Platform) -> Platform:
     )
     await platform.execute(
         "INSERT INTO notifications (company_id, project_id, notification_type, item_ends_at, give_up_at, dedupe_key,"
-        " workflow_id, started_at, status)"
+        " workflow_id, started_at, status, finished_at)"
         " SELECT company_id, id, 'expiring', expires_at, expires_at, slug, slug, now(),"
-        " CASE WHEN id % 100 = 0 THEN 'open' ELSE 'delivered' END FROM projects"
+        " CASE WHEN id % 100 = 0 THEN 'open' ELSE 'delivered' END,"
+        " CASE WHEN id % 100 > 0 THEN now() END FROM projects"
     )
     await platform.execute(
         "INSERT INTO deliveries (notification_id, channel, status, sending_at)"
@@ -56,6 +57,8 @@ DUE_RULES = due.DueRules(NOW, NOW, [30, 7, 1], NOW - timedelta(days=1))
         (ended._FIND_ENDED, ended._parameters(ended.DeactivationRules(NOW, NOW, NOW), 1000)),
         (problems._REFUSALS, {"away_codes": ["smtp_away"]}),
         (problems._UNSTARTED, {}),
+        (retention._REMOVE_TEXTS, {"before": NOW - timedelta(days=1), "limit": 500}),
+        (retention._REMOVE_RECORDS, {"before": NOW - timedelta(days=1), "limit": 500, "after": 0}),
         (stuck._IN_DOUBT, {}),
         (stuck._STUCK, {"channels": ["email"], "longest": [timedelta(hours=1)], "default": timedelta(hours=2)}),
         (
@@ -63,7 +66,7 @@ DUE_RULES = due.DueRules(NOW, NOW, [30, 7, 1], NOW - timedelta(days=1))
             {"within": timedelta(days=3), "only_problems": True, "last_chance_before": None, "limit": 10},
         ),
     ],
-    ids=["ended", "refusals", "unstarted alerts", "in doubt", "stuck", "untold"],
+    ids=["ended", "refusals", "unstarted alerts", "old texts", "old rows", "in doubt", "stuck", "untold"],
 )
 async def test_it_looks_up_what_it_needs(
     large: Platform, engine: AsyncEngine, statement: Any, parameters: dict[str, object]

@@ -1,4 +1,4 @@
-"""Running a scan and a deactivation as their Schedules do."""
+"""Running a scan, a deactivation and a retention as their Schedules do."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from temporalio.client import Client, WorkflowHandle
 from channels.configured import send_options
 from contracts.deactivating import DeactivateExpiredInput, DeactivateExpiredResult
 from contracts.queues import WORKFLOWS, task_queue
+from contracts.retention import ApplyRetentionInput, ApplyRetentionResult
 from contracts.scanning import ScanExpiringInput, ScanExpiringResult
 from settings import Settings
+from workflows.apply_retention import ApplyRetentionWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
 
@@ -49,6 +51,18 @@ async def start_deactivation(
 async def deactivate(client: Client, settings: Settings, **input_fields: Any) -> DeactivateExpiredResult:
     handle = await start_deactivation(client, settings, **input_fields)
     return await handle.result()
+
+
+async def start_retention(
+    client: Client, settings: Settings, input: ApplyRetentionInput
+) -> WorkflowHandle[ApplyRetentionWorkflow, ApplyRetentionResult]:
+    return await client.start_workflow(
+        ApplyRetentionWorkflow.run,
+        input,
+        id=f"retention-{uuid4()}",
+        task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
+        execution_timeout=timedelta(minutes=12),
+    )
 
 
 async def finished(client: Client, workflow_id: str) -> None:

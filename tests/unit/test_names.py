@@ -71,6 +71,7 @@ def test_the_schedules() -> None:
     assert schedules.DEACTIVATE_EXPIRED == "deactivate-expired"
     assert schedules.CHECK_HEALTH == "check-health"
     assert schedules.DAILY_SUMMARY == "daily-summary"
+    assert schedules.APPLY_RETENTION == "apply-retention"
 
 
 def test_the_commands() -> None:
@@ -78,7 +79,7 @@ def test_the_commands() -> None:
     assert isinstance(group, TyperGroup)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
     names += " preview bounces pause resume deactivate renew"
-    names += " check-health problems untold doctor summary"
+    names += " check-health problems untold doctor summary retention"
     assert set(names.split()) <= set(group.commands)
 
 

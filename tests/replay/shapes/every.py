@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHistory
 
 from tests.replay.shapes.ends import SHAPES as DEACTIVATIONS
 from tests.replay.shapes.health import SHAPES as HEALTH_CHECKS
+from tests.replay.shapes.retention import SHAPES as RETENTIONS
 from tests.replay.shapes.scans import HELD_SHAPES as HELD
 from tests.replay.shapes.scans import SHAPES as SCANS
 from tests.replay.shapes.sends import SHAPES as SENDS
@@ -27,6 +28,7 @@ SHAPES: dict[str, Shape] = {
         ("health", HEALTH_CHECKS),
         ("resume", STOPS),
         ("summary", SUMMARIES),
+        ("retention", RETENTIONS),
     )
     for shape in shapes
 }
