@@ -31,10 +31,22 @@ ELSE = {
     **dict.fromkeys(("localtime", "posixrules", "Factory"), "a time zone that is no place"),
     "renew": "an operator's action",
     "unsuppress": "an operator's action",
+    "erase": "an operator's action",
+    **dict.fromkeys(("statement_timeout", "lock_timeout"), "a setting of PostgreSQL"),
     SETTLED: "a claim's obstacle",
     **dict.fromkeys(("_recipient", "_recipient_key"), "what a channel's name begins, in the metadata"),
     **dict.fromkeys(
-        ("address", "channel", "created_at", "delivery_id", "locale", "reason", "reconstructed_at", "reopened"),
+        (
+            "address",
+            "channel",
+            "created_at",
+            "delivery_id",
+            "locale",
+            "problem",
+            "reason",
+            "reconstructed_at",
+            "reopened",
+        ),
         "a key of JSON",
     ),
 }
