@@ -211,10 +211,8 @@ async def apply(client: Client, settings: Settings, pause_note: str | None = Non
         except ScheduleAlreadyRunningError:
             await client.get_schedule_handle(schedule_id).update(_update_to(schedule))
             applied.append((schedule_id, "updated"))
-    for schedule_id in OPTIONAL:
-        if schedule_id not in wanted and await _delete(client, schedule_id):
-            applied.append((schedule_id, "deleted"))
-    return applied
+    unwanted = [each for each in OPTIONAL if each not in wanted]
+    return applied + [(each, "deleted") for each in unwanted if await _delete(client, each)]
 
 
 async def _delete(client: Client, schedule_id: str) -> bool:
