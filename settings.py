@@ -369,6 +369,10 @@ class Settings(BaseSettings):
         None, description="Address at which the API serves metrics, as METRICS_ADDRESS for the worker."
     )
 
+    metrics_state_interval: Seconds = Field(
+        60, description="Seconds between two readings of the database's state for the metrics."
+    )
+
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The lowest level to log.")
 

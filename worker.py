@@ -29,6 +29,7 @@ from activities.metrics import start_metrics
 from activities.outcomes import OutcomeActivities
 from activities.recovery import RecoveryActivities
 from activities.retention import RetentionActivities
+from activities.state_reader import StateReader
 from activities.stops import StopActivities
 from channels.configured import configured_channels, new_renderer, require_to_send, scrub, send_options
 from channels.registry import all_queues, find_channel, queues_named
@@ -85,7 +86,7 @@ async def run_worker(
         await TemporalStops(client, settings, engine).start(queues)
         workers = await build_workers(settings, client, engine, queues, stack, runner)
         start_at_zero(client, settings.task_queue_prefix, queues)
-        async with _running(workers):
+        async with _running(workers), _reading_state(settings, client, queues):
             log.info("worker_ready", queues=list(queues), namespace=client.namespace)
             probes.ready_if(worker_readiness(workers, client, probing))
             await stop.wait()
@@ -104,6 +105,24 @@ async def _running(workers: Sequence[Worker]) -> AsyncIterator[None]:
             yield
         finally:
             await asyncio.gather(*(worker.shutdown() for worker in workers))
+
+
+@asynccontextmanager
+async def _reading_state(settings: Settings, client: Client, queues: Sequence[str]) -> AsyncIterator[None]:
+    """Reads the state of the database for the metrics during the block, if this worker exports any and may read it."""
+    if settings.metrics_address is None or WORKFLOWS not in queues:
+        yield
+        return
+    engine = create_engine(settings, "metrics", pooled=False)
+    reader = StateReader(engine, client, settings, schedules.watched_schedules(settings), this_process())
+    stop = asyncio.Event()
+    running = asyncio.create_task(reader.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+        await engine.dispose()
 
 
 async def build_workers(

@@ -113,7 +113,7 @@ class Alerts:
         except IntegrityError:  # if its workflow is missing, the next check starts it
             return None
         log.info("admin_told", key=key, alert_id=told.notification_id)
-        await self._start_or_defer(told)
+        await self._start_opened(told)
         return told.notification_id
 
     async def start_unstarted(self) -> None:

@@ -17,7 +17,7 @@ from activities.reason_classes import reason_class
 from channels.registry import find_channel
 from contracts.sending import DeliveryOutcome
 from runtime.listening import ListenError
-from runtime.metrics import Counter, Durations, Metric, Sizes, start_exporter
+from runtime.metrics import Counter, Durations, Gauge, Metric, Sizes, start_exporter
 from settings import SettingsError
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -71,6 +71,17 @@ API_REQUESTS = Durations(
     ("route", "method", "status"),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+WAITING = Gauge("expiry_deliveries_waiting", "Deliveries that wait, by what they wait for", ("channel", "cause"))
+IN_DOUBT = Gauge("expiry_deliveries_in_doubt", "Deliveries in doubt, until an operator resolves them", ("channel",))
+PROBLEMS = Gauge("expiry_problems_open", "Problems that last, by the first part of their code", ("problem",))
+SCAN_LAG = Gauge(
+    "expiry_scan_lag_seconds",
+    "For how long the last scheduled run has been due without one that completed; 0: it has completed",
+    ("schedule",),
+)
+STATE_READER = Gauge("expiry_state_reader", "1 in the process that reads the state of the database, else 0")
+STATE_READ_AT = Gauge("expiry_state_read_timestamp_seconds", "When this process last read the state of the database")
+
 ALL: tuple[Metric, ...] = (
     OPENED,
     ATTEMPTS,
@@ -78,6 +89,12 @@ ALL: tuple[Metric, ...] = (
     ACCEPTED_AFTER,
     PAGE_ITEMS,
     API_REQUESTS,
+    WAITING,
+    IN_DOUBT,
+    PROBLEMS,
+    SCAN_LAG,
+    STATE_READER,
+    STATE_READ_AT,
 )
 
 
@@ -106,13 +123,18 @@ def meter_here() -> MetricMeter:
     return activity.metric_meter() if activity.in_activity() else MetricMeter.noop
 
 
+def channel_label(name: str) -> str:
+    """Returns the value of the label `channel`: the database may hold a name that this release does not know."""
+    channel = find_channel(name)
+    return channel.name if channel else "unknown"
+
+
 def count_ended(meter: MetricMeter, ended: Sequence[DeliveryOutcome]) -> None:
     """Counts deliveries that have just ended."""
     for each in ended:
-        channel = find_channel(each.channel)
         ENDED.add(
             meter,
-            channel=channel.name if channel else "unknown",
+            channel=channel_label(each.channel),
             outcome=each.status.value,
             reason_class=reason_class(each.status, each.reason).value,
         )

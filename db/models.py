@@ -393,6 +393,16 @@ class ChannelStop(Base):
     until: Mapped[datetime]
 
 
+class Lease(Base):
+    """What one process at a time may do. `holder` has it until `until`, unless it renews it."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]
+
+
 class Problem(Base):
     """A problem that the operators were alerted of. The row is deleted when the problem is over."""
 

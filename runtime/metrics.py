@@ -48,6 +48,15 @@ class Counter(Metric):
         counter.add(value, self._values(labels))
 
 
+class Gauge(Metric):
+    """A value of now."""
+
+    kind = "gauge"
+
+    def set(self, meter: MetricMeter, value: float, **labels: str) -> None:
+        meter.create_gauge_float(self.name, self.meaning).set(value, self._values(labels))
+
+
 @dataclass(frozen=True)
 class Histogram(Metric):
     """How values are distributed."""

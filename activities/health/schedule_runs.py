@@ -80,6 +80,21 @@ async def _find_late(
     before: datetime,
     pause: Pause | None,
 ) -> Problem | None:
+    scheduled = await _find_overdue(client, watched, description, before, pause)
+    if scheduled is None:
+        return None
+    return Problem(
+        code,
+        f"A run of {watched.schedule_id} is late",
+        f"It was scheduled for {scheduled:%Y-%m-%d %H:%M} UTC, and no run since then has completed. Look for it in the "
+        f"Temporal Web UI: check whether it still runs, and whether workers take its tasks. {_by_hand(watched)}\n",
+    )
+
+
+async def _find_overdue(
+    client: Client, watched: WatchedSchedule, description: ScheduleDescription, before: datetime, pause: Pause | None
+) -> datetime | None:
+    """Returns for when the last run before that time was scheduled, if no run since then has completed."""
     if not watched.runs or description.schedule.state.paused:
         return None
     scheduled = await last_run(client, watched.schedule_id, before)
@@ -89,12 +104,20 @@ async def _find_late(
         return None  # `resume` has told the operator about missed runs
     if await _has_completed(client, watched, f"StartTime >= '{scheduled.isoformat()}'"):
         return None
-    return Problem(
-        code,
-        f"A run of {watched.schedule_id} is late",
-        f"It was scheduled for {scheduled:%Y-%m-%d %H:%M} UTC, and no run since then has completed. Look for it in the "
-        f"Temporal Web UI: check whether it still runs, and whether workers take its tasks. {_by_hand(watched)}\n",
-    )
+    return scheduled
+
+
+async def lag_of_runs(client: Client, watched: WatchedSchedule, now: datetime, pause: Pause | None) -> timedelta:
+    """Returns for how long the last scheduled run has been due without one that completed. Zero if one has, or if the
+    Schedule is paused or missing, which is a problem of its own. Raises `RPCError`."""
+    try:
+        description = await client.get_schedule_handle(watched.schedule_id).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return timedelta(0)
+    scheduled = await _find_overdue(client, watched, description, now, pause)
+    return timedelta(0) if scheduled is None else max(now - scheduled, timedelta(0))
 
 
 async def _find_failed(

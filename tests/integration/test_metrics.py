@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ import httpx
 import pytest
 
 from activities.metrics import ALL, Attempted
+from db.record.waiting import Cause
 from local.programs import run_to_end
 from local.stand_ins.smtp_actions import Reply
 from tests.support.api_process import AWAY, PATH, running
 from tests.support.metrics import FREE_PORT, Scraped, scrape
 from tests.support.scanning import all_finished
-from tests.support.scene import EMAIL, Scene
+from tests.support.scene import EMAIL, PATIENCE, Scene
 from tests.support.settings_for import API_KEY, REQUIRED
 from tests.support.worker_process import environment, worker_process
 
@@ -43,7 +45,7 @@ async def exported(scene: Scene) -> AsyncIterator[Exported]:
     scene.sink.always("rcpt", Reply(550, "5.1.1 no such user"), recipient=GONE)
     variables = environment(scene.client, scene.settings) | {"API_PORT": "0", "API_METRICS_ADDRESS": FREE_PORT}
     async with (
-        worker_process(scene, METRICS_ADDRESS=FREE_PORT) as worker,
+        worker_process(scene, METRICS_ADDRESS=FREE_PORT, METRICS_STATE_INTERVAL="0.1") as worker,
         running(**variables) as api,
         httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": API_KEY}, timeout=30) as http,
     ):
@@ -58,6 +60,11 @@ async def exported(scene: Scene) -> AsyncIterator[Exported]:
         names = [each["name"] for each in await scene.platform.rows("SELECT name FROM companies")]
         keys = [each.dedupe_key for each in notifications]
         people = [EMAIL, GONE, "customer.example", str(CHAT), "secret-in-a-path", scene.telegram.token, *names, *keys]
+        await worker.says('"state_reader_started"')
+        read_at = (await scrape(worker)).total("expiry_state_read_timestamp_seconds")
+        async with asyncio.timeout(PATIENCE):
+            while (await scrape(worker)).total("expiry_state_read_timestamp_seconds") == read_at:
+                await asyncio.sleep(0.05)  # the exporter tells nobody
         yield Exported(await scrape(worker), await scrape(api.process), people)
 
 
@@ -80,6 +87,11 @@ async def test_they_count_what_was_opened_attempted_and_ended(exported: Exported
     assert worker.total("expiry_accepted_after_seconds_count", channel="email", notification_type="test") == 1
     assert worker.total("expiry_page_items_sum", page="due") == 2
     assert api.total("expiry_api_request_duration_seconds_count", route="/notifications/test", status="202") == 1
+
+    assert worker.total("expiry_state_reader") == 1
+    assert worker.total("expiry_deliveries_waiting") == worker.total("expiry_deliveries_in_doubt") == 0
+    assert {each.labels["cause"] for each in worker.samples if each.name == "expiry_deliveries_waiting"} == set(Cause)
+    assert worker.total("expiry_problems_open") == worker.total("expiry_scan_lag_seconds") == 0
 
     scraped = worker.labels_of(), api.labels_of()
     for metric in ALL:

@@ -53,6 +53,7 @@ DECIDED_IN = {
 DECIDES_NOTHING = {
     "Flag": "any of them marks a message as seen",
     "Attempted": "each is the value of a label",
+    "Cause": "each is the value of a label",
     "ReasonClass": "each is the value of a label",
     "EndedBy": "each makes a list of reasons for SQL",
 }

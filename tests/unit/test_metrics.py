@@ -10,6 +10,7 @@ from activities.metrics import ALL, Attempted
 from activities.reason_classes import ReasonClass, reason_class
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, Reason
+from db.record.waiting import Cause
 
 PAGE = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
 
@@ -27,7 +28,7 @@ def test_the_page_explains_every_label_and_its_values() -> None:
     explained = labels.partition("\n\n")[0]
     for name in {label for each in ALL for label in each.labels}:
         assert f"`{name}`" in explained
-    for value in (*Attempted, *ReasonClass, *NotificationType):
+    for value in (*Attempted, *Cause, *ReasonClass, *NotificationType):
         assert f"`{value}`" in explained
 
 

@@ -13,6 +13,7 @@ from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus, Reason
 from db.items.untold import NoNotice
 from db.models import ProjectStatus
+from db.record.waiting import Cause
 from tests.support.product import PRODUCT, ROOT, python_files
 
 SETTLED = "settled"
@@ -57,7 +58,12 @@ COLUMNS: dict[str, set[str]] = {
     "status": {*NotificationStatus, *DeliveryStatus, *ProjectStatus},
     "reason": {*Reason},
 }
-ALIASES: dict[str, set[str]] = {"obstacle": {*Reason, SETTLED}, "hold": {*Reason}, "why": {*NoNotice}}
+ALIASES: dict[str, set[str]] = {
+    "obstacle": {*Reason, SETTLED},
+    "hold": {*Reason},
+    "why": {*NoNotice},
+    "cause": {*Cause},
+}
 
 _LITERAL = re.compile(r"'([^']*)'")
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z_ ]*")
@@ -127,7 +133,10 @@ def test_what_a_case_answers_is_known(alias: str) -> None:
 
 
 def test_every_word_in_sql_is_a_member_or_has_its_reason() -> None:
-    members: set[str] = {*NotificationType, *NotificationStatus, *DeliveryStatus, *ProjectStatus, *Reason, *NoNotice}
+    members: set[str] = {
+        *(*NotificationType, *NotificationStatus, *DeliveryStatus, *ProjectStatus),
+        *(*Reason, *NoNotice, *Cause),
+    }
     words = {word for statement in STATEMENTS for word in _LITERAL.findall(statement) if _WORDS.fullmatch(word)}
     assert words - members == ELSE.keys()
 
