@@ -2,8 +2,8 @@
 
 A setting is read from the environment variable of its name in capitals. A secret may stand in a file
 instead, named by `NAME_FILE`; the file is read again each time the secret is used, so that a rotation
-needs no restart. `temporalio.envconfig` reads Temporal's own connection settings (`TEMPORAL_ADDRESS`, API key, mTLS,
-...), so they are not here.
+needs no restart. `temporalio.envconfig` reads Temporal's own connection settings (`TEMPORAL_ADDRESS`, mTLS, ...), so of
+these only the API key is here.
 """
 
 from __future__ import annotations
@@ -72,7 +72,15 @@ OFF = "off"
 CronOrOff = Annotated[str, AfterValidator(lambda text: OFF if text.strip().lower() == OFF else checked_cron(text))]
 ListenAddress = Annotated[str, AfterValidator(checked_address)]
 
-SECRETS = ("database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "api_keys", "unsubscribe_secret")
+SECRETS = (
+    "database_url",
+    "temporal_api_key",
+    "smtp_password",
+    "telegram_bot_token",
+    "telegram_proxy",
+    "api_keys",
+    "unsubscribe_secret",
+)
 MADE_BY_US = ("api_keys", "unsubscribe_secret")
 """Secrets that the operators make themselves, so they can be as strong as they should be."""
 
@@ -94,6 +102,12 @@ class Settings(BaseSettings):
         "0: none, as PgBouncer in transaction mode requires.",
     )
 
+    temporal_api_key: SecretStr | None = Field(
+        None, description="API key or JWT for Temporal, such as Temporal Cloud's. Setting one turns TLS on."
+    )
+    temporal_api_key_file: Path | None = Field(
+        None, description="A file that holds TEMPORAL_API_KEY. The worker and the API use a new key within 30 seconds."
+    )
     temporal_ui_url: str = Field(
         "http://localhost:8233", description="URL of the Temporal Web UI in a browser; used in links."
     )
@@ -530,12 +544,17 @@ class Settings(BaseSettings):
             raise SettingsError(_missing(name, "required"))
         return value
 
-    def needed_secret(self, name: str, why: str) -> str:
-        """The secret as it is now. Raises `SettingsError`, which says why it is needed, if there is none."""
+    def optional_secret(self, name: str) -> str | None:
+        """The secret as it is now, if there is one. Raises `SettingsError` if its file cannot be read or it is
+        malformed."""
         try:
-            value = self.secret(name)
+            return self.secret(name)
         except ValueError as error:
             raise SettingsError(str(error)) from None
+
+    def needed_secret(self, name: str, why: str) -> str:
+        """The secret as it is now. Raises `SettingsError`, which says why it is needed, if there is none."""
+        value = self.optional_secret(name)
         if value is None:
             raise SettingsError(f"{name.upper()}: required{why}")
         return value

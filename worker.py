@@ -44,9 +44,11 @@ from runtime.probes import Probes
 from runtime.this_host import this_process
 from settings import Settings, SettingsError
 from temporal import schedules
-from temporal.client import connect, register_search_attributes
+from temporal.attributes import register_search_attributes
+from temporal.client import connect
 from temporal.readiness import worker_readiness
 from temporal.reasons import why_away
+from temporal.rotation import current_credentials
 from temporal.runners import UNSANDBOXED
 from temporal.start import start_and_mark
 from temporal.stops import TemporalStops
@@ -86,7 +88,11 @@ async def run_worker(
         await TemporalStops(client, settings, engine).start(queues)
         workers = await build_workers(settings, client, engine, queues, stack, runner)
         start_at_zero(client, settings.task_queue_prefix, queues)
-        async with _running(workers), _reading_state(settings, client, queues):
+        async with (
+            _running(workers),
+            current_credentials(client, workers),
+            _reading_state(settings, client, queues),
+        ):
             log.info("worker_ready", queues=list(queues), namespace=client.namespace)
             probes.ready_if(worker_readiness(workers, client, probing))
             await stop.wait()

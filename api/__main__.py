@@ -24,6 +24,7 @@ from runtime import leaving, signals
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal.client import connect
+from temporal.rotation import current_credentials
 from texts.languages import LanguageError
 
 DRAIN_SECONDS = 20
@@ -82,7 +83,8 @@ async def main() -> int:
     )
     stopping = asyncio.create_task(_stop_server(server, stop))
     try:
-        await server.serve([listener])
+        async with current_credentials(client):
+            await server.serve([listener])
     finally:
         stopping.cancel()
         await engine.dispose()

@@ -27,7 +27,7 @@ from db.record import requested_tests
 from db.record.open import withdraw
 from db.record.requested_tests import KnownRequest, Usage
 from settings import Settings
-from temporal.client import register_search_attributes
+from temporal.attributes import register_search_attributes
 from temporal.start import start_and_mark
 
 START_TIMEOUT = timedelta(seconds=5)

@@ -27,10 +27,9 @@ EXAMPLES = {
 TEMPORAL = {
     "TEMPORAL_ADDRESS": ("localhost:7233", "Temporal's front end, as host:port."),
     "TEMPORAL_NAMESPACE": ("default", "The namespace that holds the workflows and Schedules."),
-    "TEMPORAL_API_KEY": ("", "API key, for Temporal Cloud. Setting one turns TLS on."),
     "TEMPORAL_TLS": ("", "true: TLS without a client certificate."),
-    "TEMPORAL_TLS_CLIENT_CERT_PATH": ("", "The client's certificate (PEM), for mTLS."),
-    "TEMPORAL_TLS_CLIENT_KEY_PATH": ("", "The key of that certificate (PEM)."),
+    "TEMPORAL_TLS_CLIENT_CERT_PATH": ("", "The client's certificate (PEM), for mTLS. Read again when it changes."),
+    "TEMPORAL_TLS_CLIENT_KEY_PATH": ("", "The key of that certificate (PEM). Read again when it changes."),
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH": ("", "CA certificates (PEM) to trust for Temporal. Empty: the system's."),
     "TEMPORAL_TLS_SERVER_NAME": ("", "The name to expect in Temporal's certificate, if it differs from the address."),
 }

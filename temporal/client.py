@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import TLSConfig
 
 from runtime.weak_settings import is_loopback
-from settings import SettingsError
-from workflows import search_attributes
+from settings import Settings, SettingsError
 
 
 class _TerseFailureConverter(DefaultFailureConverter):
@@ -37,19 +35,59 @@ DEFAULT_ADDRESS = "localhost:7233"
 """Where a Temporal server listens by default."""
 
 
-async def connect(**options: Any) -> Client:
+@dataclass(frozen=True)
+class Credentials:
+    """What a connection proves itself with. Files are read when this is made."""
+
+    api_key: str | None
+    tls: TLSConfig | bool | None
+
+
+class RenewableClient(Client):
+    """A client that can go on with other credentials. Everything that holds it uses the new connection from then on."""
+
+    options: Mapping[str, Any]
+    """The part of its configuration that is not from the environment."""
+    credentials: Credentials
+    """Those with which it was connected first."""
+
+    def current_credentials(self) -> Credentials:
+        """Reads the environment's settings and their files again. Raises `SettingsError`."""
+        return _credentials(_configuration(self.options))
+
+    async def renew(self) -> None:
+        """Goes on with the current credentials, once Temporal has accepted them on a connection of their own.
+
+        Raises `RPCError`, RuntimeError, ValueError and `SettingsError`; then nothing has changed.
+        """
+        renewed = await connect(**{**self.options, "lazy": False})
+        await renewed.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=renewed.namespace))
+        super().__init__(**renewed.config())
+
+
+async def connect(**options: Any) -> RenewableClient:
     """Connects by the environment's settings; `options` override them. Raises RuntimeError if nothing answers, and
     `SettingsError`, which quotes no secret, if a setting is wrong."""
-    config: Mapping[str, Any] = {
-        "target_host": DEFAULT_ADDRESS,
-        "data_converter": DATA_CONVERTER,
-        **_connect_config(),
-        **options,
-    }
+    config = _configuration(options)
+    client = await RenewableClient.connect(**config)
+    client.options, client.credentials = options, _credentials(config)
+    return client
+
+
+def _configuration(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    config: dict[str, Any] = {"target_host": DEFAULT_ADDRESS, "data_converter": DATA_CONVERTER, **_connect_config()}
+    api_key = Settings.load().optional_secret("temporal_api_key")
+    if api_key is not None:
+        config["api_key"] = api_key
+    config |= options
     host = config["target_host"].rpartition(":")[0]
     if config.get("api_key") and config.get("tls") is False and not is_loopback(host):
         raise SettingsError("TEMPORAL_TLS: false would send TEMPORAL_API_KEY in the clear: leave it empty")
-    return await Client.connect(**config)
+    return config
+
+
+def _credentials(config: Mapping[str, Any]) -> Credentials:
+    return Credentials(config.get("api_key"), config.get("tls"))
 
 
 def _connect_config() -> Mapping[str, Any]:
@@ -61,37 +99,3 @@ def _connect_config() -> Mapping[str, Any]:
         place = str(error).partition("\n")[0]
         hint = ": correct the file that TEMPORAL_CONFIG_FILE names" if "TOML" in place else ""
         raise SettingsError(f"TEMPORAL_*: {place}{hint}") from None
-
-
-_INDEXED = {
-    SearchAttributeIndexedValueType.KEYWORD: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    SearchAttributeIndexedValueType.KEYWORD_LIST: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-    SearchAttributeIndexedValueType.INT: IndexedValueType.INDEXED_VALUE_TYPE_INT,
-}
-
-
-async def register_search_attributes(client: Client) -> None:
-    """Registers the search attributes that the namespace lacks. May run at any time and in several processes."""
-    if missing := await missing_search_attributes(client):
-        await add_search_attributes(client, missing)
-
-
-async def missing_search_attributes(client: Client) -> list[SearchAttributeKey[Any]]:
-    """Returns those of our search attributes that the namespace lacks. Raises `RPCError`."""
-    request = ListSearchAttributesRequest(namespace=client.namespace)
-    known = (await client.operator_service.list_search_attributes(request)).custom_attributes
-    return [key for key in search_attributes.ALL if key.name not in known]
-
-
-async def add_search_attributes(client: Client, keys: Iterable[SearchAttributeKey[Any]]) -> None:
-    """Adds the search attributes to the namespace. Does nothing if another process was faster."""
-    try:
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(
-                namespace=client.namespace,
-                search_attributes={key.name: _INDEXED[key.indexed_value_type] for key in keys},
-            )
-        )
-    except RPCError as error:
-        if error.status is not RPCStatusCode.ALREADY_EXISTS:
-            raise

@@ -34,7 +34,7 @@ from contracts.retention import ApplyRetentionInput
 from contracts.scanning import ScanExpiringInput
 from contracts.summarising import DailySummaryInput
 from settings import OFF, Settings
-from temporal.client import register_search_attributes
+from temporal.attributes import register_search_attributes
 from workflows.apply_retention import ApplyRetentionWorkflow
 from workflows.check_health import CheckHealthWorkflow
 from workflows.daily_summary import DailySummaryWorkflow

@@ -25,7 +25,8 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from runtime import leaving
 from settings import Settings
-from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.attributes import register_search_attributes
+from temporal.client import DATA_CONVERTER
 from tests.replay.replaying import replay_namespace
 from tests.support.data import Platform
 from tests.support.databases import TEMPLATE

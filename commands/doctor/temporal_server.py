@@ -7,7 +7,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from commands.doctor.installation import Installation
 from commands.doctor.result import Result, failed, ok
-from temporal.client import missing_search_attributes
+from temporal.attributes import how_to_add, missing_search_attributes
 from temporal.reasons import why_away
 from workflows import search_attributes
 
@@ -36,11 +36,14 @@ async def look_at_server(installation: Installation) -> Result:
 
 async def look_at_search_attributes(installation: Installation) -> Result:
     """Looks for those that our workflows set."""
-    missing = [key.name for key in await missing_search_attributes(await installation.temporal())]
+    client = await installation.temporal()
+    missing = await missing_search_attributes(client)
     if missing:
+        names = [key.name for key in missing]
         return failed(
-            f"missing: {', '.join(missing)}",
-            "Run `cli.py schedules apply`, or start a worker: both add them.",
-            missing=missing,
+            f"missing: {', '.join(names)}",
+            "Run `cli.py schedules apply`, or start a worker: both add them, if the credentials may. "
+            f"{how_to_add(client.namespace, missing)}",
+            missing=names,
         )
     return ok(f"all {len(search_attributes.ALL)} are there")

@@ -20,7 +20,8 @@ from local.embedded.temporal import EmbeddedTemporal
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from temporal import schedules
-from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.attributes import register_search_attributes
+from temporal.client import DATA_CONVERTER
 from temporal.runners import UNSANDBOXED
 from tests.browser.pictures import TakePicture
 from tests.browser.story import Story, tell

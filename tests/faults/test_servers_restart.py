@@ -18,7 +18,8 @@ from db.migrate import upgrade
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import EmbeddedTemporal
 from local.stand_ins.smtp_actions import Reply
-from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.attributes import register_search_attributes
+from temporal.client import DATA_CONVERTER
 from tests.faults.ledger import Ledger
 from tests.support.command_line import WHY, delivery_id, operate
 from tests.support.data import Platform

@@ -24,7 +24,8 @@ from local.embedded.temporal import EmbeddedTemporal
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from runtime import leaving
-from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.attributes import register_search_attributes
+from temporal.client import DATA_CONVERTER
 from temporal.runners import UNSANDBOXED
 from tests.replay.shapes.every import SHAPES
 from tests.support.data import Platform

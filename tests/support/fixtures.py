@@ -19,7 +19,8 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal import schedules
-from temporal.client import DATA_CONVERTER, add_search_attributes
+from temporal.attributes import add_search_attributes
+from temporal.client import DATA_CONVERTER
 from tests.sms_channel.plan import SMS
 from tests.sms_channel.stand_in import SmsGateway
 from tests.support.channels_under_test import SmsUnderTest
