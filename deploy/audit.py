@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _short(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
+    shown = ", ".join(name[:100] for name in names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown or "nothing was listed"
 
 

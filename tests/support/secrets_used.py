@@ -7,5 +7,6 @@ SECRETS_USED = {
     "worker": {"database_url", "smtp_password", "telegram_bot_token", "telegram_proxy", "unsubscribe_secret"},
     "schedules": set[str](),
     "api": {"database_url", "api_keys", "unsubscribe_secret"},
+    "backup": {"database_url"},
     "bounces": {"database_url", "unsubscribe_secret"},
 }

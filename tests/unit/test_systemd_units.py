@@ -106,7 +106,7 @@ def test_it_is_bounded_and_may_change_nothing(program: str) -> None:
 
 def test_each_timer_has_its_service() -> None:
     timers = [name for name in UNITS if name.endswith(".timer")]
-    assert [name.replace(".timer", ".service") for name in timers] == [SERVICES["bounces"]]
+    assert [name.replace(".timer", ".service") for name in timers] == [SERVICES["backup"], SERVICES["bounces"]]
     for name in timers:
         unit = parsed(name)
         assert unit["Install"] == {"WantedBy": ["timers.target"]}

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery import RecoveryActivities
 from contracts.queues import WORKFLOWS
@@ -16,31 +13,13 @@ from db.record.recover import StartedNotification
 from db.record.settle import LOST_REPLY
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import server_error
+from tests.support.losing import lose_the_child
 from tests.support.scene import PATIENCE, Scene
 
 AS_BEFORE = """
 UPDATE deliveries SET status = 'pending', reason = NULL, claim_seq = 0, attempts = 0, provider_id = NULL,
        provider_reply = NULL, finished_at = NULL, sending_at = NULL, recipient = NULL
 """
-
-
-async def lose_the_child(scene: Scene) -> None:
-    """As if the namespace were gone: Temporal knows nothing of it any more."""
-    child = await scene.child()
-    await scene.client.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(
-            namespace=scene.client.namespace, workflow_execution=WorkflowExecution(workflow_id=child.id)
-        )
-    )
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                await child.describe()
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                return
-            await asyncio.sleep(0.05)  # the server tells nobody
 
 
 async def started_and_lost(scene: Scene) -> None:
