@@ -16,6 +16,7 @@ from api.authentication import RequireApiKey
 from api.body_limit import LimitBody
 from api.contents import content_routes
 from api.database import Turns
+from api.deliveries import delivery_routes
 from api.health import health_routes
 from api.notifications import notification_routes
 from api.projects import project_routes
@@ -55,6 +56,7 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
     app.add_middleware(RequireApiKey, settings=settings)
     app.include_router(health_routes(create_engine(settings, "api-readyz", pooled=False), engine, client))
     app.include_router(notification_routes(settings, engine, client, starter))
+    app.include_router(delivery_routes(engine))
     app.include_router(unsubscribe_routes(settings, engine))
     app.include_router(project_routes(engine, renewals))
     app.include_router(content_routes(engine, renewals))

@@ -17,11 +17,12 @@ from api.idempotency import HEADER, LONGEST_KEY, idempotency_key
 from api.pages.page import Page
 from api.pages.record import Links, moments, record_page
 from api.problems import documented
-from api.requests import MAX_BIGINT, NewTestNotification, NotificationQuery, encode_cursor
+from api.queries import NotificationQuery, encode_cursor
+from api.requests import MAX_BIGINT, NewTestNotification
 from api.schemas import Notification, NotificationDetail, NotificationPage, StartedTest
 from api.starting import TestStarter
 from db.clocks import local_times
-from db.record.list import NotificationFilter, list_flat, read_flat
+from db.record.list import list_flat, read_flat
 from db.record.shown import read_shown
 from settings import Settings
 from temporal.web_ui import found_url, workflow_url
@@ -60,9 +61,8 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
     @router.get("", dependencies=[Security(BASIC_SCHEME)])
     async def list_notifications(query: Annotated[NotificationQuery, Query()]) -> NotificationPage:
         """Lists notifications, newest first."""
-        wanted = NotificationFilter(query.type, query.status, query.company, query.project)
         async with connection_to(engine) as connection:
-            rows = await list_flat(connection, wanted, query.limit + 1, query.cursor)
+            rows = await list_flat(connection, query.filter(), query.limit + 1, query.cursor)
         items = [Notification.model_validate(shown(row)) for row in rows[: query.limit]]
         more = len(rows) > query.limit
         return NotificationPage(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)

@@ -1,9 +1,7 @@
-"""The query parameters and bodies that the API accepts. It refuses every other field."""
+"""The bodies that the API accepts. It refuses every other field."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -12,8 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
 
 from channels.registry import find_channel, names
-from contracts.keys import NotificationType
-from contracts.sending import ALWAYS_DELIVERED, NotificationStatus
+from contracts.sending import ALWAYS_DELIVERED
 from runtime.names import visible
 from runtime.times import parse_moment
 
@@ -25,25 +22,7 @@ LONGEST_ADDRESS = 1000
 """Characters. No channel's address is longer; a longer text is not even parsed."""
 
 
-def encode_cursor(last_id: int) -> str:
-    """Returns the cursor of the page after the notification `last_id`."""
-    return base64.urlsafe_b64encode(str(last_id).encode()).decode().rstrip("=")
-
-
-def _decode_cursor(value: object) -> int | None:
-    if value is None:
-        return None
-    cursor = str(value)
-    try:
-        last_id = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        last_id = 0
-    if not 0 < last_id <= MAX_BIGINT or encode_cursor(last_id) != cursor:
-        raise ValueError("is not a cursor: use the next_cursor of a page")
-    return last_id
-
-
-def _storable(value: str) -> str:
+def storable(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not contain NUL")
     return value
@@ -52,7 +31,7 @@ def _storable(value: str) -> str:
 def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be blank")
-    return _storable(value)
+    return storable(value)
 
 
 def _one_line(value: str) -> str:
@@ -77,22 +56,7 @@ def _not_zero(value: int) -> int:
     return value
 
 
-Slug = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
-
-
-class NotificationQuery(BaseModel):
-    """Which notifications to list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(50, ge=1, le=200, description="Most notifications on a page.")
-    cursor: Annotated[int | None, BeforeValidator(_decode_cursor, json_schema_input_type=str | None)] = Field(
-        None, description="The `next_cursor` of the previous page."
-    )
-    type: NotificationType | None = None
-    status: NotificationStatus | None = None
-    company: Slug | None = Field(None, description="The company's slug.")
-    project: Slug | None = Field(None, description="The project's slug.")
+Slug = Annotated[str, Field(max_length=200), AfterValidator(storable)]
 
 
 def _moment(value: object) -> datetime:
@@ -128,7 +92,7 @@ def _known_address(name: str, address: str) -> None:
     channel = find_channel(name)
     if channel is None:
         raise ValueError(f"{name[:60]!r} is not a channel: choose from {', '.join(names())}")
-    channel.address_key(_storable(address))
+    channel.address_key(storable(address))
 
 
 def _known_recipients(recipients: dict[str, str]) -> dict[str, str]:

@@ -88,6 +88,35 @@ class NotificationPage(BaseModel):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
+class ListedDelivery(BaseModel):
+    """One delivery in a list, without its text."""
+
+    id: int
+    notification_id: int
+    notification_type: NotificationType
+    company_slug: str | None
+    project_slug: str | None
+    ar_content_slug: str | None
+    channel: str = Field(description="The channel's name, such as `email`.")
+    status: DeliveryStatus
+    reason: str | None = Field(description="A stable code; null while nothing went wrong.")
+    attempts: int
+    recipient: str | None
+    provider_id: str | None
+    provider_reply: str | None
+    possible_duplicate: bool
+    created_at: datetime
+    sending_at: datetime | None
+    finished_at: datetime | None
+
+
+class DeliveryPage(BaseModel):
+    """One page of deliveries, newest first."""
+
+    items: list[ListedDelivery]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+
+
 class Reactivated(BaseModel):
     """What was deactivated at the old end and is active again."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from commands.naming import require_named
 from commands.output import print_page
-from commands.running import OK, complain, database
-from contracts.sending import DeliveryStatus
-from db.record.list import NotificationFilter, find_unknown, list_deliveries, list_flat
+from commands.running import OK, WrongArgument, database
+from db.record.filters import DeliveryFilter, NotificationFilter
+from db.record.list import exists_notification, list_deliveries, list_flat
 from settings import Settings
 
 _NOTIFICATION_COLUMNS = {
@@ -24,11 +25,12 @@ _NOTIFICATION_COLUMNS = {
     "telegram error": "telegram_error",
     "created (UTC)": "created_at",
 }
-_DELIVERY_COLUMNS = {
+DELIVERY_COLUMNS = {
     "id": "id",
     "notification": "notification_id",
     "company": "company_slug",
     "project": "project_slug",
+    "AR content": "ar_content_slug",
     "channel": "channel",
     "status": "status",
     "reason": "reason",
@@ -41,40 +43,25 @@ _DELIVERY_COLUMNS = {
 
 
 _NOTIFICATION_FEW = ("id", "type", "status", "company", "project", "AR content")
-_DELIVERY_FEW = ("id", "notification", "company", "channel", "status", "reason")
+DELIVERY_FEW = ("id", "notification", "company", "channel", "status", "reason")
 """What a terminal of 80 columns has room for."""
 
 
 async def show_notifications(wanted: NotificationFilter, limit: int, *, wide: bool, as_json: bool) -> int:
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
+        await require_named(connection, wanted)
         rows = await list_flat(connection, wanted, limit + 1)
-        unknown = [] if rows else await find_unknown(connection, wanted.company, wanted.project)
-    _tell_of(unknown)
     print_page(rows, limit, _NOTIFICATION_COLUMNS, as_json, few=_NOTIFICATION_FEW, wide=wide)
     return OK
 
 
-async def show_deliveries(
-    *,
-    status: DeliveryStatus | None,
-    channel: str | None,
-    notification_id: int | None,
-    limit: int,
-    wide: bool,
-    as_json: bool,
-) -> int:
+async def show_deliveries(wanted: DeliveryFilter, limit: int, *, wide: bool, as_json: bool) -> int:
     settings = Settings.load()
     async with database(settings) as engine, engine.connect() as connection:
-        rows = await list_deliveries(
-            connection, limit + 1, status=status, channel=channel, notification_id=notification_id
-        )
-        unknown = [] if rows else await find_unknown(connection, notification_id=notification_id)
-    _tell_of(unknown)
-    print_page(rows, limit, _DELIVERY_COLUMNS, as_json, few=_DELIVERY_FEW, wide=wide)
+        await require_named(connection, wanted)
+        if wanted.notification_id is not None and not await exists_notification(connection, wanted.notification_id):
+            raise WrongArgument(f"there is no notification {wanted.notification_id}")
+        rows = await list_deliveries(connection, wanted, limit + 1)
+    print_page(rows, limit, DELIVERY_COLUMNS, as_json, few=DELIVERY_FEW, wide=wide)
     return OK
-
-
-def _tell_of(unknown: list[str]) -> None:
-    for each in unknown:
-        complain(f"There is no {each}.")

@@ -34,12 +34,17 @@ class CommandFailed(Exception):
     """The job could not be done. The message is one line for an operator."""
 
 
+class WrongArgument(Exception):
+    """An argument is wrong, as only the database can tell. The message is one line that quotes it."""
+
+
 def run(command: Coroutine[Any, Any, int]) -> NoReturn:
-    """Runs a command, then raises `typer.Exit` with its status: 1 after `CommandFailed`, 2 after `SettingsError`."""
+    """Runs a command, then raises `typer.Exit` with its status: 1 after `CommandFailed`, 2 after `SettingsError` and
+    `WrongArgument`."""
     configure_logging("console", "warning", scrub)
     try:
         status = asyncio.run(command)
-    except SettingsError as error:
+    except (SettingsError, WrongArgument) as error:
         complain(f"cli: {error}")
         status = WRONG_ARGUMENT
     except CommandFailed as error:

@@ -199,6 +199,7 @@ class Notification(Base):
         _one_of("notification_type", NotificationType),
         _one_of("status", NotificationStatus),
         Index("ix_notifications_company", "company_id", "id"),
+        Index("ix_notifications_opened", "created_at", "id"),
         Index(
             "ix_notifications_not_delivered",
             "status",
@@ -277,6 +278,15 @@ class Delivery(Base):
         UniqueConstraint("notification_id", "channel", "contact_id", postgresql_nulls_not_distinct=True),
         _one_of("status", DeliveryStatus),
         Index("ix_deliveries_status", "status", postgresql_where=text("status IN ('sending', 'unknown')")),
+        Index("ix_deliveries_not_delivered", "status", "id", postgresql_where=text("status IN ('rejected', 'failed')")),
+        Index("ix_deliveries_reason", "reason", "id", postgresql_where=text("reason IS NOT NULL")),
+        Index(
+            "ix_deliveries_recipient",
+            "channel",
+            text("lower(recipient)"),
+            postgresql_where=text("recipient IS NOT NULL"),
+        ),
+        Index("ix_deliveries_ended_or_opened", text("coalesce(finished_at, created_at)")),
         Index(
             "ix_deliveries_refused",
             "channel",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_SERVER = text("""
-SELECT split_part(version(), ' on ', 1) AS version,
-       current_setting('transaction_read_only') = 'on' AS read_only
-""")
+_SERVER = text("SELECT version() AS version, CAST(current_setting(:read_only) AS boolean) AS read_only").bindparams(
+    bindparam("read_only", "transaction_read_only", type_=Text)
+)
 
 
 @dataclass(frozen=True)
@@ -22,4 +21,5 @@ class DatabaseServer:
 
 async def read_server(connection: AsyncConnection) -> DatabaseServer:
     """Returns what the server says of itself. Raises the database's errors."""
-    return DatabaseServer(**(await connection.execute(_SERVER)).mappings().one())
+    row = (await connection.execute(_SERVER)).one()
+    return DatabaseServer(row.version.partition(" on ")[0], row.read_only)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from channels.recipients import recipients_named
 from channels.registry import names
+from db.record.filters import Recipient
 from runtime.times import from_now, parse_day, parse_time
 from runtime.users import user_name
 
@@ -79,3 +81,32 @@ Operator = Annotated[
     ),
 ]
 Why = Annotated[str, typer.Option("--why", help="The reason; it is recorded.", callback=_not_blank)]
+
+OnChannel = Annotated[str | None, OneChannel]
+OfCompany = Annotated[str | None, typer.Option("--company", metavar="SLUG|ID", help="Only of this company.")]
+OfProject = Annotated[str | None, typer.Option("--project", metavar="SLUG|ID", help="Only about this project.")]
+OfContent = Annotated[str | None, typer.Option("--content", metavar="SLUG|ID", help="Only about this AR content.")]
+WithReason = Annotated[
+    str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason, as `deliveries` shows it.")
+]
+ToRecipient = Annotated[
+    str | None, typer.Option("--recipient", metavar="ADDRESS", help="Only to this e-mail address or chat id.")
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="At this time or later: ISO 8601 with offset, or -2h."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="Before this time: ISO 8601 with offset, or -2h."),
+]
+
+
+def recipients(address: str | None, channel: str | None) -> list[Recipient] | None:
+    """Reads an address. Raises `typer.BadParameter` if no channel, or not the given one, takes it."""
+    if address is None:
+        return None
+    try:
+        return recipients_named(address.strip(), channel)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--recipient'") from None

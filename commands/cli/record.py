@@ -7,11 +7,25 @@ from typing import Annotated
 import typer
 
 from commands import records
-from commands.cli.options import MAX_ID, Json, Limit, OneChannel, Wide
+from commands.cli.options import (
+    MAX_ID,
+    Json,
+    Limit,
+    OfCompany,
+    OfContent,
+    OfProject,
+    OnChannel,
+    Since,
+    ToRecipient,
+    Until,
+    Wide,
+    WithReason,
+    recipients,
+)
 from commands.running import run
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
-from db.record.list import NotificationFilter
+from db.record.filters import DeliveryFilter, NotificationFilter
 
 app = typer.Typer()
 
@@ -20,34 +34,69 @@ app = typer.Typer()
 def notifications(
     notification_type: Annotated[NotificationType | None, typer.Option("--type")] = None,
     status: Annotated[NotificationStatus | None, typer.Option()] = None,
-    company: Annotated[str | None, typer.Option(metavar="SLUG")] = None,
-    project: Annotated[str | None, typer.Option(metavar="SLUG")] = None,
+    company: OfCompany = None,
+    project: OfProject = None,
+    content: OfContent = None,
+    recipient: ToRecipient = None,
+    channel: OnChannel = None,
+    reason: WithReason = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     wide: Wide = False,
     as_json: Json = False,
 ) -> None:
-    """List notifications with their outcome."""
-    wanted = NotificationFilter(notification_type, status, company, project)
+    """List notifications with their outcome.
+
+    --since and --until are about when they were opened. --recipient, --channel and --reason find those with such a
+    delivery.
+    """
+    wanted = NotificationFilter(
+        notification_type=notification_type,
+        status=status,
+        company=company,
+        project=project,
+        content=content,
+        recipients=recipients(recipient, channel),
+        channel=channel,
+        reason=reason,
+        since=since,
+        until=until,
+    )
     run(records.show_notifications(wanted, limit, wide=wide, as_json=as_json))
 
 
 @app.command()
 def deliveries(
     status: Annotated[DeliveryStatus | None, typer.Option()] = None,
-    channel: Annotated[str | None, OneChannel] = None,
+    channel: OnChannel = None,
+    reason: WithReason = None,
+    recipient: ToRecipient = None,
+    company: OfCompany = None,
+    project: OfProject = None,
+    content: OfContent = None,
     notification_id: Annotated[int | None, typer.Option("--notification", metavar="ID", min=1, max=MAX_ID)] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     wide: Wide = False,
     as_json: Json = False,
 ) -> None:
-    """List deliveries with their outcome and the provider's answer."""
-    run(
-        records.show_deliveries(
-            status=status,
-            channel=channel,
-            notification_id=notification_id,
-            limit=limit,
-            wide=wide,
-            as_json=as_json,
-        )
+    """List deliveries with their outcome and the provider's answer.
+
+    --since and --until are about when they ended or, if they have not, were opened. A delivery has a recipient from its
+    first attempt on.
+    """
+    wanted = DeliveryFilter(
+        status=status,
+        channel=channel,
+        reason=reason,
+        recipients=recipients(recipient, channel),
+        company=company,
+        project=project,
+        content=content,
+        notification_id=notification_id,
+        since=since,
+        until=until,
     )
+    run(records.show_deliveries(wanted, limit, wide=wide, as_json=as_json))

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, column, exists, func, not_, or_, select, table, text
+from sqlalchemy import BigInteger, Select, bindparam, column, func, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.keys import NotificationType
-from contracts.sending import DeliveryStatus, NotificationStatus
-from db.models import Company, Delivery, Notification, Project
+from db.models import ArContent, Company, Delivery, Notification, Project
+from db.record.filters import DeliveryFilter, NotificationFilter, of_deliveries, of_notifications
 from db.record.rules import always_delivered
-from db.record.said import NEEDLESS
 
 # All columns of the view: the caller chooses which ones to show.
 _FLAT = table("notifications_flat", column("id", BigInteger))
 _ALL_COLUMNS = text("notifications_flat.*")
-
-
-@dataclass(frozen=True)
-class NotificationFilter:
-    """Which notifications to list; None means all. `company` and `project` are slugs. `undelivered` leaves out those
-    whose company did not have to be told any more, because that is not a failure: their item was renewed, or a tighter
-    warning was sent."""
-
-    notification_type: NotificationType | None = None
-    status: NotificationStatus | None = None
-    company: str | None = None
-    project: str | None = None
 
 
 async def list_flat(
@@ -41,21 +27,7 @@ async def list_flat(
     page = select(Notification.id).order_by(Notification.id.desc()).limit(limit)
     if before_id is not None:
         page = page.where(Notification.id < before_id)
-    if wanted.notification_type is not None:
-        page = page.where(Notification.notification_type == wanted.notification_type.value)
-    if wanted.status is not None:
-        page = page.where(Notification.status == wanted.status.value)
-    if wanted.status is NotificationStatus.UNDELIVERED:
-        of_it = Delivery.notification_id == Notification.id
-        needless = exists().where(of_it, Delivery.reason.in_(NEEDLESS))
-        refused = exists().where(of_it, Delivery.status.in_((DeliveryStatus.REJECTED, DeliveryStatus.FAILED)))
-        page = page.where(or_(not_(needless), refused))
-    if wanted.company is not None:
-        company = select(Company.id).where(Company.slug == wanted.company)
-        page = page.where(Notification.company_id == company.scalar_subquery())
-    if wanted.project is not None:
-        project = select(Project.id).where(Project.slug == wanted.project)
-        page = page.where(Notification.project_id == project.scalar_subquery())
+    page = page.where(*of_notifications(wanted))
     statement = select(_ALL_COLUMNS).select_from(_FLAT).where(_FLAT.c.id.in_(page)).order_by(_FLAT.c.id.desc())
     rows: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
     return rows
@@ -91,57 +63,73 @@ async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMap
     return row
 
 
-_UNKNOWN = text("""
-SELECT NOT EXISTS (SELECT FROM companies WHERE slug = :company) AS company,
-       NOT EXISTS (SELECT FROM projects WHERE slug = :project) AS project,
-       NOT EXISTS (SELECT FROM notifications WHERE id = :notification_id) AS notification
-""").bindparams(
-    bindparam("company", type_=Text), bindparam("project", type_=Text), bindparam("notification_id", type_=BigInteger)
-)
-
-
-async def find_unknown(
-    connection: AsyncConnection,
-    company: str | None = None,
-    project: str | None = None,
-    notification_id: int | None = None,
-) -> list[str]:
-    """Returns what a filter names although it does not exist, such as `company 'acme'`."""
-    named = {"company": company, "project": project, "notification_id": notification_id}
-    unknown = (await connection.execute(_UNKNOWN, named)).one()
-    return [
-        f"{what} {value!r}"
-        for what, value, missing in zip(("company", "project", "notification"), named.values(), unknown, strict=True)
-        if value is not None and missing
-    ]
-
-
-_DELIVERIES = text("""
-SELECT d.id, d.notification_id, n.notification_type, c.slug AS company_slug, p.slug AS project_slug, d.channel,
-       d.status, d.reason, d.attempts, d.recipient, d.provider_id, d.provider_reply, d.possible_duplicate,
-       d.created_at, d.sending_at, d.finished_at
-FROM deliveries d
-JOIN notifications n ON n.id = d.notification_id
-LEFT JOIN companies c ON c.id = n.company_id
-LEFT JOIN projects p ON p.id = n.project_id
-WHERE (:status IS NULL OR d.status = :status)
-  AND (:channel IS NULL OR d.channel = :channel)
-  AND (:notification_id IS NULL OR d.notification_id = :notification_id)
-ORDER BY d.id DESC
-LIMIT :limit
-""").bindparams(
-    bindparam("status", type_=Text), bindparam("channel", type_=Text), bindparam("notification_id", type_=BigInteger)
+_SHOWN = (
+    Delivery.id,
+    Delivery.notification_id,
+    Notification.notification_type,
+    Company.slug.label("company_slug"),
+    Project.slug.label("project_slug"),
+    ArContent.slug.label("ar_content_slug"),
+    Delivery.channel,
+    Delivery.status,
+    Delivery.reason,
+    Delivery.attempts,
+    Delivery.recipient,
+    Delivery.provider_id,
+    Delivery.provider_reply,
+    Delivery.possible_duplicate,
+    Delivery.created_at,
+    Delivery.sending_at,
+    Delivery.finished_at,
 )
 
 
 async def list_deliveries(
-    connection: AsyncConnection,
-    limit: int,
-    *,
-    status: str | None = None,
-    channel: str | None = None,
-    notification_id: int | None = None,
+    connection: AsyncConnection, wanted: DeliveryFilter, limit: int, before_id: int | None = None
 ) -> Sequence[RowMapping]:
-    """Returns the newest deliveries that match all given filters."""
-    parameters = {"status": status, "channel": channel, "notification_id": notification_id, "limit": limit}
-    return (await connection.execute(_DELIVERIES, parameters)).mappings().all()
+    """Returns the newest `limit` deliveries, older than `before_id` if that is given. One statement."""
+    page = deliveries_of(wanted).order_by(Delivery.id.desc()).limit(limit)
+    if before_id is not None:
+        page = page.where(Delivery.id < before_id)
+    statement = (
+        select(*_SHOWN)
+        .join(Notification, Notification.id == Delivery.notification_id)
+        .outerjoin(Company, Company.id == Notification.company_id)
+        .outerjoin(Project, Project.id == Notification.project_id)
+        .outerjoin(ArContent, ArContent.id == Notification.ar_content_id)
+        .where(Delivery.id.in_(page))
+        .order_by(Delivery.id.desc())
+    )
+    rows: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
+    return rows
+
+
+async def find_ids(connection: AsyncConnection, wanted: DeliveryFilter, limit: int, after_id: int = 0) -> list[int]:
+    """Returns the ids of the oldest `limit` deliveries that match and are newer than `after_id`."""
+    statement = deliveries_of(wanted).where(Delivery.id > after_id).order_by(Delivery.id).limit(limit)
+    return [row.id for row in await connection.execute(statement)]
+
+
+async def count_by_reason(connection: AsyncConnection, wanted: DeliveryFilter) -> Sequence[RowMapping]:
+    """Counts the deliveries that match, by `channel`, `status` and `reason`, the most frequent first."""
+    columns = (Delivery.channel, Delivery.status, Delivery.reason)
+    number = func.count().label("deliveries")
+    statement = select(*columns, number).where(Delivery.id.in_(deliveries_of(wanted))).group_by(*columns)
+    statement = statement.order_by(number.desc(), *columns)
+    rows: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
+    return rows
+
+
+def deliveries_of(wanted: DeliveryFilter) -> Select[Any]:
+    """Returns a query of the ids of the deliveries that match."""
+    ids = select(Delivery.id)
+    if wanted.company or wanted.project or wanted.content:
+        ids = ids.join(Notification, Notification.id == Delivery.notification_id)
+    return ids.where(*of_deliveries(wanted))
+
+
+_EXISTS = text("SELECT EXISTS (SELECT FROM notifications WHERE id = :id)").bindparams(bindparam("id", type_=BigInteger))
+
+
+async def exists_notification(connection: AsyncConnection, notification_id: int) -> bool:
+    return bool(await connection.scalar(_EXISTS, {"id": notification_id}))

@@ -145,7 +145,9 @@ async def test_a_notification_is_shown_with_its_deliveries(http: httpx.AsyncClie
     assert (telegram["channel"], telegram["status"], telegram["recipient"]) == ("telegram", "pending", None)
 
 
-@pytest.mark.parametrize("path", ["/notifications?company=acme&cursor=OTk", "/notifications/1"])
+@pytest.mark.parametrize(
+    "path", ["/notifications?company=acme&cursor=OTk", "/notifications/1", "/deliveries?company=acme&reason=x"]
+)
 async def test_reading_takes_one_statement(
     http: httpx.AsyncClient, platform: Platform, engine: AsyncEngine, path: str
 ) -> None:
@@ -224,6 +226,7 @@ async def test_the_documentation_is_open_and_tells_of_problems_and_keys() -> Non
         "get /healthz",
         "get /readyz",
         "get /notifications",
+        "get /deliveries",
         "get /notifications/{notification_id}",
         "post /notifications/test",
         "post /projects/{slug}/renew",

@@ -17,7 +17,8 @@ from db.operators import problems, suppressions
 from db.record import attempt, reopen, settle
 from db.record.attempt import SentText
 from db.record.claim import Claim, claim_delivery
-from db.record.list import NotificationFilter, list_flat, read_flat
+from db.record.filters import NotificationFilter
+from db.record.list import list_flat, read_flat
 from db.record.open import (
     AddressedNotification,
     NewNotification,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.sending import DeliveryStatus, NotificationStatus
 from db.items import due, ended, untold
+from db.models import Delivery, Notification
 from db.operators import problems
 from db.record import open as opening
 from db.record import retention, stuck
+from db.record.filters import DeliveryFilter, NotificationFilter, Recipient, of_notifications
+from db.record.list import deliveries_of
 from tests.support.data import Platform
 
 NOTICES = 20_000
@@ -45,6 +51,23 @@ async def large(platform: Platform) -> Platform:
     await platform.execute("INSERT INTO problems (code, channel, subject) VALUES ('smtp_auth_535', 'email', 'x')")
     await platform.execute("ANALYZE")
     return platform
+
+
+@pytest.fixture
+async def aged(large: Platform) -> Platform:
+    """The same over half a year, with a few deliveries that were refused and what each was sent to."""
+    await large.execute(
+        "UPDATE notifications SET created_at = now() - (:notices - id) * interval '13 minutes'", notices=NOTICES
+    )
+    await large.execute(
+        "UPDATE deliveries d SET created_at = n.created_at, recipient = 'Anna' || n.id || '@customer.example',"
+        " finished_at = CASE WHEN d.status = 'accepted' THEN n.created_at + interval '1 minute' END,"
+        " status = CASE WHEN d.id % 4000 = 1 THEN 'rejected' ELSE d.status END,"
+        " reason = CASE WHEN d.id % 4000 = 1 THEN 'smtp_rcpt_550' END"
+        " FROM notifications n WHERE n.id = d.notification_id"
+    )
+    await large.execute("ANALYZE")
+    return large
 
 
 NOW = datetime.now(UTC)
@@ -93,6 +116,53 @@ async def test_opening_looks_up_the_contacts_of_each_company(large: Platform, en
     parameters = {"notification_type": "expiring", "scan_at": NOW, **columns}
     plan = await explained(engine, opening._OPEN, parameters)
     assert "Seq Scan on contacts" not in plan, plan
+
+
+HOUR = timedelta(hours=1)
+AGO = NOW - timedelta(days=30)
+
+
+QUESTIONS: list[NotificationFilter | DeliveryFilter] = [
+    NotificationFilter(company="company-7"),
+    NotificationFilter(project="project-700"),
+    NotificationFilter(content="nosuch"),
+    NotificationFilter(recipients=[Recipient("email", "Anna700@customer.example", "anna700@customer.example")]),
+    NotificationFilter(reason="smtp_rcpt_550"),
+    NotificationFilter(status=NotificationStatus.OPEN),
+    NotificationFilter(status=NotificationStatus.UNDELIVERED),
+    NotificationFilter(since=AGO, until=AGO + HOUR),
+    NotificationFilter(until=AGO),
+    NotificationFilter(since=NOW - HOUR),
+    DeliveryFilter(company="company-7"),
+    DeliveryFilter(project="project-700", status=DeliveryStatus.ACCEPTED),
+    DeliveryFilter(recipients=[Recipient("email", "Anna700@customer.example", "anna700@customer.example")]),
+    DeliveryFilter(reason="smtp_rcpt_550"),
+    DeliveryFilter(status=DeliveryStatus.REJECTED),
+    DeliveryFilter(status=DeliveryStatus.FAILED, since=NOW - HOUR),
+    DeliveryFilter(status=DeliveryStatus.UNKNOWN),
+    DeliveryFilter(status=DeliveryStatus.PENDING),
+    DeliveryFilter(since=AGO, until=AGO + HOUR),
+    DeliveryFilter(until=AGO),
+    DeliveryFilter(since=NOW - HOUR),
+    DeliveryFilter(notification_id=700),
+]
+
+
+async def test_what_an_operator_asks_is_looked_up(aged: Platform, engine: AsyncEngine) -> None:
+    for wanted in QUESTIONS:
+        statement = (
+            select(Notification.id).where(*of_notifications(wanted)).order_by(Notification.id.desc())
+            if isinstance(wanted, NotificationFilter)
+            else deliveries_of(wanted).order_by(Delivery.id.desc())
+        ).limit(51)
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        async with engine.connect() as connection:
+            plan = "\n".join((await connection.execute(text(f"EXPLAIN ANALYZE {compiled}"))).scalars())
+        assert "Seq Scan on notifications" not in plan, (wanted, plan)
+        assert "Seq Scan on deliveries" not in plan, (wanted, plan)
+        for left_out in re.findall(r"Rows Removed by Filter: (\d+)", plan):
+            assert int(left_out) < 1000, (wanted, plan)
 
 
 async def explained(engine: AsyncEngine, statement: Any, parameters: dict[str, object]) -> str:

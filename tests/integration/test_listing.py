@@ -1,4 +1,4 @@
-"""`notifications` and `deliveries`: on a terminal, with filters that name nothing, and what counts as a failure."""
+"""`notifications` and `deliveries`: on a terminal, and what counts as a failure."""
 
 from __future__ import annotations
 
@@ -83,27 +83,6 @@ async def test_wide_shows_every_column_with_each_row_on_one_line(database_url: s
 async def test_a_pipe_gets_all_columns_as_before(database_url: str) -> None:
     ended = await cli("deliveries", environment={"DATABASE_URL": database_url})
     assert "250 2.0.0 Ok: queued as 4XyZ" in ended.out
-
-
-@pytest.mark.usefixtures("warning")
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["notifications", "--company", "nosuch"], "There is no company 'nosuch'.\n"),
-        (["notifications", "--project", "nosuch"], "There is no project 'nosuch'.\n"),
-        (
-            ["notifications", "--company", "no", "--project", "such"],
-            "There is no company 'no'.\nThere is no project 'such'.\n",
-        ),
-        (["deliveries", "--notification", "999999"], "There is no notification 999999.\n"),
-        (["notifications", "--company", "harbour-museum", "--type", "test"], ""),
-        (["notifications", "--company", "harbour-museum"], ""),
-    ],
-)
-async def test_a_filter_that_names_nothing_is_told(database_url: str, arguments: list[str], said: str) -> None:
-    ended = await cli(*arguments, "--json", environment={"DATABASE_URL": database_url})
-    assert (ended.status, ended.err) == (0, said)
-    assert isinstance(ended.json["items"], list)
 
 
 @pytest.mark.parametrize(
