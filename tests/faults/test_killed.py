@@ -122,6 +122,8 @@ async def test_killed_during_the_record(scene: Scene, ledger: Ledger) -> None:
         await holder.execute(text("SELECT FROM notifications FOR UPDATE"))
         scene.sink.clear()
         scene.telegram.clear()
+        for channel in names():
+            await scene.delivery_becomes(channel, "accepted")
         async with asyncio.timeout(PATIENCE):
             while not await scene.platform.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.02)  # the database tells nobody
