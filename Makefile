@@ -74,7 +74,7 @@ test-mta: $(ENV) ## Run the tests against a real Postfix and PgBouncer (as root;
 	$(PY) -m tests tests/mta
 
 .PHONY: test-deploy
-test-deploy: $(ENV) ## Let the programs that read them check the files in deploy/ (Debian: systemd)
+test-deploy: $(ENV) ## Let the programs that read them check the files in deploy/ (Debian: systemd prometheus)
 	$(PY) -m tests tests/deploy
 
 .PHONY: demo
