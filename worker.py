@@ -35,7 +35,7 @@ from channels.configured import configured_channels, new_renderer, require_to_se
 from channels.registry import all_queues, find_channel, queues_named
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
-from db.revision import require_newest
+from db.revision import newest_revision, require_usable
 from runtime import leaving, signals
 from runtime.http_client import CertificatesError, certificates, new_http_client
 from runtime.listening import ListenError
@@ -213,8 +213,8 @@ async def _health_activities(
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the worker. Exit status: 0 after SIGTERM or SIGINT, 1 if at the start a server is away or the database is
-    not at the code's revision, 2 for a wrong setting or a missing template."""
+    """Runs the worker. Exit status: 0 after SIGTERM or SIGINT, 1 if at the start a server is away or the code does
+    not work on the database's revision, 2 for a wrong setting or a missing template."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",
@@ -273,7 +273,8 @@ async def _check_database(settings: Settings) -> None:
     engine = create_engine(settings, "worker")
     try:
         async with engine.connect() as connection:
-            await require_newest(connection)
+            if newer := await require_usable(connection):
+                log.info("schema_of_a_newer_release", database=newer, code=newest_revision())
     finally:
         await engine.dispose()
 

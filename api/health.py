@@ -15,7 +15,7 @@ from temporalio.client import Client
 from api.problems import problem
 from api.schemas import Checks, Health, NotReady, Readiness
 from db.engine import autocommit, check_writes, only_reads
-from db.revision import WrongRevision, newest_revision, require_newest
+from db.revision import WrongRevision, newest_revision, require_usable
 from runtime.probing import NoAnswerInTime, answer_within
 from temporal.readiness import check_namespace
 
@@ -51,10 +51,14 @@ def health_routes(engine: AsyncEngine, work: AsyncEngine, client: Client) -> API
     """
     router = APIRouter(tags=["health"])
     newest_revision()
+    said: set[str] = set()
 
     async def database() -> None:
         async with autocommit(engine).connect() as connection:
-            await require_newest(connection)
+            newer = await require_usable(connection)
+        if newer and newer not in said:
+            said.add(newer)
+            log.info("schema_of_a_newer_release", database=newer, code=newest_revision())
         await check_writes(engine)
         if await only_reads(work, POOL_TIMEOUT):
             raise OSError("the API's connections lead to a read-only server")

@@ -9,6 +9,7 @@ from commands.output import print_json, print_line, print_table
 from commands.running import OK, CommandFailed, database, database_errors, temporal_client, temporal_errors
 from db.migrate import downgrade, upgrade
 from db.operators import pauses
+from db.revision import WrongRevision, known_revisions, newest_revision
 from settings import Settings
 from temporal import schedules
 
@@ -19,10 +20,16 @@ async def migrate(down_to: str | None, *, as_json: bool) -> int:
     async with database_errors():
         try:
             before, after = await (upgrade(settings) if down_to is None else downgrade(settings, down_to))
-        except CommandError as error:
+        except (CommandError, WrongRevision) as error:
             raise CommandFailed(str(error)) from error
+    newer = after is not None and after not in known_revisions()
     if as_json:
-        print_json({"before": before, "after": after})
+        print_json({"before": before, "after": after, "newer_release": newer})
+    elif newer:
+        print_line(
+            f"The database is at revision {after} of a newer release, on which this release (revision "
+            f"{newest_revision()}) works: nothing to do."
+        )
     elif before == after:
         print_line(f"The database is already at revision {after}.")
     else:

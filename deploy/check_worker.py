@@ -1,7 +1,7 @@
 """Checks that the worker on this host takes tasks and can do them: `python -m deploy.check_worker`.
 
 The health check of the worker's container. It fails for a worker that lost Temporal, whose pollers stopped, or whose
-database is away or at another revision than the code.
+database is away or at a revision on which the code does not work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from activities.health.pollers import ACTIVITY, RECENT, WORKFLOW, look_at, recen
 from channels.registry import all_queues, queues_named
 from contracts.queues import WORKFLOWS, task_queues
 from db.engine import create_engine
-from db.revision import WrongRevision, require_newest
+from db.revision import WrongRevision, require_usable
 from runtime import leaving
 from runtime.this_host import this_host
 from settings import Settings, SettingsError
@@ -43,11 +43,11 @@ async def silent_queues(client: Client, prefix: str, queues: Iterable[str], host
 
 
 async def check_revision(settings: Settings) -> None:
-    """Raises `WrongRevision` if the database is not at the code's revision, and the database's errors."""
+    """Raises `WrongRevision` if the code does not work on the database's revision, and the database's errors."""
     engine = create_engine(settings, "check_worker", pooled=False)
     try:
         async with engine.connect() as connection:
-            await require_newest(connection)
+            await require_usable(connection)
     finally:
         await engine.dispose()
 
@@ -69,8 +69,8 @@ def _queues(value: str) -> list[str]:
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 if this host polls all queues and the database is at the code's revision, 1 if not or if a server
-    is away, 2 for a wrong setting."""
+    """Exit status: 0 if this host polls all queues and the code works on the database's revision, 1 if not or if a
+    server is away, 2 for a wrong setting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--queues",

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from db.engine import autocommit
 from db.errors import DATABASE_ERRORS
-from db.revision import WrongRevision, require_newest
+from db.revision import WrongRevision, require_usable
 from runtime.probes import NotReady
 
 TEMPORAL_SECONDS = 2.0
@@ -40,7 +40,7 @@ def worker_readiness(workers: Sequence[Worker], client: Client, engine: AsyncEng
             raise NotReady("not all workers run")
         try:
             async with autocommit(engine).connect() as connection:
-                await require_newest(connection)
+                await require_usable(connection)
         except WrongRevision as error:
             raise NotReady(str(error)) from None
         except DATABASE_ERRORS as error:

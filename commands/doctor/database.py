@@ -7,7 +7,7 @@ from commands.doctor.installation import Installation
 from commands.doctor.result import Result, failed, of_findings, ok
 from db.engine import database_url
 from db.errors import DATABASE_ERRORS
-from db.revision import newest_revision
+from db.revision import find_revision, newest_revision
 from db.server import read_server
 from settings import Settings
 
@@ -41,8 +41,11 @@ async def look_at_server(installation: Installation) -> Result:
 
 
 async def look_at_revision(installation: Installation) -> Result:
-    """Compares the database's revision with the code's."""
-    async with installation.connection():
-        pass
+    """Checks whether the code works on the database's revision."""
+    newest = newest_revision()
+    async with installation.connection() as connection:
+        found = await find_revision(connection)
     findings = await look_at_schema(await installation.engine())
-    return of_findings(findings, f"revision {newest_revision()}, which this release needs", revision=newest_revision())
+    of_newer = f"revision {found} of a newer release, on which this one (revision {newest}) works"
+    says = f"revision {newest}, which this release needs" if found == newest else of_newer
+    return of_findings(findings, says, revision=newest, found=found)

@@ -9,6 +9,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+works_with = ${repr(down_revision)}  # the oldest revision whose code works on this schema
 
 
 def upgrade() -> None:

@@ -79,4 +79,4 @@ async def test_the_health_check_finds_it(health: HealthScene) -> None:
         )
         assert (await health.check()).over == ["schema_revision"]
         await health.scene.children_end()
-    assert "at revision 0003" in await health.message("The database is not at the code's revision")
+    assert "at revision 0003" in await health.message("The code does not work on the database's revision")

@@ -14,7 +14,7 @@ from tests.support.worker_process import WORKER, WorkerProcess, environment, wor
 
 RELEASES = CHECKOUT / "tests" / "upgrade" / "releases"
 """Their programs, by `git archive`. They are kept here since a shallow clone has no history to take them from."""
-REVISIONS = {"0.3.0": "0003", "0.4.0": "0004"}
+REVISIONS = {"0.3.0": "0003", "0.4.0": "0004", "0.5.0": "0008"}
 """The releases that an installation may come from, and the revision of each one's schema."""
 
 

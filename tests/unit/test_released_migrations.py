@@ -6,23 +6,45 @@ import hashlib
 
 import pytest
 
-from db.migrate import MIGRATIONS
+from db.revision import MIGRATIONS, newest_revision, said, works_with
 
-RELEASED = {
-    "0001_first_tables.py": "6a942707c82f9154941f4b9e40731247114f225aad117a3bee7e91b402f66947",
-    "0002_trusted_deliveries.py": "8ff9c259caf7731738e1b66d7d5c68688b76035a844855ec6ecffbb778aa2382",
-    "0003_whole_life.py": "55eac2b0147da8b1bb7f1c9545f1b3cb548dd8226da5c3a3f9626d27254a2821",
-    "0004_contacts.py": "80cedc079859bb2516303516fed96842aceee96cea11bf70a35dc678222e583d",
-}
-"""The SHA-256 of each, as it was released last. A change goes into a new revision."""
+CHECKSUMS = MIGRATIONS / "released.sha256"
+"""The SHA-256 of each, as it was released last. `make release` says what is missing. A change goes into a new revision.
+"""
+RELEASED = {name: sha for sha, name in (line.split() for line in CHECKSUMS.read_text(encoding="utf-8").splitlines())}
+FILES = sorted(path.relative_to(MIGRATIONS).as_posix() for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+REVISIONS = [name.removeprefix("versions/")[:4] for name in FILES]
+STRICT = "0008"
+"""Up to here the code works on its own revision only, and says nothing."""
 
 
 @pytest.mark.parametrize("name", sorted(RELEASED))
 def test_a_released_migration_is_as_it_was_released(name: str) -> None:
-    content = (MIGRATIONS / "versions" / name).read_bytes()
+    content = (MIGRATIONS / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == RELEASED[name], f"write a new revision instead of changing {name}"
 
 
 def test_unreleased_migrations_come_after_the_released_ones() -> None:
-    names = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-    assert names[: len(RELEASED)] == sorted(RELEASED)
+    assert FILES[: len(RELEASED)] == sorted(RELEASED)
+
+
+def test_revisions_are_numbered_without_a_gap() -> None:
+    assert [f"{number:04}" for number in range(1, len(FILES) + 1)] == REVISIONS
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_revision_says_which_code_works_on_its_schema(revision: str) -> None:
+    """What a schema no longer has, no later one has again: the oldest code never gets older."""
+    oldest = works_with(revision)
+    assert oldest <= revision
+    if revision <= STRICT:
+        assert oldest == revision
+    else:
+        before = f"{int(revision) - 1:04}"
+        assert "works_with" in (MIGRATIONS / next(name for name in FILES if name[9:13] == revision)).read_text()
+        assert works_with(before) <= oldest
+
+
+def test_what_is_said_in_the_database() -> None:
+    newest = newest_revision()
+    assert said(newest) == f"revision {newest} works with code of revision {works_with(newest)} or newer"

@@ -112,7 +112,9 @@ async def becomes(scene: Scene, expected: Stand) -> None:
             while await stand(scene) != expected:
                 await asyncio.sleep(0.05)  # the database tells nobody
     except TimeoutError:
-        assert await stand(scene) == expected
+        found = await stand(scene)
+        differs = {place: (found.get(place), expected.get(place)) for place in found.keys() | expected.keys()}
+        raise AssertionError({place: each for place, each in differs.items() if each[0] != each[1]}) from None
 
 
 async def delivery_id(scene: Scene, slug: str) -> str:
