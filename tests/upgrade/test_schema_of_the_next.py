@@ -1,4 +1,4 @@
-"""A release works on the schema of the next one: it goes on while that migrates, and may come back without a way down."""
+"""A release works on the schema of the next one: it goes on while that migrates, and comes back as it was."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+works_with = "0008"
 
 
 def upgrade() -> None:
