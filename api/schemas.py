@@ -75,9 +75,17 @@ class Delivery(BaseModel):
     claimed_at: datetime | None
     sending_at: datetime | None
     finished_at: datetime | None
+    text_sha256: str | None = Field(
+        description="Once the text is removed: the SHA-256 of the subject, an empty line and the text, in UTF-8."
+    )
+    html_sha256: str | None = Field(description="The same for `body_html`.")
 
 
 class NotificationDetail(Notification):
+    texts_removed_at: datetime | None = Field(
+        description="When its texts, recipients and the providers' words were removed, because TEXTS_KEEP_DAYS had "
+        "passed or its company was erased."
+    )
     deliveries: list[Delivery]
 
 

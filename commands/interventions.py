@@ -191,6 +191,8 @@ def _ended_without_doubt(subject: Subject) -> str | None:
 
 
 def _reachable(subject: Subject, deadline: datetime, now: datetime) -> str | None:
+    if subject.company_is_erased:
+        return "its company is erased: nothing is sent to it any more"
     if subject.text_is_gone:
         return "its text and recipient were removed after TEXTS_KEEP_DAYS: there is nothing to send"
     if subject.suppressed and not goes_to_suppressed(subject.notification_type):

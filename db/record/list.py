@@ -51,14 +51,17 @@ async def read_flat(connection: AsyncConnection, notification_id: int) -> RowMap
             Delivery.claimed_at,
             Delivery.sending_at,
             Delivery.finished_at,
+            func.encode(Delivery.text_sha256, "hex").label("text_sha256"),
+            func.encode(Delivery.html_sha256, "hex").label("html_sha256"),
         )
         .where(Delivery.notification_id == notification_id)
         .order_by(func.array_position(always_delivered(), Delivery.channel), Delivery.id)
         .subquery("shown")
     )
     deliveries = select(func.jsonb_agg(shown.table_valued(), type_=JSONB())).scalar_subquery()
-    statement = select(_ALL_COLUMNS, deliveries.label("deliveries")).select_from(_FLAT)
-    statement = statement.where(_FLAT.c.id == notification_id)
+    removed = select(Notification.texts_removed_at).where(Notification.id == notification_id).scalar_subquery()
+    statement = select(_ALL_COLUMNS, removed.label("texts_removed_at"), deliveries.label("deliveries"))
+    statement = statement.select_from(_FLAT).where(_FLAT.c.id == notification_id)
     row: RowMapping | None = (await connection.execute(statement)).mappings().one_or_none()
     return row
 

@@ -47,13 +47,15 @@ class Subject:
     """All deliveries of its notification."""
     text_is_gone: bool = False
     """It is about no item, so its text and recipient were its own, and they were removed."""
+    company_is_erased: bool = False
 
 
 _READ = text(f"""
 SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
        n.notification_type, n.workflow_id, n.company_id, n.project_id, n.ar_content_id,
        n.days_left, n.item_ends_at, recipient.address AS recipient, suppressed.reason AS suppressed,
-       {DELIVERIES} AS deliveries, n.texts_removed_at IS NOT NULL AND NOT {ABOUT_AN_ITEM} AS text_is_gone
+       {DELIVERIES} AS deliveries, n.texts_removed_at IS NOT NULL AND NOT {ABOUT_AN_ITEM} AS text_is_gone,
+       EXISTS (SELECT FROM companies WHERE id = n.company_id AND erased_at IS NOT NULL) AS company_is_erased
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
 {RECIPIENT}

@@ -135,7 +135,7 @@ async def test_a_notification_is_shown_with_its_deliveries(http: httpx.AsyncClie
         "finished_at = now() WHERE channel = 'email'"
     )
     shown = (await http.get("/notifications/1")).json()
-    assert list(shown) == [*FLAT_SHAPE, "deliveries"]
+    assert list(shown) == [*FLAT_SHAPE, "texts_removed_at", "deliveries"]
     assert shown["email_sent"] is True
     email, telegram = shown["deliveries"]
     assert list(email) == DELIVERY_SHAPE

@@ -79,7 +79,7 @@ def test_the_commands() -> None:
     assert isinstance(group, TyperGroup)
     names = "migrate import schedules scan notifications deliveries servers resolve resend suppressions unsuppress"
     names += " preview bounces pause resume deactivate renew"
-    names += " check-health problems untold doctor summary retention"
+    names += " check-health problems untold doctor summary retention erase export"
     assert set(names.split()) <= set(group.commands)
 
 

@@ -29,7 +29,8 @@ async def old_notifications(scene: Scene, count: int) -> None:
 
 async def test_the_schedule_is_there_while_a_setting_wants_it_and_the_health_check_expects_it(scene: Scene) -> None:
     wanting = scene.with_settings(**KEEP, retention_cron="15 2 * * *").settings
-    names = [schedules.SCAN_EXPIRING, schedules.DEACTIVATE_EXPIRED, schedules.CHECK_HEALTH]
+    names = [each.schedule_id for each in schedules.watched_schedules(scene.settings)]
+    assert APPLY_RETENTION not in names
     with_it = [*names, APPLY_RETENTION]
     assert await schedules.apply(scene.client, wanting) == [(name, "created") for name in with_it]
     assert [each.schedule_id for each in schedules.watched_schedules(wanting)] == with_it
