@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from local.embedded import postgres_install
 from local.embedded.postgres import EmbeddedPostgres
 from tests.support.product import ROOT
+from tests.support.psql import psql
 
 SCRIPT = ROOT / "deploy" / "postgres" / "init" / "10-roles.sql"
 
@@ -21,23 +20,6 @@ def secrets(tmp_path: Path) -> Path:
     (folder / "database_url").write_text("postgresql://expiry:first@db.example:5432/expiry\n")
     (folder / "temporal_password").write_text("second\n")
     return folder
-
-
-async def psql(postgres: EmbeddedPostgres, *arguments: str) -> tuple[int, str, str]:
-    socket = postgres.database_url().partition("?host=")[2].partition("&")[0]
-    process = await asyncio.create_subprocess_exec(
-        str(postgres_install.find_programs() / "psql"),
-        "--no-psqlrc",
-        f"--host={socket}",
-        "--username=postgres",
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def run_script(postgres: EmbeddedPostgres, secrets: Path) -> tuple[int, str]:
