@@ -292,6 +292,11 @@ class Settings(BaseSettings):
     pause_retry: Seconds = Field(
         60, description="While sending is paused: seconds between checks of whether it was resumed."
     )
+    waiting_searchable: Literal["on", "off"] = Field(
+        "on",
+        description="on: a notification that waits long for a provider has the search attribute WaitingFor. off: "
+        "releases before 0.6.0 can go on with its workflow.",
+    )
     give_up_after: Seconds | None = Field(
         None,
         description="Seconds after which any notification is given up. Empty: expiring at the item's end, "

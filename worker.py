@@ -52,6 +52,7 @@ from temporal.rotation import current_credentials
 from temporal.runners import UNSANDBOXED
 from temporal.start import start_and_mark
 from temporal.stops import TemporalStops
+from temporal.waits import TemporalWaits
 from texts.languages import LanguageError
 from texts.renderer import Renderer
 from texts.summary import SummaryTexts
@@ -170,7 +171,7 @@ async def build_workers(
     for channel in filter(None, map(find_channel, queues)):
         at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
         sender = await stack.enter_async_context(channel.open(settings, renderer, at_a_time))
-        attempts = DeliveryAttempts(engine, settings, alerts, stops, channel, sender)
+        attempts = DeliveryAttempts(engine, settings, alerts, stops, channel, sender, TemporalWaits(client))
         serve(channel.name, [attempts.send_activity()])
     if WORKFLOWS in queues:
         next_scan = schedules.next_scan(client, settings)

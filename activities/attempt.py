@@ -21,6 +21,7 @@ from activities.metrics import ACCEPTED_AFTER, ATTEMPTS, Attempted, count_ended,
 from activities.refused_alike import RefusedAlike
 from activities.stops import ChannelStops
 from activities.told import failing_since, forget_failing_since, refused_claim, tell_next_attempt
+from activities.waiting import TellWorkflow, tell_if_long
 from channels.base import (
     Channel,
     InDoubt,
@@ -71,6 +72,7 @@ class DeliveryAttempts:
         stops: ChannelStops,
         channel: Channel,
         sender: Sender,
+        tell_workflow: TellWorkflow,
     ) -> None:
         self._engine = autocommit(engine)
         self._settings = settings
@@ -79,6 +81,7 @@ class DeliveryAttempts:
         self._flood = FloodWatch()
         self._channel = channel
         self._sender = sender
+        self._tell_workflow = tell_workflow
         self._refused_alike = RefusedAlike(channel, timedelta(seconds=settings.operator_fault_retry))
 
     def send_activity(self) -> SendActivity:
@@ -96,6 +99,9 @@ class DeliveryAttempts:
         progress = _Progress()
         try:
             return await self._run(input, progress)
+        except ApplicationError as error:
+            await tell_if_long(self._tell_workflow, self._channel.name, input, error)
+            raise
         finally:
             ATTEMPTS.add(meter_here(), channel=self._channel.name, outcome=progress.outcome.value)
 

@@ -44,6 +44,7 @@ def send_options(settings: Settings) -> SendOptions:
         settings.task_queue_prefix,
         {channel.name: channel.options(settings) for channel in channels()},
         settings.api_url.rstrip("/"),
+        waiting_searchable=settings.waiting_searchable == "on",
     )
 
 

@@ -155,6 +155,9 @@ def _startable(subject: Subject, deadline: datetime, settings: Settings) -> Star
         ar_content_id=subject.ar_content_id,
         again=True,
         deliveries=deliveries_to_send(settings)(subject.notification_type, subject.company_id, subject.deliveries),
+        company_slug=subject.company_slug,
+        project_slug=subject.project_slug,
+        content_slug=subject.content_slug,
     )
 
 

@@ -84,6 +84,10 @@ class StartableNotification:
     deliveries: list[DeliveryToSend] = field(default_factory=list)
     reopened_deliveries: list[int] = field(default_factory=list)
     """Ids of deliveries that an operator has reopened."""
+    company_slug: str | None = None
+    project_slug: str | None = None
+    content_slug: str | None = None
+    """Of the AR content with `ar_content_id`."""
 
     def to_reopen(self) -> list[ReopenedDelivery]:
         """Returns the signals for a workflow that is already running."""

@@ -148,9 +148,18 @@ class SendOptions:
     """URL of the API in a browser. Empty: no links in the Web UI."""
     channels: dict[str, ChannelOptions] = field(default_factory=dict)
     """The options of the channels that have no fields above, by name."""
+    waiting_searchable: bool = False
+    """Whether a workflow that waits for a provider gets the search attribute `WaitingFor`."""
 
     @classmethod
-    def of(cls, queue_prefix: str, channels: Mapping[str, ChannelOptions], api_url: str = "") -> SendOptions:
+    def of(
+        cls,
+        queue_prefix: str,
+        channels: Mapping[str, ChannelOptions],
+        api_url: str = "",
+        *,
+        waiting_searchable: bool = False,
+    ) -> SendOptions:
         """Builds the options; `channels` has those of every channel, by name."""
         email, telegram = (channels[name] for name in ALWAYS_DELIVERED)
         return cls(
@@ -161,6 +170,7 @@ class SendOptions:
             telegram_attempt_timeout=telegram.attempt_timeout,
             api_url=api_url,
             channels={name: options for name, options in channels.items() if name not in ALWAYS_DELIVERED},
+            waiting_searchable=waiting_searchable,
         )
 
     def of_channel(self, name: str) -> ChannelOptions | None:
@@ -197,6 +207,20 @@ class ReopenedDelivery:
         if None in (self.delivery_id, delivery.delivery_id):
             return self.channel == delivery.channel
         return self.delivery_id == delivery.delivery_id
+
+
+@dataclass(frozen=True)
+class DeliveryWaits:
+    """Why a delivery waits for its next attempt; `reason` is a stable code."""
+
+    delivery_id: int | None
+    """None in a payload of a release without delivery ids."""
+    channel: str
+    reason: str
+    until: datetime
+    """When the next attempt comes, about."""
+    attempts: int = 0
+    """Attempts of the activity until now."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.sending import HEARTBEAT_TIMEOUT, SendOptions
     from workflows import retry_policies, search_attributes
     from workflows.send_notification import SendNotificationWorkflow
-    from workflows.summaries import notification_details, notification_summary
+    from workflows.summaries import notification_details, notification_summary, waiting_for_room
 
 PAGE_TIMEOUT = timedelta(minutes=2)
 FIRST_WAIT_FOR_ROOM = timedelta(seconds=2)
@@ -75,8 +75,10 @@ class FanOut:
             if batch.notifications or not batch.waiting:
                 break
             just_started = []
+            workflow.set_current_details(waiting_for_room(workflow.now() + wait))
             await workflow.sleep(wait, summary="Wait for room: too many are in flight")
             wait = min(wait * 2, LONGEST_WAIT_FOR_ROOM)
+        workflow.set_current_details("")
         return batch
 
     async def _start_children(self, notifications: list[StartableNotification]) -> None:

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.stops import StopActivities
     from contracts.stopping import ResumeChannelInput
     from workflows import retry_policies
+    from workflows.summaries import waiting_for_channel
 
 RESUME_TIMEOUT = timedelta(seconds=30)
 SHORTEST_SLEEP = timedelta(seconds=1)
@@ -38,6 +39,7 @@ class ResumeChannelWorkflow:
         while True:
             if self._stops > known and not workflow.patched("an-early-stop-wakes"):
                 known = self._stops
+            workflow.set_current_details(waiting_for_channel(input.channel, until))
             if (wait := until - workflow.now()) > timedelta(0):
                 await self._wait(wait, known, f"Wait until {input.channel} may send again")
             known = self._stops

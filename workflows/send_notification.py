@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         HEARTBEAT_TIMEOUT,
         DeliveryStatus,
         DeliveryToSend,
+        DeliveryWaits,
         Evidence,
         KnownDelivery,
         Reason,
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         has_ended,
     )
     from workflows import retry_policies, search_attributes
+    from workflows.waits import Waits
 
 RECORD_ATTEMPT = timedelta(seconds=5)
 
@@ -47,6 +49,7 @@ class SendNotificationWorkflow:
     def __init__(self) -> None:
         self._reopened: list[ReopenedDelivery] = []
         self._sends: dict[DeliveryToSend, asyncio.Task[SendResult]] = {}
+        self._waits = Waits()
 
     @workflow.signal
     def delivery_reopened(self, reopened: ReopenedDelivery) -> None:
@@ -58,12 +61,18 @@ class SendNotificationWorkflow:
         """The same signal for the only delivery on the channel, from releases up to 0.3.0."""
         self._note_reopened(ReopenedDelivery(None, channel))
 
+    @workflow.signal
+    def delivery_waits(self, waits: DeliveryWaits) -> None:
+        """Says why a delivery waits for its next attempt. An attempt sends it if that comes much later."""
+        self._waits.note(waits)
+
     def _note_reopened(self, reopened: ReopenedDelivery) -> None:
         if reopened not in self._reopened:
             self._reopened.append(reopened)
 
     @workflow.run
     async def run(self, input: SendNotificationInput) -> SendNotificationResult:
+        self._waits.begin(input.notification_id, searchable=input.options.waiting_searchable)
         while True:
             recorded = await self._send_and_record(input)
             # If it is still open or was reopened at the last moment, a delivery must be sent again.
@@ -123,6 +132,11 @@ class SendNotificationWorkflow:
         ]
 
     async def _send(self, delivery: DeliveryToSend, input: SendNotificationInput) -> SendResult:
+        result = await self._run_activity(delivery, input)
+        self._waits.over(delivery)
+        return result
+
+    async def _run_activity(self, delivery: DeliveryToSend, input: SendNotificationInput) -> SendResult:
         if (remaining := input.give_up_at - workflow.now()) <= timedelta(0):
             return SendResult(DeliveryStatus.FAILED, Reason.GAVE_UP)
         plan = find_plan(delivery.channel)
@@ -173,7 +187,7 @@ class SendNotificationWorkflow:
                 if isinstance(error.cause, CancelledError):
                     raise
                 recorded = SendNotificationResult.unrecorded(outcome.known())
-        workflow.upsert_search_attributes(search_attributes.of_outcome(recorded))
+        workflow.upsert_search_attributes(search_attributes.of_outcome(recorded, waited=self._waits.were_set))
         return recorded
 
 

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.scanning import StartHeldInput, StartHeldResult
     from contracts.sending import SendOptions
     from workflows.fan_out import FanOut
+    from workflows.summaries import waiting_for_quiet_hours
 
 START_HELD = "start-held"
 """The workflow's id. Only one runs at a time."""
@@ -61,12 +62,14 @@ class StartHeldWorkflow:
         latest = workflow.now() + LONGEST_SLEEP
         while (seconds := (min(self._with_signal(input).wake_at, latest) - workflow.now()).total_seconds()) > 0:
             known = self._signalled
+            workflow.set_current_details(waiting_for_quiet_hours(min(self._with_signal(input).wake_at, latest)))
             with suppress(TimeoutError):
                 await workflow.wait_condition(
                     lambda: self._signalled is not known,  # noqa: B023 - it is awaited here
                     timeout=seconds,
                     timeout_summary="Wait for the end of quiet hours",
                 )
+        workflow.set_current_details("")
         input, self._signalled = self._with_signal(input), None
         return input
 

@@ -1,7 +1,11 @@
-"""The summary and details of a workflow in the Web UI. They contain ids only."""
+"""The summary and details of a workflow in the Web UI. They name nobody.
+
+Static details say what a workflow is about, current details why it waits and what an operator can do.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import assert_never
 
 from contracts.keys import NotificationType
@@ -40,3 +44,36 @@ def notification_details(api_url: str, notification_id: int) -> str:
     if not api_url:
         return f"Notification {notification_id}"
     return f"Record: [notification {notification_id}]({api_url}/notifications/{notification_id})"
+
+
+def waiting_for_room(until: datetime) -> str:
+    """Returns Markdown that says why a scan starts nothing now."""
+    return (
+        "**Waiting for room**\n\n"
+        "Too many notifications are in flight: started, and not attempted yet. SCAN_MAX_IN_FLIGHT and "
+        f"SCAN_MAX_IN_FLIGHT_PER_COMPANY limit them. Next look at {clock(until)}.\n\n"
+        "If this lasts, look whether workers take tasks: `python cli.py check-health`."
+    )
+
+
+def waiting_for_quiet_hours(until: datetime) -> str:
+    """Returns Markdown that says why held notifications are not started yet."""
+    return (
+        f"**Waiting for the end of quiet hours**\n\nNext look at {clock(until)}.\n\n"
+        "Companies have quiet hours, and nothing is sent to them until these are over. Nothing needs to be done. "
+        "`python cli.py notifications --status open` lists what waits."
+    )
+
+
+def waiting_for_channel(channel: str, until: datetime) -> str:
+    """Returns Markdown that says why a channel is stopped."""
+    return (
+        f"**Waiting until {channel} may send again**\n\n"
+        f"Its provider accepts no message from us until {clock(until)}. Then sending goes on by itself.\n\n"
+        "Nothing needs to be done. `python cli.py problems` shows whether the operators were alerted."
+    )
+
+
+def clock(moment: datetime) -> str:
+    """Returns a moment as details show it, such as `2026-11-25 10:42 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

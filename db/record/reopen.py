@@ -37,6 +37,9 @@ class Subject:
     company_id: int | None
     project_id: int | None
     ar_content_id: int | None
+    company_slug: str | None
+    project_slug: str | None
+    content_slug: str | None
     days_left: int | None
     item_ends_at: datetime | None
     recipient: str | None
@@ -53,11 +56,15 @@ class Subject:
 _READ = text(f"""
 SELECT d.id AS delivery_id, d.notification_id, d.channel, d.status, d.reason,
        n.notification_type, n.workflow_id, n.company_id, n.project_id, n.ar_content_id,
+       c.slug AS company_slug, p.slug AS project_slug, a.slug AS content_slug,
        n.days_left, n.item_ends_at, recipient.address AS recipient, suppressed.reason AS suppressed,
        {DELIVERIES} AS deliveries, n.texts_removed_at IS NOT NULL AND NOT {ABOUT_AN_ITEM} AS text_is_gone,
        EXISTS (SELECT FROM companies WHERE id = n.company_id AND erased_at IS NOT NULL) AS company_is_erased
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
+LEFT JOIN companies c ON c.id = n.company_id
+LEFT JOIN projects p ON p.id = n.project_id
+LEFT JOIN ar_contents a ON a.id = n.ar_content_id
 {RECIPIENT}
 {SUPPRESSED}
 WHERE d.id = :delivery_id

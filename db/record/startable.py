@@ -59,8 +59,12 @@ WITH in_flight AS (
 )
 SELECT n.id AS notification_id, n.notification_type, n.workflow_id, n.give_up_at, n.company_id, n.project_id,
        n.ar_content_id, n.days_left, n.recovered_at IS NOT NULL AS recovered, {DELIVERIES} AS deliveries,
+       company.slug AS company_slug, project.slug AS project_slug, content.slug AS content_slug,
        (SELECT sum(rows) FROM companies_waiting)::bigint AS waiting
 FROM urgent n
+LEFT JOIN companies company ON company.id = n.company_id
+LEFT JOIN projects project ON project.id = n.project_id
+LEFT JOIN ar_contents content ON content.id = n.ar_content_id
 ORDER BY n.turn, n.give_up_at, n.id
 LIMIT greatest(0, least(:limit, :in_all - (SELECT coalesce(sum(rows), 0) FROM in_flight)))
 """).bindparams(  # noqa: S608 - made of constants
@@ -122,6 +126,9 @@ def _startable(row: RowMapping, to_send: ToSend) -> StartableNotification:
         reopened=list(dict.fromkeys(each["channel"] for each in reopened if each["channel"] in ALWAYS_DELIVERED)),
         deliveries=deliveries,
         reopened_deliveries=[each["delivery_id"] for each in reopened],
+        company_slug=row["company_slug"],
+        project_slug=row["project_slug"],
+        content_slug=row["content_slug"],
     )
 
 

@@ -17,7 +17,7 @@ from activities.attempt import DeliveryAttempts
 from channels.configured import new_renderer
 from channels.email.channel import CHANNEL
 from contracts.scanning import StartableNotification
-from contracts.sending import DeliveryStatus, SendInput
+from contracts.sending import DeliveryStatus, DeliveryWaits, SendInput
 from settings import Settings
 from tests.mta.postfix import Postfix
 from tests.support.data import Platform, in_days
@@ -63,7 +63,13 @@ async def attempts_at(engine: AsyncEngine, platform: Platform, settings: Setting
     """With connections that are closed at the end."""
     alerts = Alerts(engine, settings, _leave_alone)
     async with CHANNEL.open(settings, new_renderer(settings), settings.worker_concurrency) as sender:
-        yield Attempts(platform, DeliveryAttempts(engine, settings, alerts, _NeverStopped(), CHANNEL, sender))
+        yield Attempts(
+            platform, DeliveryAttempts(engine, settings, alerts, _NeverStopped(), CHANNEL, sender, _tell_nobody)
+        )
+
+
+async def _tell_nobody(workflow_id: str, run_id: str, waits: DeliveryWaits) -> None:
+    """No workflow waits for these attempts."""
 
 
 async def _leave_alone(_alert: StartableNotification) -> None:
