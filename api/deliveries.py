@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.authentication import API_KEY_SCHEME
+from api.authentication import API_KEY_SCHEME, BASIC_SCHEME
 from api.database import connection_to
 from api.problems import documented
 from api.queries import DeliveryQuery, encode_cursor
@@ -30,7 +30,7 @@ def delivery_routes(engine: AsyncEngine) -> APIRouter:
         ),
     )
 
-    @router.get("")
+    @router.get("", dependencies=[Security(BASIC_SCHEME)])
     async def list_them(query: Annotated[DeliveryQuery, Query()]) -> DeliveryPage:
         """Lists deliveries, newest first, without their texts: `GET /notifications/{notification_id}` has those."""
         async with connection_to(engine) as connection:

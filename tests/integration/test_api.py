@@ -234,7 +234,7 @@ async def test_the_documentation_is_open_and_tells_of_problems_and_keys() -> Non
     }
     for name, operation in operations.items():
         logins = {login for each in operation.get("security", []) for login in each}
-        assert ("Browser" in logins) == name.startswith("get /notifications")
+        assert ("Browser" in logins) == name.startswith(("get /notifications", "get /deliveries"))
         assert ("security" in operation) == (not name.endswith(("/healthz", "/readyz")))
         for status, response in operation["responses"].items():
             media_type = "application/json" if int(status) < 400 else "application/problem+json"
