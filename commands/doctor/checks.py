@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from channels.configured import configured_channels
-from commands.doctor import database, own_release, providers, temporal_server
+from commands.doctor import connections, database, own_release, providers, temporal_server
 from commands.doctor.installation import Installation
 from commands.doctor.result import Result
 from settings import Settings
@@ -28,6 +28,7 @@ def checks(settings: Settings) -> list[Check]:
         Check("settings", own_release.look_at_settings),
         Check("postgresql", database.look_at_server),
         Check("schema", database.look_at_revision),
+        Check("connections", connections.look_at_connections),
         Check("temporal", temporal_server.look_at_server),
         Check("search_attributes", temporal_server.look_at_search_attributes),
         *(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+from temporalio.client import Client
+
+from commands.doctor.connections import look_at_connections
+from commands.doctor.installation import Installation
+from commands.doctor.result import State
 from local.stand_ins.http_server import Answer
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.telegram_answers import unauthorized
 from tests.support.calling_api import NOBODY_LISTENS
 from tests.support.command_line import Ended, cli
 from tests.support.health_scene import HealthScene
+from tests.support.scene import PATIENCE
 from tests.support.worker_process import environment
 
 AWAY = {
@@ -78,3 +85,20 @@ async def test_the_version_is_shown() -> None:
     ended = await cli("--version")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("expiry-notifier ")
+
+
+async def test_the_connections_in_use_are_counted_with_the_workers_that_poll(health: HealthScene) -> None:
+    settings = health.scene.settings
+    async with health.worker(), Installation(settings) as installation:
+        installation._client = asyncio.create_task(_given(health.scene.client))
+        async with asyncio.timeout(PATIENCE):
+            while (result := await look_at_connections(installation)).details["ours"] < 2:
+                await asyncio.sleep(0.1)  # the worker opens its own when it first needs one
+    assert (result.state, result.details["workers"]) == (State.OK, 1)
+    assert result.details["limit"] == 197
+    assert result.details["most"] == 2 * settings.database_pool_size + 13
+    assert result.details["ours"] <= result.details["used"]
+
+
+async def _given(client: Client) -> Client:
+    return client
