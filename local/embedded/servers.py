@@ -1,8 +1,9 @@
-"""The embedded PostgreSQL and Temporal together. `endpoints.json` tells other programs how to reach them."""
+"""The embedded PostgreSQL and Temporal together. `endpoints.json` and `servers.env` say how to reach them."""
 
 import asyncio
 import contextlib
 import json
+import shlex
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from local.running import Running
 
 
 class EmbeddedServers(Running):
-    """Both servers, with their data, their logs and `endpoints.json` in one directory."""
+    """Both servers, with their data, their logs, `endpoints.json` and `servers.env` in one directory."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class EmbeddedServers(Running):
         self._state = state.absolute()
         self._lock = ProcessLock(self._state / "servers.lock")
         self._endpoints_file = self._state / "endpoints.json"
+        self._variables_file = self._state / "servers.env"
         self.postgres = EmbeddedPostgres(self._state / "postgres", settings=postgres_settings)
         self.temporal = EmbeddedTemporal(
             self._state / "temporal.log",
@@ -50,7 +52,8 @@ class EmbeddedServers(Running):
         }
 
     async def start(self) -> None:
-        """Start both servers, then write `endpoints.json`. Once the file is there, clients can connect.
+        """Start both servers, then write `servers.env`, which a shell reads, and `endpoints.json`. Once that file is
+        there, clients can connect.
 
         Raises EmbeddedServerError if another instance uses the directory or a server does not start. In both cases
         this leaves no server running.
@@ -61,7 +64,7 @@ class EmbeddedServers(Running):
             raise EmbeddedServerError(f"Servers run on {self._state} already: process {holder}.")
         try:
             # A killed run may have left the file.
-            self._endpoints_file.unlink(missing_ok=True)
+            self._remove_files()
             async with asyncio.TaskGroup() as starts:
                 starts.create_task(self.postgres.start())
                 starts.create_task(self.temporal.start())
@@ -73,15 +76,21 @@ class EmbeddedServers(Running):
             raise
 
     def _write_endpoints(self) -> None:
+        lines = [f"{name.upper()}={shlex.quote(value)}\n" for name, value in self.endpoints().items()]
+        self._variables_file.write_text("".join(lines))
         unfinished = self._endpoints_file.with_suffix(".tmp")
         unfinished.write_text(json.dumps(self.endpoints(), indent=2) + "\n")
         unfinished.replace(self._endpoints_file)
 
+    def _remove_files(self) -> None:
+        self._endpoints_file.unlink(missing_ok=True)
+        self._variables_file.unlink(missing_ok=True)
+
     async def stop(self) -> None:
-        """Remove `endpoints.json`, then stop Temporal, then PostgreSQL. Does nothing if they do not run."""
+        """Remove both files, then stop Temporal, then PostgreSQL. Does nothing if they do not run."""
         if not self._lock.held:
             return
-        self._endpoints_file.unlink(missing_ok=True)
+        self._remove_files()
         try:
             await self.temporal.stop()
         finally:

@@ -1,7 +1,7 @@
 """Runs both stand-ins in one process until SIGTERM or SIGINT: `python -m local.stand_ins --dir DIR`.
 
-Once they listen, it writes `DIR/stand_ins.json` with their addresses and its `pid`, and prints the same content as one
-line. A restart with the same DIR keeps the token, and the ports if they are free. `DIR/received.jsonl` gets a line for
+Once they listen, it writes `DIR/stand_ins.json` with their addresses and its `pid`, and `DIR/stand_ins.env` with the
+application's settings for them; it prints the content of the first as one line. A restart with the same DIR keeps the token, and the ports if they are free. `DIR/received.jsonl` gets a line for
 each accepted message. On the Telegram port GET /_stand_in/received returns the same lines, and /_stand_in/counts the
 number of messages and attempts.
 """
@@ -83,6 +83,10 @@ async def _serve(sink: SmtpSink, api: TelegramApi, endpoints: Path) -> None:
         "telegram_bot_token": api.token,
         "pid": os.getpid(),
     }
+    endpoints.with_suffix(".env").write_text(
+        f"SMTP_HOST={sink.host}\nSMTP_PORT={sink.port}\nSMTP_TLS=none\n"
+        f"TELEGRAM_API_URL={api.url}\nTELEGRAM_BOT_TOKEN={api.token}\nSTAND_INS_PID={os.getpid()}\n"
+    )
     unfinished = endpoints.with_suffix(".tmp")
     unfinished.write_text(json.dumps(found, indent=2) + "\n")
     unfinished.replace(endpoints)

@@ -106,7 +106,7 @@ class Terminal:
 
     async def _stay(self, block: Block, facts: Mapping[str, str]) -> None:
         program = ChildProcess(
-            ["/bin/sh", "-c", f". '{self._state}'\n{replaced(block, facts)}\n"],
+            [_bash(), "-c", f". '{self._state}'\n{replaced(block, facts)}\n"],
             log_file=self.folder / f"stays-{len(self._staying)}.log",
             death_signal=signal.SIGTERM,
             environment=self._environment() | {"DOCS_STAYS": "1"},
@@ -137,7 +137,7 @@ class Terminal:
     async def _shell(self, block: Block, script: str) -> str:
         """What the script writes on stdout. Its stderr stands in the error."""
         process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", self._script(script)),
+            *(_bash(), "-c", self._script(script)),
             cwd=self.checkout,
             env=self._environment(),
             stdin=asyncio.subprocess.DEVNULL,
@@ -204,8 +204,15 @@ def require_same(block: Block, expected: str, written: str) -> None:
         else:
             words = [".*".join(map(re.escape, word.split("..."))) for word in line.split()]
             parts.append("[ \t]*" + "[ \t]+".join(words) + "[ \t]*\n")
-    if not re.fullmatch("".join(parts), written.strip("\n") + "\n"):
+    lines = "".join(f"{line}\n" for line in written.strip("\n").splitlines())
+    if not re.fullmatch("".join(parts), lines):
         raise BlockError(f"{block.place}: the page shows\n{expected}\nbut this was written:\n{written}")
+
+
+def _bash() -> str:
+    found = shutil.which("bash")
+    assert found is not None, "the blocks of the pages are bash's: install it"
+    return found
 
 
 def _write_program(file: Path, script: str) -> None:

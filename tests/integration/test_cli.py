@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 from temporalio.client import Client
 
 from local.embedded.postgres import EmbeddedPostgres
@@ -436,16 +437,19 @@ async def test_servers_runs_until_it_is_stopped(tmp_path: Path) -> None:
             if b"endpoints.json" in line:
                 break
     endpoints = json.loads((tmp_path / "endpoints.json").read_bytes())
+    variables = dotenv_values(tmp_path / "servers.env")
     migrated = await cli("migrate", "--json", environment={"DATABASE_URL": endpoints["database_url"]})
     second = await cli("servers", "--state", str(tmp_path))
     process.send_signal(signal.SIGTERM)
     out, _ = await process.communicate()
     assert set(endpoints) == {"database_url", "temporal_address", "temporal_namespace", "temporal_ui_url"}
+    assert variables == {name.upper(): value for name, value in endpoints.items()}
     assert migrated.status == 0
     assert second.status == 1
     assert second.err.startswith(f"cli: Servers run on {tmp_path} already")
     assert (process.returncode, out) == (0, b"")
     assert not (tmp_path / "endpoints.json").exists()
+    assert not (tmp_path / "servers.env").exists()
 
 
 async def test_tables_show_names_literally_and_nothing_unseen(database: dict[str, str], platform: Platform) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import aiosmtplib
 import httpx
 import pytest
+from dotenv import dotenv_values
 
 from local.programs import Program, run_to_end
 from local.stand_ins import telegram_answers as answers
@@ -65,6 +66,10 @@ async def test_it_tells_where_it_listens_and_what_it_received(tmp_path: Path) ->
     async with stand_ins(tmp_path, "--mail-dir", str(tmp_path / "mail")) as running:
         assert json.loads((tmp_path / "stand_ins.json").read_text()) == running.endpoints
         assert running.endpoints["pid"] == running.process.pid
+        settings = dotenv_values(tmp_path / "stand_ins.env")
+        assert settings["SMTP_PORT"] == str(running.endpoints["smtp_port"])
+        assert settings["TELEGRAM_BOT_TOKEN"] == running.endpoints["telegram_bot_token"]
+        assert settings["STAND_INS_PID"] == str(running.process.pid)
         await running.mail("ann@company.example")
         await running.message(12345)
 
