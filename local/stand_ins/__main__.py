@@ -1,9 +1,9 @@
 """Runs both stand-ins in one process until SIGTERM or SIGINT: `python -m local.stand_ins --dir DIR`.
 
 Once they listen, it writes `DIR/stand_ins.json` with their addresses and its `pid`, and `DIR/stand_ins.env` with the
-application's settings for them; it prints the content of the first as one line. A restart with the same DIR keeps the token, and the ports if they are free. `DIR/received.jsonl` gets a line for
-each accepted message. On the Telegram port GET /_stand_in/received returns the same lines, and /_stand_in/counts the
-number of messages and attempts.
+application's settings for them; it prints the content of the first as one line. A restart with the same DIR keeps the
+token, and the ports if they are free. `DIR/received.jsonl` gets a line for each accepted message. On the Telegram port
+GET /_stand_in/received returns the same lines, and /_stand_in/counts the number of messages and attempts.
 """
 
 import argparse
