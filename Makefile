@@ -77,6 +77,10 @@ test-mta: $(ENV) ## Run the tests against a real Postfix and PgBouncer (as root;
 test-deploy: $(ENV) ## Let the programs that read them check the files in deploy/ (Debian: systemd prometheus)
 	$(PY) -m tests tests/deploy
 
+.PHONY: production-check
+production-check: $(ENV) ## Run what docker-compose.yml says without containers, and kill each part (builds Temporal's server once)
+	$(PY) -m tests --faults-line -o timeout=1800 tests/production
+
 .PHONY: demo
 demo: $(ENV) ## Run everything on this machine (ONCE=1 to end after one scan, DATA=folder for your own data)
 	$(PY) -m local.demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")

@@ -79,7 +79,7 @@ class EmbeddedPostgres(Running):
         if self._socket_directory is None:
             raise EmbeddedServerError("The embedded PostgreSQL has not been started.")
         host = quote(str(self._socket_directory))
-        return f"postgresql+asyncpg://{_SUPERUSER}@/{quote(name, safe='')}?host={host}&port={_PORT}"
+        return f"postgresql+asyncpg://{_SUPERUSER}@/{quote(name, safe='')}?host={host}&port={self._settings['port']}"
 
     async def start(self) -> None:
         """Start the server and wait until it answers.

