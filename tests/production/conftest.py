@@ -16,18 +16,20 @@ from urllib.parse import urlsplit
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
-from local.embedded import postgres_install
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.temporal import find_or_get_temporal
 from local.embedded.temporal_build import TemporalPrograms, find_or_build_programs
 from settings import Settings
-from temporal.client import DATA_CONVERTER, register_search_attributes
+from temporal.attributes import register_search_attributes
+from temporal.client import DATA_CONVERTER
 from tests.faults.conftest import ledger, pytest_addoption, pytest_terminal_summary, pytest_unconfigure
 from tests.production.temporal_server import TemporalServer, environment_of
 from tests.support.databases import administer
 from tests.support.product import ROOT
 from tests.support.reserved import HOST, ReservedPort
+from tests.support.scene import PATIENCE
 from tests.support.settings_for import MakeSettings
 
 __all__ = ["ledger", "pytest_addoption", "pytest_terminal_summary", "pytest_unconfigure"]
@@ -81,12 +83,24 @@ async def installation(servers_folder: Path) -> AsyncIterator[Installation]:
     port.release()
 
 
+def find_postgresql() -> Path:
+    """The programs of the newest server on this machine that has the extensions that Temporal needs: the wheel's has
+    none."""
+    installs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if found := shutil.which("postgres"):
+        installs.append(Path(found).resolve().parent)
+    if not installs:
+        pytest.fail("the production check needs PostgreSQL's server with its extensions: apt-get install postgresql")
+    return installs[-1]
+
+
 @pytest.fixture(scope="session")
 async def postgres(servers_folder: Path, installation: Installation) -> AsyncIterator[EmbeddedPostgres]:
     """With durable writes, and the roles of a first start."""
     listens = {"listen_addresses": HOST, "port": str(installation.postgres_port)}
-    async with EmbeddedPostgres(servers_folder / "postgres", settings=listens) as server:
-        psql = postgres_install.find_programs() / "psql"
+    programs = find_postgresql()
+    async with EmbeddedPostgres(servers_folder / "postgres", settings=listens, programs=programs) as server:
+        psql = programs / "psql"
         roles = installation.script("deploy/postgres/init/10-roles.sql")
         arguments = ["--no-psqlrc", f"--host={HOST}", f"--port={installation.postgres_port}", "--username=postgres"]
         await run(psql, *arguments, f"--file={roles}", environment={"PATH": os.environ["PATH"]})
@@ -119,14 +133,28 @@ async def temporal_server(
             "TEMPORAL_NAMESPACE": "default",
         }
         await run("sh", installation.script("deploy/temporal/create-namespace.sh"), environment=variables)
+        await _known_everywhere(server)
         yield server
+
+
+async def _known_everywhere(server: TemporalServer) -> None:
+    """Waits until the front end, which reads the namespaces every ten seconds, knows the new one."""
+    client = await Client.connect(server.address)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await register_search_attributes(client)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                await asyncio.sleep(0.2)  # it tells nobody
+            else:
+                return
 
 
 @pytest.fixture
 async def temporal(temporal_server: TemporalServer) -> Client:
-    client = await Client.connect(temporal_server.address, data_converter=DATA_CONVERTER)
-    await register_search_attributes(client)
-    return client
+    return await Client.connect(temporal_server.address, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture

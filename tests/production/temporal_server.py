@@ -27,6 +27,8 @@ PORTS: Final = (
     *("MATCHING_GRPC_PORT", "MATCHING_MEMBERSHIP_PORT", "HISTORY_GRPC_PORT", "HISTORY_MEMBERSHIP_PORT"),
     *("WORKER_GRPC_PORT", "WORKER_MEMBERSHIP_PORT"),
 )
+SMALL_PORTS: Final = range(15_000, 32_000)
+"""Temporal's table of members has a smallint for the port: PostgreSQL refuses one over 32767."""
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 60.0
 
@@ -43,7 +45,7 @@ class TemporalServer(Running):
     def __init__(self, programs: TemporalPrograms, log_file: Path, postgres_port: int, password: str) -> None:
         self._programs = programs
         self._log_file = log_file
-        self._ports = {name: ReservedPort() for name in PORTS}
+        self._ports = {name: ReservedPort(SMALL_PORTS) for name in PORTS}
         self._environment = environment_of(
             "temporal",
             POSTGRES_SEEDS=HOST,
@@ -72,7 +74,9 @@ class TemporalServer(Running):
             environment=self._environment,
         )
         if not await self._process.becomes(self._answers, START_SECONDS):
-            raise EmbeddedServerError(f"Temporal's server {self._process.why_not_ready()}")
+            why = self._process.why_not_ready()
+            await self.stop()
+            raise EmbeddedServerError(f"Temporal's server {why}")
 
     async def _answers(self) -> bool:
         try:
