@@ -34,6 +34,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from runtime.cron import checked_cron
 from runtime.ehlo_name import checked_ehlo_name
 from runtime.listening import checked_address
+from runtime.named_keys import parse_keys
 from runtime.proxy_url import require_proxy_url
 from runtime.weak_settings import is_example, is_loopback, require_no_placeholder, require_strength
 from runtime.wording import plain
@@ -374,6 +375,7 @@ class Settings(BaseSettings):
     api_keys: SecretStr | None = Field(
         None,
         description="Keys that callers may send as X-API-Key, comma-separated, of at least 32 characters each. "
+        "Write name:key, and logs and the record say which caller did something. "
         "The API requires one unless API_AUTH=off.",
     )
     api_keys_file: Path | None = Field(None, description="A file that holds API_KEYS.")
@@ -537,7 +539,7 @@ class Settings(BaseSettings):
             require_no_placeholder(name.upper(), value)
             if name == "telegram_proxy":
                 require_proxy_url(name.upper(), value)
-            for each in filter(None, map(str.strip, value.split(",")) if name == "api_keys" else [value]):
+            for each in _parts(name, value):
                 if name in MADE_BY_US:
                     require_strength(name.upper(), each)
         return value
@@ -579,6 +581,16 @@ class Settings(BaseSettings):
     def sender(self) -> str:
         """SMTP_FROM_EMAIL. Raises `SettingsError` if it is not set; with SMTP_HOST it always is."""
         return self.needed("smtp_from_email")
+
+
+def _parts(name: str, secret: str) -> list[str]:
+    """Returns the secrets in a setting: API_KEYS has several. Raises ValueError, which quotes none."""
+    if name != "api_keys":
+        return [secret]
+    try:
+        return [each.key for each in parse_keys(secret)]
+    except ValueError as error:
+        raise ValueError(f"{name.upper()}: {error}") from None
 
 
 def _missing(name: str, why: str) -> str:

@@ -1,7 +1,7 @@
 """Logs one line for each request and measures it, with fields that this application chooses.
 
 No line holds a path, a query string or a header: a path may hold the token of an unsubscribe link, and each of them may
-hold anything. The route says which resource was asked for.
+hold anything. The route says which resource was asked for, and `key` who asked: the name of the caller's key.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.common import MetricMeter
 
 from activities.metrics import API_REQUESTS
+from api.authentication import KEY_NAME
 
 LONGEST_CLIENT = 45
 """Characters of an IPv6 address. A proxy may send us more than an address."""
@@ -68,6 +69,7 @@ class LogRequests:
                 method=method,
                 route=route,
                 status=None if aborted else status,
+                key=scope.get("state", {}).get(KEY_NAME),
                 client=str((scope.get("client") or [None])[0])[:LONGEST_CLIENT],
                 seconds=round(seconds, 4),
             )

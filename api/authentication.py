@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from typing import Any
 
 import structlog
 from fastapi.security import APIKeyHeader, HTTPBasic
@@ -22,6 +23,7 @@ from api.accept import wants_page
 from api.pages.page import Page
 from api.problems import problem
 from channels.email import unsubscribe_links
+from runtime.named_keys import ApiKey, parse_keys
 from settings import Settings, SettingsError
 
 HEADER = "X-API-Key"
@@ -63,14 +65,19 @@ _LOGIN = Page(
 )
 
 CALLER = "caller"
-"""In a request's state: the name of its key."""
+"""In a request's state: a name of its key that does not reveal it."""
+KEY_NAME = "key_name"
+"""In a request's state: the name that API_KEYS gives its key, or None."""
+
+OPERATOR = "api"
+"""Who did what a caller without a name did."""
 
 log = structlog.get_logger(__name__)
 
 
-def api_keys(settings: Settings) -> list[bytes]:
+def api_keys(settings: Settings) -> list[ApiKey]:
     """Returns the current keys. Raises ValueError if there are none or their file cannot be read."""
-    keys = [key.strip().encode() for key in (settings.secret("api_keys") or "").split(",") if key.strip()]
+    keys = parse_keys(settings.secret("api_keys") or "")
     if not keys:
         raise ValueError("API_KEYS: required, comma-separated, unless API_AUTH=off")
     return keys
@@ -101,11 +108,13 @@ class RequireApiKey:
         connection = HTTPConnection(scope)
         password = None if HEADER in connection.headers else _password(scope["method"], connection.headers)
         given = connection.headers.get(HEADER) if password is None else password
-        refusal = self._refusal(connection, given)
-        scope.setdefault("state", {})[CALLER] = _name_of(given) if self._settings.api_auth == "on" else ""
+        state = scope.setdefault("state", {})
+        state.update({CALLER: "", KEY_NAME: None})
+        refusal = self._refusal(connection, given, state)
         await (refusal or self._app)(scope, receive, send if password is None else _only_here(send))
 
-    def _refusal(self, connection: HTTPConnection, given: str | None) -> Response | None:
+    def _refusal(self, connection: HTTPConnection, given: str | None, state: dict[str, Any]) -> Response | None:
+        """Returns the answer to a caller without a valid key. Otherwise says in `state` who calls."""
         if self._settings.api_auth == "off":
             return None
         try:
@@ -113,7 +122,8 @@ class RequireApiKey:
         except ValueError as error:
             log.error("api_keys_unreadable", error=str(error))
             return problem(503, "The API cannot read its keys.")
-        if given is not None and _is_one_of(given.encode("latin-1"), keys):
+        if given is not None and (key := _find(given.encode("latin-1"), keys)) is not None:
+            state.update({CALLER: _name_of(key.key), KEY_NAME: key.name})
             return None
         if connection.scope["method"] in BASIC_METHODS and HEADER not in connection.headers and wants_page(connection):
             login = _LOGIN.response(401)
@@ -160,7 +170,13 @@ def _only_here(send: Send) -> Send:
     return send_guarded
 
 
-def _name_of(key: str | None) -> str:
+def actor(request: Request) -> str:
+    """Returns the operator that the table `interventions` names for what this caller changes."""
+    name = request.scope["state"][KEY_NAME]
+    return OPERATOR if name is None else f"{OPERATOR}:{name}"
+
+
+def _name_of(key: str) -> str:
     return hashlib.sha256(f"caller:{key}".encode()).hexdigest()[:32]
 
 
@@ -168,8 +184,16 @@ def _is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(OPEN_BELOW)
 
 
-def _is_one_of(given: bytes, keys: list[bytes]) -> bool:
+def _find(given: bytes, keys: list[ApiKey]) -> ApiKey | None:
     """Compares in constant time: every key is compared, and as a digest, so that all have one length."""
     digest = hashlib.sha256(given).digest()
-    matches = [hmac.compare_digest(digest, hashlib.sha256(key).digest()) for key in keys]
-    return any(matches)
+    matches = [
+        key
+        for key in keys
+        if any([_is_digest_of(digest, key.key.encode()), _is_digest_of(digest, key.written.encode())])
+    ]
+    return matches[0] if matches else None
+
+
+def _is_digest_of(digest: bytes, key: bytes) -> bool:
+    return hmac.compare_digest(digest, hashlib.sha256(key).digest())

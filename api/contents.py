@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import APIRouter, HTTPException, Security
+from fastapi import APIRouter, HTTPException, Request, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.authentication import API_KEY_SCHEME
+from api.authentication import API_KEY_SCHEME, actor
 from api.database import Turns, limit_lock_wait, transaction_on
 from api.problems import documented
-from api.projects import ERRORS, OPERATOR
+from api.projects import ERRORS
 from api.requests import NewEnd, Slug
 from api.schemas import RenewedContent
 from db.items.renew import NotRenewable
@@ -28,7 +28,7 @@ def content_routes(engine: AsyncEngine, renewals: Turns) -> APIRouter:
     )
 
     @router.post("/{slug}/renew")
-    async def renew(slug: Slug, new_end: NewEnd) -> RenewedContent:
+    async def renew(slug: Slug, new_end: NewEnd, request: Request) -> RenewedContent:
         """Gives AR content a later end of its own, and reactivates it if it was deactivated at the old end.
 
         Notifications about the old end that are not sent yet are skipped. If it already has this end, nothing changes.
@@ -39,7 +39,8 @@ def content_routes(engine: AsyncEngine, renewals: Turns) -> APIRouter:
         try:
             async with renewals.take(), transaction_on(engine) as connection:
                 await limit_lock_wait(connection)
-                renewed = await renew_content(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
+                why = new_end.why or "renewed"
+                renewed = await renew_content(connection, slug, new_end.until, now, actor(request), why)
         except NoSuchContent as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
         except NotRenewable as error:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from api.accept import wants_page
-from api.authentication import API_KEY_SCHEME, BASIC_SCHEME, caller
+from api.authentication import API_KEY_SCHEME, BASIC_SCHEME, actor, caller
 from api.database import connection_to
 from api.idempotency import HEADER, LONGEST_KEY, idempotency_key
 from api.pages.page import Page
@@ -82,7 +82,7 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
         TEST_RECIPIENTS does not allow a recipient.
         """
         key = idempotency_key(request.headers.getlist(HEADER))
-        started = await starter.start(test, caller(request), key)
+        started = await starter.start(test, caller(request), actor(request), key)
         response.headers["Location"] = f"{router.prefix}/{started.notification_id}"
         return StartedTest(
             notification_id=started.notification_id,

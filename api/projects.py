@@ -5,18 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import APIRouter, HTTPException, Security
+from fastapi import APIRouter, HTTPException, Request, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.authentication import API_KEY_SCHEME
+from api.authentication import API_KEY_SCHEME, actor
 from api.database import Turns, limit_lock_wait, transaction_on
 from api.problems import documented
 from api.requests import NewEnd, Slug
 from api.schemas import RenewedProject
 from db.items.renew import NoSuchProject, NotRenewable, renew_project
-
-OPERATOR = "api"
-"""The operator that the table `interventions` names for a renewal by the API."""
 
 ERRORS = (
     HTTPStatus.BAD_REQUEST,
@@ -41,7 +38,7 @@ def project_routes(engine: AsyncEngine, renewals: Turns) -> APIRouter:
     )
 
     @router.post("/{slug}/renew")
-    async def renew(slug: Slug, new_end: NewEnd) -> RenewedProject:
+    async def renew(slug: Slug, new_end: NewEnd, request: Request) -> RenewedProject:
         """Gives the project a later end, and reactivates what was deactivated at the old end.
 
         Notifications about the old end that are not sent yet are skipped. If the project already has this end, nothing
@@ -52,7 +49,8 @@ def project_routes(engine: AsyncEngine, renewals: Turns) -> APIRouter:
         try:
             async with renewals.take(), transaction_on(engine) as connection:
                 await limit_lock_wait(connection)
-                renewed = await renew_project(connection, slug, new_end.until, now, OPERATOR, new_end.why or "renewed")
+                why = new_end.why or "renewed"
+                renewed = await renew_project(connection, slug, new_end.until, now, actor(request), why)
         except NoSuchProject as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
         except NotRenewable as error:

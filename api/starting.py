@@ -56,6 +56,8 @@ class _Asked:
 
     test: NewTestNotification
     caller: str
+    actor: str
+    """Who is recorded for it."""
     idempotency_key: str | None
     fingerprint: str
 
@@ -75,7 +77,7 @@ class TestStarter:
         self._running: set[asyncio.Task[Started]] = set()
         self._registered = False
 
-    async def start(self, test: NewTestNotification, caller: str, idempotency_key: str | None) -> Started:
+    async def start(self, test: NewTestNotification, caller: str, actor: str, idempotency_key: str | None) -> Started:
         """Opens the notification and starts its workflow, even if the caller disconnects meanwhile. A request whose key
         came before is answered with the same notification.
 
@@ -84,7 +86,7 @@ class TestStarter:
         another body, and `RequestValidationError` for a recipient that is not allowed.
         """
         self._allowed.check(test)
-        asked = _Asked(test, caller, idempotency_key, test.fingerprint())
+        asked = _Asked(test, caller, actor, idempotency_key, test.fingerprint())
         task = asyncio.create_task(self._open_and_start(asked))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -133,7 +135,7 @@ class TestStarter:
         )
         opened = await open_to_recipients(connection, self._settings, test, datetime.now(UTC))
         await requested_tests.add(
-            connection, asked.caller, asked.idempotency_key, asked.fingerprint, opened.notification_id
+            connection, asked.caller, asked.idempotency_key, asked.fingerprint, opened.notification_id, asked.actor
         )
         return opened
 

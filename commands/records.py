@@ -1,10 +1,13 @@
-"""`notifications` and `deliveries`: list the record, newest first."""
+"""`notifications`, `deliveries` and `interventions`: list the record, newest first."""
 
 from __future__ import annotations
 
-from commands.naming import require_named
+from dataclasses import replace
+
+from commands.naming import named, require_named
 from commands.output import print_page
 from commands.running import OK, WrongArgument, database
+from db.operators.interventions import InterventionFilter, list_interventions
 from db.record.filters import DeliveryFilter, NotificationFilter
 from db.record.list import exists_notification, list_deliveries, list_flat
 from settings import Settings
@@ -44,6 +47,20 @@ DELIVERY_COLUMNS = {
 
 _NOTIFICATION_FEW = ("id", "type", "status", "company", "project", "AR content")
 DELIVERY_FEW = ("id", "notification", "company", "channel", "status", "reason")
+_INTERVENTION_COLUMNS = {
+    "when (UTC)": "created_at",
+    "who": "operator",
+    "what": "action",
+    "why": "why",
+    "delivery": "delivery_id",
+    "notification": "notification_id",
+    "company": "company_slug",
+    "project": "project_slug",
+    "AR content": "ar_content_slug",
+    "channel": "channel",
+    "address": "address",
+}
+_INTERVENTION_FEW = ("when (UTC)", "who", "what", "why", "company", "delivery")
 """What a terminal of 80 columns has room for."""
 
 
@@ -64,4 +81,23 @@ async def show_deliveries(wanted: DeliveryFilter, limit: int, *, wide: bool, as_
             raise WrongArgument(f"there is no notification {wanted.notification_id}")
         rows = await list_deliveries(connection, wanted, limit + 1)
     print_page(rows, limit, DELIVERY_COLUMNS, as_json, few=DELIVERY_FEW, wide=wide)
+    return OK
+
+
+async def show_interventions(
+    wanted: InterventionFilter,
+    company: str | None,
+    project: str | None,
+    limit: int,
+    *,
+    wide: bool,
+    as_json: bool,
+) -> int:
+    settings = Settings.load()
+    async with database(settings) as engine, engine.connect() as connection:
+        of_company = None if company is None else (await named(connection, "company", company)).id
+        of_project = None if project is None else (await named(connection, "project", project)).id
+        wanted = replace(wanted, company_id=of_company, project_id=of_project)
+        rows = await list_interventions(connection, wanted, limit + 1)
+    print_page(rows, limit, _INTERVENTION_COLUMNS, as_json, few=_INTERVENTION_FEW, wide=wide)
     return OK

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import assert_never
 
+from commands.naming import named
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed, database
 from db.items.renew import NotRenewable, Renewal, renew_project
@@ -15,12 +16,14 @@ from db.models import ProjectStatus
 from settings import Settings
 
 
-async def renew(slug: str, until: datetime, operator: str, why: str, *, as_json: bool, is_content: bool = False) -> int:
-    """Renews the project, or the AR content, until `until`, a time in the future."""
+async def renew(name: str, until: datetime, operator: str, why: str, *, as_json: bool, is_content: bool = False) -> int:
+    """Renews the project, or the AR content, with this slug or id until `until`, a time in the future."""
     settings = Settings.load()
     now = datetime.now(UTC)
     renewed: Renewal | ContentRenewal
     async with database(settings) as engine:
+        async with engine.connect() as connection:
+            slug = (await named(connection, "AR content" if is_content else "project", name)).slug
         try:
             async with engine.begin() as connection:
                 if is_content:

@@ -1,17 +1,29 @@
-"""`migrate` and `schedules apply`: what a deployment runs once for each release."""
+"""`migrate`, `schedules apply` and `schedules list`: what a deployment runs for each release."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 from alembic.util import CommandError
 
 from channels.configured import require_a_channel
 from commands.output import print_json, print_line, print_table
-from commands.running import OK, CommandFailed, database, database_errors, temporal_client, temporal_errors
+from commands.running import (
+    FAILED,
+    OK,
+    CommandFailed,
+    complain,
+    database,
+    database_errors,
+    temporal_client,
+    temporal_errors,
+)
 from db.migrate import downgrade, upgrade
 from db.operators import pauses
 from db.revision import WrongRevision, known_revisions, newest_revision
 from settings import Settings
 from temporal import schedules
+from temporal.schedule_states import ScheduleState, read_schedules
 
 
 async def migrate(down_to: str | None, *, as_json: bool) -> int:
@@ -51,3 +63,30 @@ async def apply_schedules(*, as_json: bool) -> int:
     else:
         print_table(("schedule", "result"), applied)
     return OK
+
+
+async def list_schedules(*, as_json: bool) -> int:
+    """Lists the Schedules that the settings want. Returns 1 if one of them is missing."""
+    settings = Settings.load()
+    client = await temporal_client()
+    async with temporal_errors():
+        states = await read_schedules(client, settings)
+    if as_json:
+        print_json({"items": [asdict(state) for state in states]})
+    else:
+        print_table(
+            ("schedule", "last run (UTC)", "next run (UTC)", "state"),
+            [(each.schedule_id, each.last_run, each.next_run, _in_words(each)) for each in states],
+        )
+    missing = [each.schedule_id for each in states if not each.exists]
+    if missing:
+        complain(f"Missing: {', '.join(missing)}. Run `cli.py schedules apply`.")
+    return FAILED if missing else OK
+
+
+def _in_words(state: ScheduleState) -> str:
+    if not state.exists:
+        return "missing"
+    if state.paused:
+        return f"paused: {state.note or 'no note'}"
+    return "running now" if state.running else "waiting"

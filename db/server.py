@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -59,3 +60,12 @@ async def read_connections(connection: AsyncConnection, application_names: Seque
     row = (await connection.execute(_CONNECTIONS, {"names": list(application_names)})).one()
     limits = [row.usable, *(limit for limit in (row.of_role, row.of_database) if limit >= 0)]
     return Connections(min(limits), row.used, row.ours)
+
+
+_CLOCK = text("SELECT clock_timestamp()")
+
+
+async def read_clock(connection: AsyncConnection) -> datetime:
+    """Returns the server's time, with its fractions of a second."""
+    clock: datetime = (await connection.execute(_CLOCK)).scalar_one()
+    return clock

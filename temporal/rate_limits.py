@@ -7,12 +7,13 @@ each fairness key, which the channel chooses.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import RateLimit
-from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
+from temporalio.api.taskqueue.v1 import RateLimit, TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, UpdateTaskQueueConfigRequest
 from temporalio.client import Client
 
 from channels.registry import find_channel
@@ -29,6 +30,11 @@ class QueueLimits:
     name: str
     in_all: float
     for_each_key: float
+
+    def is_like(self, other: QueueLimits) -> bool:
+        """Whether both are the same, but for what the server's short floats cut off."""
+        pairs = ((self.in_all, other.in_all), (self.for_each_key, other.for_each_key))
+        return all(math.isclose(ours, theirs, rel_tol=1e-5, abs_tol=1e-9) for ours, theirs in pairs)
 
 
 def queue_limits(settings: Settings, queues: Iterable[str], stopped: Container[str] = ()) -> list[QueueLimits]:
@@ -50,6 +56,23 @@ def queue_limits(settings: Settings, queues: Iterable[str], stopped: Container[s
 async def apply(client: Client, settings: Settings, queues: Iterable[str], stopped: Container[str] = ()) -> None:
     """Sets the limits in the server. May run at any time and in several workers: the last call wins."""
     await asyncio.gather(*(_set(client, limits) for limits in queue_limits(settings, queues, stopped)))
+
+
+async def read(client: Client, name: str) -> QueueLimits | None:
+    """Returns the limits that the server enforces on a queue. None: none was set. Raises `RPCError`."""
+    described = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=name),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+            report_config=True,
+        )
+    )
+    config = described.config
+    if not (config.HasField("queue_rate_limit") and config.HasField("fairness_keys_rate_limit_default")):
+        return None
+    in_all, for_each_key = config.queue_rate_limit, config.fairness_keys_rate_limit_default
+    return QueueLimits(name, in_all.rate_limit.requests_per_second, for_each_key.rate_limit.requests_per_second)
 
 
 async def _set(client: Client, limits: QueueLimits) -> None:

@@ -31,9 +31,16 @@ async def look_at_ledger(connection: AsyncConnection, settings: Settings, next_s
     await problems.forget(connection, timedelta(seconds=settings.alert_cooldown) + UNHEARD_FOR)
     return (
         await _find_refusals(connection, settings)
-        + found(["paused"], await _find_pause(connection))
-        + found(["channels_stopped"], await _find_stopped(connection))
         + found(["untold_items"], await _find_untold(connection, settings, next_scan))
+        + await find_unsettled(connection, settings)
+    )
+
+
+async def find_unsettled(connection: AsyncConnection, settings: Settings) -> Findings:
+    """Finds what is held back, in doubt or stuck. Changes nothing. Raises the database's errors."""
+    return (
+        found(["paused"], await _find_pause(connection))
+        + found(["channels_stopped"], await _find_stopped(connection))
         + found(["deliveries_in_doubt"], await _find_in_doubt(connection))
         + found(["deliveries_stuck"], await _find_stuck(connection, settings))
     )

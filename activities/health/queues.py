@@ -34,10 +34,15 @@ class Backlog:
 
 async def look_at_queues(client: Client, settings: Settings) -> Findings:
     """Checks all task queues of the deployment."""
+    backlogs = await read_backlogs(client, settings)
+    return reduce(add, (judge(name, backlog, settings) for name, backlog in backlogs.items()), Findings())
+
+
+async def read_backlogs(client: Client, settings: Settings) -> dict[str, Backlog]:
+    """Reads what waits in all task queues of the deployment, by their names. Raises `RPCError`."""
     named = [(queue, name) for queue in all_queues() for name in task_queues(settings.task_queue_prefix, queue)]
     backlogs = await asyncio.gather(*(_read_backlog(client, queue, name) for queue, name in named))
-    each = (_judge(name, backlog, settings) for (_, name), backlog in zip(named, backlogs, strict=True))
-    return reduce(add, each, Findings())
+    return {name: backlog for (_, name), backlog in zip(named, backlogs, strict=True)}
 
 
 async def _read_backlog(client: Client, queue: str, name: str) -> Backlog:
@@ -58,7 +63,8 @@ async def _of_kind(client: Client, name: str, kind: TaskQueueType.ValueType) -> 
     )
 
 
-def _judge(name: str, backlog: Backlog, settings: Settings) -> Findings:
+def judge(name: str, backlog: Backlog, settings: Settings) -> Findings:
+    """Says whether more waits in a queue, or for longer, than the settings allow."""
     code = f"queue_backlog.{name}"
     oldest = backlog.oldest.total_seconds()
     if backlog.tasks <= settings.queue_backlog_limit and (backlog.tasks == 0 or oldest <= settings.queue_age_limit):

@@ -85,10 +85,10 @@ def renew(
         typer.Option(parser=moment, metavar="TIME", help="The new end: ISO 8601 with offset, or +365d."),
     ],
     by: Operator,
-    slug: Annotated[str | None, typer.Argument(metavar="SLUG", help="The project's slug.")] = None,
+    slug: Annotated[str | None, typer.Argument(metavar="SLUG|ID", help="The project's slug or id.")] = None,
     content: Annotated[
         str | None,
-        typer.Option(metavar="SLUG", help="Renew this AR content instead. It must have an end of its own."),
+        typer.Option(metavar="SLUG|ID", help="Renew this AR content instead. It must have an end of its own."),
     ] = None,
     why: Why = "renewed",
     as_json: Json = False,

@@ -2,83 +2,176 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from commands import bounces, interventions
+from commands import bounces, interventions, many
 from commands.cli.options import (
     CHANNELS,
     MAX_ID,
-    DeliveryId,
     Json,
     Limit,
+    OfCompany,
+    OfContent,
+    OfProject,
+    OnChannel,
     OneChannel,
     Operator,
+    Since,
+    ToRecipient,
+    Until,
     Why,
+    WithReason,
     channel_name,
-    moment,
+    recipients,
 )
+from commands.many import Action, Decision
 from commands.running import run
 from contracts.sending import DeliveryStatus
-from db.record.reopen import Ended
+from db.record.filters import DeliveryFilter
 
 app = typer.Typer()
 
 
+OneDelivery = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="ID",
+        min=1,
+        max=MAX_ID,
+        help="A delivery's id, as `deliveries` shows it. Without it, all that match the filters.",
+    ),
+]
+WhyIfChanged = Annotated[
+    str | None,
+    typer.Option("--why", help="The reason, the same for all; it is recorded. Required unless --dry-run."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Without ID: only show what matches.")]
+SENT_AGAIN = (DeliveryStatus.REJECTED, DeliveryStatus.FAILED, DeliveryStatus.SKIPPED)
+
+
+def _reason(why: str | None, *, needed: bool) -> str:
+    if needed and not (why or "").strip():
+        raise typer.BadParameter("say why: it is recorded", param_hint="'--why'")
+    return (why or "").strip()
+
+
+def _some(wanted: DeliveryFilter) -> DeliveryFilter:
+    """Raises `typer.BadParameter` if it means everything there is."""
+    narrow = (wanted.reason, wanted.since, wanted.company, wanted.project, wanted.content, wanted.recipients)
+    if all(each is None for each in narrow):
+        raise typer.BadParameter(
+            "say which deliveries: --since TIME, --reason CODE, --company, --project, --content or --recipient"
+        )
+    return wanted
+
+
+def _all(decision: Decision, wanted: DeliveryFilter, *, dry_run: bool, as_json: bool) -> NoReturn:
+    if dry_run:
+        run(many.show_matching(decision, _some(wanted), as_json=as_json))
+    run(many.decide_all(decision, _some(wanted), as_json=as_json))
+
+
 @app.command()
 def resolve(
-    delivery_id: DeliveryId,
-    why: Why,
     by: Operator,
+    delivery_id: OneDelivery = None,
+    why: WhyIfChanged = None,
     accepted: Annotated[bool, typer.Option("--accepted", help="Record that the recipient has the message.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="Send it again, marked as a possible duplicate.")] = False,
+    channel: OnChannel = None,
+    reason: WithReason = None,
+    recipient: ToRecipient = None,
+    company: OfCompany = None,
+    project: OfProject = None,
+    content: OfContent = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Settle a delivery that is `unknown`: the provider may have taken it, but its answer was lost."""
+    """Settle a delivery that is `unknown`: the provider may have taken it, but its answer was lost.
+
+    Without ID, settle all that match the filters. --since and --until are about when they ended.
+    """
     if accepted == resend:
         raise typer.BadParameter("give either --accepted or --resend")
+    wanted = DeliveryFilter(
+        status=DeliveryStatus.UNKNOWN,
+        channel=channel,
+        reason=reason,
+        recipients=recipients(recipient, channel),
+        company=company,
+        project=project,
+        content=content,
+        since=since,
+        until=until,
+    )
+    said = _reason(why, needed=not dry_run)
+    if delivery_id is None:
+        action: Action = "resolve-accepted" if accepted else "resolve-resend"
+        _all(Decision(action, by, said), wanted, dry_run=dry_run, as_json=as_json)
+    _refuse_filters(wanted, DeliveryFilter(status=DeliveryStatus.UNKNOWN), dry_run=dry_run)
     if accepted:
-        run(interventions.confirm(delivery_id, by, why, as_json=as_json))
-    run(interventions.send_again(delivery_id, "resolve-resend", by, why, as_json=as_json))
+        run(interventions.confirm(delivery_id, by, said, as_json=as_json))
+    run(interventions.send_again(delivery_id, "resolve-resend", by, said, as_json=as_json))
 
 
 @app.command()
 def resend(
-    why: Why,
     by: Operator,
-    delivery_id: Annotated[
-        int | None,
-        typer.Argument(metavar="ID", min=1, max=MAX_ID, help="A delivery's id. Without it, all that match."),
-    ] = None,
+    delivery_id: OneDelivery = None,
+    why: WhyIfChanged = None,
     status: Annotated[
-        DeliveryStatus, typer.Option(help="Without ID: the status in which they ended.")
-    ] = DeliveryStatus.REJECTED,
-    channel: Annotated[str | None, OneChannel] = None,
-    reason: Annotated[str | None, typer.Option(help="Without ID: only those with this reason.")] = None,
-    since: Annotated[
-        datetime | None,
+        DeliveryStatus | None,
         typer.Option(
-            parser=moment,
-            metavar="TIME",
-            help="Without ID: ended at this time or later. `-2h` is allowed.",
+            metavar="|".join(SENT_AGAIN), show_default="rejected", help="Without ID: the status in which they ended."
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Without ID: only list them.")] = False,
+    channel: OnChannel = None,
+    reason: WithReason = None,
+    recipient: ToRecipient = None,
+    company: OfCompany = None,
+    project: OfProject = None,
+    content: OfContent = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Resend a delivery that was rejected, failed or skipped, to the company's current address. Without ID, resend
-    all that match, also to addresses that were suppressed only because of that refusal."""
-    if delivery_id is not None:
-        if channel or reason or since or dry_run:
-            raise typer.BadParameter("give either an ID, or --channel, --reason, --since and --dry-run")
-        run(interventions.send_again(delivery_id, "resend", by, why, as_json=as_json))
-    if since is None and not reason:
-        raise typer.BadParameter("say which deliveries: --since TIME, --reason CODE, or both")
-    ended = Ended(status, channel, reason, since)
-    run(interventions.send_again_all(ended, by, why, dry_run=dry_run, as_json=as_json))
+    """Resend a delivery that was rejected, failed or skipped, to the company's current address.
+
+    Without ID, resend all that match the filters, also to addresses that were suppressed only because of that refusal.
+    --since and --until are about when they ended.
+    """
+    if status is not None and status not in SENT_AGAIN:
+        raise typer.BadParameter(
+            f"only what is {', '.join(SENT_AGAIN)} can be sent again; for `unknown` use `resolve --resend`",
+            param_hint="'--status'",
+        )
+    wanted = DeliveryFilter(
+        status=status or DeliveryStatus.REJECTED,
+        channel=channel,
+        reason=reason,
+        recipients=recipients(recipient, channel),
+        company=company,
+        project=project,
+        content=content,
+        since=since,
+        until=until,
+    )
+    said = _reason(why, needed=not dry_run)
+    if delivery_id is None:
+        _all(Decision("resend", by, said), wanted, dry_run=dry_run, as_json=as_json)
+    _refuse_filters(wanted, DeliveryFilter(status=wanted.status), dry_run=dry_run or status is not None)
+    run(interventions.send_again(delivery_id, "resend", by, said, as_json=as_json))
+
+
+def _refuse_filters(wanted: DeliveryFilter, none: DeliveryFilter, *, dry_run: bool) -> None:
+    if dry_run or wanted != none:
+        raise typer.BadParameter("give either an ID, or filters and --dry-run")
 
 
 @app.command()

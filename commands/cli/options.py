@@ -67,9 +67,6 @@ def _not_blank(text: str) -> str:
     return text.strip()
 
 
-DeliveryId = Annotated[
-    int, typer.Argument(metavar="ID", min=1, max=MAX_ID, help="A delivery's id, as `deliveries` shows it.")
-]
 Operator = Annotated[
     str,
     typer.Option(

@@ -25,6 +25,7 @@ from commands.cli.options import (
 from commands.running import run
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
+from db.operators.interventions import InterventionFilter
 from db.record.filters import DeliveryFilter, NotificationFilter
 
 app = typer.Typer()
@@ -100,3 +101,26 @@ def deliveries(
         until=until,
     )
     run(records.show_deliveries(wanted, limit, wide=wide, as_json=as_json))
+
+
+@app.command("interventions")
+def list_interventions(
+    operator: Annotated[
+        str | None, typer.Option("--by", metavar="WHO", help="Only of this operator, such as anna or api:billing.")
+    ] = None,
+    action: Annotated[str | None, typer.Option(metavar="WHAT", help="Only this action, such as resend.")] = None,
+    company: OfCompany = None,
+    project: OfProject = None,
+    delivery_id: Annotated[int | None, typer.Option("--delivery", metavar="ID", min=1, max=MAX_ID)] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    wide: Wide = False,
+    as_json: Json = False,
+) -> None:
+    """List who did what, when and why: operators by commands, and callers of the API.
+
+    A caller of the API is `api:` and the name of its key in API_KEYS, or `api` if its key has no name.
+    """
+    wanted = InterventionFilter(operator=operator, action=action, delivery_id=delivery_id, since=since, until=until)
+    run(records.show_interventions(wanted, company, project, limit, wide=wide, as_json=as_json))

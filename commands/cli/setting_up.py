@@ -57,6 +57,15 @@ def apply_schedules(as_json: Json = False) -> None:
     run(upkeep.apply_schedules(as_json=as_json))
 
 
+@schedules_app.command("list")
+def list_schedules(as_json: Json = False) -> None:
+    """List the Schedules with their last and next run, and whether they are paused and why.
+
+    The exit status is 1 if one is missing.
+    """
+    run(upkeep.list_schedules(as_json=as_json))
+
+
 @app.command("servers")
 def run_servers(
     state: Annotated[

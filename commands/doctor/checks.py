@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from channels.configured import configured_channels
-from commands.doctor import connections, database, own_release, providers, temporal_server
+from commands.doctor import (
+    clocks,
+    connections,
+    database,
+    own_release,
+    providers,
+    queues,
+    record,
+    schedules,
+    temporal_server,
+)
 from commands.doctor.installation import Installation
 from commands.doctor.result import Result
 from settings import Settings
@@ -31,9 +41,16 @@ def checks(settings: Settings) -> list[Check]:
         Check("connections", connections.look_at_connections),
         Check("temporal", temporal_server.look_at_server),
         Check("search_attributes", temporal_server.look_at_search_attributes),
+        Check("schedules", schedules.look_at_schedules),
+        Check("queues", queues.look_at_backlogs),
+        Check("limits", queues.look_at_limits),
         *(
             Check(channel.name, partial(providers.look_at_channel, channel))
             for channel in configured_channels(settings)
         ),
         Check("api", providers.look_at_own_api),
+        Check("record", record.look_at_record),
+        Check("problems", record.look_at_problems),
+        Check("time_zones", record.look_at_time_zone_rules),
+        Check("clocks", clocks.look_at_clocks),
     ]

@@ -36,7 +36,9 @@ def print_report(results: Sequence[tuple[str, Result]], *, as_json: bool) -> Non
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, result in results:
-        table.add_row(Text(result.state, style=_STYLES[result.state]), name.replace("_", " "), _lines(result.says))
+        table.add_row(
+            Text(_word(result.state), style=_STYLES[result.state]), name.replace("_", " "), _lines(result.says)
+        )
         for line in filter(None, result.todo.splitlines()):
             table.add_row("", "", Text(f"> {printable(line)}"))
     width = None if sys.stdout.isatty() else UNLIMITED
@@ -44,7 +46,11 @@ def print_report(results: Sequence[tuple[str, Result]], *, as_json: bool) -> Non
     with console.capture() as drawn:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
-    sys.stdout.write("\n" + ", ".join(f"{counts[state]} {state}" for state in State if counts[state]) + "\n")
+    sys.stdout.write("\n" + ", ".join(f"{counts[state]} {_word(state)}" for state in State if counts[state]) + "\n")
+
+
+def _word(state: State) -> str:
+    return state.replace("_", " ")
 
 
 def _lines(said: str) -> Text:

@@ -15,7 +15,7 @@ class State(StrEnum):
     WARNING = "warning"
     """It works, but somebody should look at it."""
     FAILED = "failed"
-    NOT_CHECKED = "not checked"
+    NOT_CHECKED = "not_checked"
     """Nobody knows: it could not be looked at."""
 
 

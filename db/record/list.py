@@ -107,10 +107,9 @@ async def list_deliveries(
     return rows
 
 
-async def find_ids(connection: AsyncConnection, wanted: DeliveryFilter, limit: int, after_id: int = 0) -> list[int]:
-    """Returns the ids of the oldest `limit` deliveries that match and are newer than `after_id`."""
-    statement = deliveries_of(wanted).where(Delivery.id > after_id).order_by(Delivery.id).limit(limit)
-    return [row.id for row in await connection.execute(statement)]
+async def find_ids(connection: AsyncConnection, wanted: DeliveryFilter) -> list[int]:
+    """Returns the ids of all deliveries that match, the oldest first."""
+    return [row.id for row in await connection.execute(deliveries_of(wanted).order_by(Delivery.id))]
 
 
 async def count_by_reason(connection: AsyncConnection, wanted: DeliveryFilter) -> Sequence[RowMapping]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, Text, bindparam, text
@@ -83,35 +82,6 @@ async def read(connection: AsyncConnection, delivery_id: int) -> Subject | None:
         "deliveries": opened_deliveries(row["deliveries"]),
     }
     return Subject(**{**row, **kinds})
-
-
-@dataclass(frozen=True)
-class Ended:
-    """Which ended deliveries an operator means. None means any."""
-
-    status: DeliveryStatus
-    channel: str | None
-    reason: str | None
-    since: datetime | None
-    """When they ended, at the earliest."""
-
-
-_FIND = text("""
-SELECT d.id FROM deliveries d
-WHERE d.status = :status AND (:channel IS NULL OR d.channel = :channel) AND (:reason IS NULL OR d.reason = :reason)
-  AND (:since IS NULL OR d.finished_at >= :since)
-ORDER BY d.id
-""").bindparams(
-    bindparam("status", type_=Text),
-    bindparam("channel", type_=Text),
-    bindparam("reason", type_=Text),
-    bindparam("since", type_=TIMESTAMPTZ),
-)
-
-
-async def find_ended(connection: AsyncConnection, ended: Ended) -> Sequence[int]:
-    """Returns the ids of these deliveries, the oldest first. Reads the table once."""
-    return (await connection.execute(_FIND, asdict(ended))).scalars().all()
 
 
 _CONFIRM = text("""

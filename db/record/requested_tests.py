@@ -15,6 +15,9 @@ REMEMBERED_FOR = timedelta(hours=24)
 LIMITED_WITHIN = timedelta(hours=1)
 """The time within which requests are counted."""
 
+ACTION = "test"
+"""As the table `interventions` has it."""
+
 _LOCK = text("SELECT pg_advisory_xact_lock(4215909)")
 
 _FORGET = text("DELETE FROM requested_tests WHERE created_at <= now() - :remembered_for").bindparams(
@@ -41,9 +44,16 @@ FROM requested_tests r JOIN notifications n ON n.id = r.notification_id
 """).bindparams(bindparam("within", type_=Interval), bindparam("api_key", type_=Text))
 
 _ADD = text("""
+WITH noted AS (
+    INSERT INTO interventions (action, operator, why, delivery_id)
+    SELECT :action, :actor, :why, min(id) FROM deliveries WHERE notification_id = :notification_id
+)
 INSERT INTO requested_tests (api_key, idempotency_key, fingerprint, notification_id)
 VALUES (:api_key, :idempotency_key, :fingerprint, :notification_id)
 """).bindparams(
+    bindparam("action", ACTION, type_=Text),
+    bindparam("why", "a test notification", type_=Text),
+    bindparam("actor", type_=Text),
     bindparam("api_key", type_=Text),
     bindparam("idempotency_key", type_=Text),
     bindparam("fingerprint", type_=Text),
@@ -108,10 +118,15 @@ async def count(connection: AsyncConnection, api_key: str) -> Usage:
 
 
 async def add(
-    connection: AsyncConnection, api_key: str, idempotency_key: str | None, fingerprint: str, notification_id: int
+    connection: AsyncConnection,
+    api_key: str,
+    idempotency_key: str | None,
+    fingerprint: str,
+    notification_id: int,
+    actor: str,
 ) -> None:
-    """Adds a request. Raises `IntegrityError` if the idempotency key is in use. Withdrawing the notification removes
-    it."""
+    """Adds a request, and records who made it. Raises `IntegrityError` if the idempotency key is in use. Withdrawing
+    the notification removes the request; that somebody made it stays recorded."""
     await connection.execute(
         _ADD,
         {
@@ -119,6 +134,7 @@ async def add(
             "idempotency_key": idempotency_key,
             "fingerprint": fingerprint,
             "notification_id": notification_id,
+            "actor": actor,
         },
     )
 

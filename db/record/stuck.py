@@ -19,6 +19,26 @@ async def count_in_doubt(connection: AsyncConnection) -> int:
     return int(await connection.scalar(_IN_DOUBT) or 0)
 
 
+# In two halves, because there is an index for each.
+_OPEN = text("""
+SELECT (SELECT count(*) FROM notifications WHERE status = 'open' AND started_at IS NOT NULL) AS started,
+       (SELECT count(*) FROM notifications WHERE status = 'open' AND started_at IS NULL) AS not_started
+""")
+
+
+@dataclass(frozen=True)
+class Open:
+    """Counts of the open notifications, with and without a workflow."""
+
+    started: int
+    not_started: int
+
+
+async def count_open(connection: AsyncConnection) -> Open:
+    """Counts the open notifications, held ones too."""
+    return Open(**(await connection.execute(_OPEN)).mappings().one())
+
+
 @dataclass(frozen=True)
 class Stuck:
     """Counts of what is stuck, although it is not held."""

@@ -59,7 +59,7 @@ async def test_each_server_that_is_away_is_a_result_and_no_secret_is_shown() -> 
         "telegram",
         "api",
     }
-    assert states["schema"] == states["search_attributes"] == "not checked"
+    assert states["schema"] == states["search_attributes"] == "not_checked"
     assert all(check["todo"] for check in ended.json["checks"] if check["state"] == "failed")
 
 

@@ -181,7 +181,6 @@ async def test_what_cannot_be_renewed_exits_1_with_one_line(database: dict[str, 
     await platform.project(company, slug="old", status="archived")
     await platform.project(company, slug="long", expires_at=datetime(2999, 12, 1, tzinfo=UTC))
     for slug, said in (
-        ("nosuch", "There is no project 'nosuch'."),
         ("old", "The project 'old' is archived. To renew it, import it as active."),
         (
             "long",
@@ -190,3 +189,18 @@ async def test_what_cannot_be_renewed_exits_1_with_one_line(database: dict[str, 
     ):
         ended = await cli("renew", slug, "--until", UNTIL, environment=database)
         assert (ended.status, ended.out, ended.err) == (1, "", f"cli: {said}\n")
+
+
+async def test_what_does_not_exist_cannot_be_renewed_and_an_id_is_as_good_as_a_slug(
+    database: dict[str, str], platform: Platform
+) -> None:
+    company = await platform.company()
+    project = await platform.project(company)
+    content = await platform.content(company, project, expires_at=in_days(1))
+    for arguments, kind in ((("nosuch",), "project"), (("--content", "nosuch"), "AR content")):
+        ended = await cli("renew", *arguments, "--until", UNTIL, environment=database)
+        assert (ended.status, ended.err) == (2, f"cli: there is no {kind} 'nosuch': give its slug or its id\n")
+    renewed = await cli("renew", str(project), "--until", UNTIL, "--json", environment=database)
+    assert renewed.json["slug"] == await platform.scalar("SELECT slug FROM projects"), renewed.err
+    renewed = await cli("renew", "--content", str(content), "--until", UNTIL, "--json", environment=database)
+    assert renewed.json["slug"] == await platform.scalar("SELECT slug FROM ar_contents"), renewed.err

@@ -30,7 +30,7 @@ DECIDED_IN = {
     },
     "NotificationStatus": {"contracts/in_words.py", "contracts/sending.py"},
     "DeliveryStatus": {
-        "commands/interventions.py",
+        "commands/decidable.py",
         "contracts/in_words.py",
         "contracts/sending.py",
         "db/record/bounced.py",
