@@ -394,6 +394,15 @@ class Settings(BaseSettings):
         60, description="Seconds between two readings of the database's state for the metrics."
     )
 
+    otel_exporter_otlp_endpoint: HttpUrl | None = Field(
+        None,
+        description="URL of an OpenTelemetry collector (OTLP over HTTP, protobuf), such as http://localhost:4318. "
+        "Empty: no traces. OpenTelemetry reads its other variables itself, such as OTEL_EXPORTER_OTLP_HEADERS.",
+    )
+    otel_exporter_otlp_traces_endpoint: HttpUrl | None = Field(
+        None, description="The collector's whole URL for traces. Empty: OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces."
+    )
+
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The lowest level to log.")
 
@@ -576,6 +585,14 @@ class Settings(BaseSettings):
         return self.public_url is not None and (
             self.unsubscribe_secret is not None or self.unsubscribe_secret_file is not None
         )
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """Where traces go. None: nowhere."""
+        if self.otel_exporter_otlp_traces_endpoint is not None:
+            return str(self.otel_exporter_otlp_traces_endpoint)
+        base = self.otel_exporter_otlp_endpoint
+        return None if base is None else f"{str(base).rstrip('/')}/v1/traces"
 
     @property
     def sender(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -52,11 +52,15 @@ from temporal.rotation import current_credentials
 from temporal.runners import UNSANDBOXED
 from temporal.start import start_and_mark
 from temporal.stops import TemporalStops
+from temporal.tracing import start_tracing
 from temporal.waits import TemporalWaits
 from texts.languages import LanguageError
 from texts.renderer import Renderer
 from texts.summary import SummaryTexts
 from workflows.registry import WORKFLOW_TYPES
+
+if TYPE_CHECKING:
+    from temporal.traces import Tracing
 
 GRACEFUL_SHUTDOWN = timedelta(seconds=30)
 HEALTH_CONNECTIONS = 10
@@ -73,6 +77,7 @@ async def run_worker(
     stop: asyncio.Event,
     runner: WorkflowRunner = UNSANDBOXED,
     probes: Probes | None = None,
+    tracing: Tracing | None = None,
 ) -> None:
     """Serves the queues until `stop` is set, then waits up to 30 seconds for running tasks. `probes` say meanwhile
     whether it can.
@@ -87,7 +92,7 @@ async def run_worker(
         probing = create_engine(settings, "probes", pooled=False)
         stack.push_async_callback(probing.dispose)
         await TemporalStops(client, settings, engine).start(queues)
-        workers = await build_workers(settings, client, engine, queues, stack, runner)
+        workers = await build_workers(settings, client, engine, queues, stack, runner, tracing)
         start_at_zero(client, settings.task_queue_prefix, queues)
         async with (
             _running(workers),
@@ -139,6 +144,7 @@ async def build_workers(
     queues: Sequence[str],
     stack: AsyncExitStack,
     runner: WorkflowRunner,
+    tracing: Tracing | None = None,
 ) -> list[Worker]:
     """Builds a worker for each task queue. A channel has two queues, a normal and an urgent one, with the same
     activities.
@@ -171,6 +177,8 @@ async def build_workers(
     for channel in filter(None, map(find_channel, queues)):
         at_a_time = settings.worker_concurrency * len(task_queues(settings.task_queue_prefix, channel.name))
         sender = await stack.enter_async_context(channel.open(settings, renderer, at_a_time))
+        if tracing is not None:
+            sender = tracing.sender(sender, channel.name)
         attempts = DeliveryAttempts(engine, settings, alerts, stops, channel, sender, TemporalWaits(client))
         serve(channel.name, [attempts.send_activity()])
     if WORKFLOWS in queues:
@@ -235,18 +243,25 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"worker: {error}\n")
         return 2
     probes = Probes()
+    tracing = start_tracing(settings, "expiry-worker")
     try:
         async with probes.serving(settings.health_address):
-            return await _start(settings, options.queues, stop, probes)
+            return await _start(settings, options.queues, stop, probes, tracing)
     except ListenError as error:
         sys.stderr.write(f"worker: HEALTH_ADDRESS: {error}\n")
         return 2
+    finally:
+        if tracing is not None:
+            await tracing.stop()
 
 
-async def _start(settings: Settings, queues: Sequence[str], stop: asyncio.Event, probes: Probes) -> int:
+async def _start(
+    settings: Settings, queues: Sequence[str], stop: asyncio.Event, probes: Probes, tracing: Tracing | None
+) -> int:
     try:
         runtime = start_metrics("METRICS_ADDRESS", settings.metrics_address)
-        client = await connect(identity=this_process(), runtime=runtime)
+        interceptors = [] if tracing is None else [tracing.interceptor]
+        client = await connect(identity=this_process(), runtime=runtime, interceptors=interceptors)
         await register_search_attributes(client)
         await _check_database(settings)
     except SettingsError as error:
@@ -256,7 +271,7 @@ async def _start(settings: Settings, queues: Sequence[str], stop: asyncio.Event,
         log.error("worker_cannot_start", error=why_away(error))
         return 1
     try:
-        await run_worker(settings, client, queues, stop, probes=probes)
+        await run_worker(settings, client, queues, stop, probes=probes, tracing=tracing)
     except LanguageError as error:
         sys.stderr.write(f"worker: {error}\n")
         return 2

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -25,7 +26,11 @@ from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal.client import connect
 from temporal.rotation import current_credentials
+from temporal.tracing import start_tracing
 from texts.languages import LanguageError
+
+if TYPE_CHECKING:
+    from temporal.traces import Tracing
 
 DRAIN_SECONDS = 20
 """How long a running request may still take after SIGTERM."""
@@ -60,9 +65,12 @@ async def main() -> int:
         settings = Settings.load()
         configure_logging(settings.log_format, settings.log_level, scrub)
         require_keys(settings)
+        tracing = start_tracing(settings, "expiry-api")
         engine = create_engine(settings, "api")
-        client = await _client(settings)
+        client = await _client(settings, tracing)
         app = create_app(settings, engine, client)
+        if tracing is not None:
+            tracing.watch(app)
         listener = _listen(settings)
     except (SettingsError, LanguageError) as error:
         sys.stderr.write(f"api: {error}\n")
@@ -88,6 +96,8 @@ async def main() -> int:
     finally:
         stopping.cancel()
         await engine.dispose()
+        if tracing is not None:
+            await tracing.stop()
     log.info("api_stopped")
     return 0
 
@@ -97,11 +107,12 @@ async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
     server.should_exit = True
 
 
-async def _client(settings: Settings) -> Client:
+async def _client(settings: Settings, tracing: Tracing | None) -> Client:
     """Creates a client that connects on first use. Raises `SettingsError`."""
     runtime = start_metrics("API_METRICS_ADDRESS", settings.api_metrics_address)
     try:
-        return await connect(lazy=True, retry_config=RETRIES, runtime=runtime)
+        interceptors = [] if tracing is None else [tracing.interceptor]
+        return await connect(lazy=True, retry_config=RETRIES, runtime=runtime, interceptors=interceptors)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise SettingsError(f"TEMPORAL_*: {' '.join(str(error).split())}") from None
 

@@ -50,6 +50,8 @@ def create_app(settings: Settings, engine: AsyncEngine, client: Client) -> FastA
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        # FastAPI's own would send URLs and errors as they are, wherever a variable says.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.add_handlers(app)
     app.add_middleware(LimitBody)

@@ -21,8 +21,11 @@ COMPOSE = re.compile(r"\bdocker compose\b([^\n|&;]*)")
 VOLUME = re.compile(r"\bexpiry-notifier_(\w+)")
 SETTING = re.compile(r"^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
 
-OF_OTHERS = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
-"""Variables that the pages name because nothing of ours reads them."""
+OF_OTHERS = {
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER"),
+}
+"""Variables that the pages name and nothing of ours reads; OpenTelemetry reads its own."""
 
 SERVICE_FIRST = {"exec", "run"}
 """The first word that is no option is the service; what follows is the container's."""

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
+from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.worker import Replayer
 
+from temporal.client import DATA_CONVERTER
+from temporal.runners import UNSANDBOXED
 from tests.replay.record import HISTORIES
 from tests.replay.reordered import ReorderedSendNotificationWorkflow
 from tests.replay.replaying import replay
@@ -38,6 +41,21 @@ def test_there_are_histories_of_every_workflow_in_every_shape() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 async def test_replays(file: Path) -> None:
     await replay(read(file))
+
+
+NEWEST = {read(file).events[0].workflow_execution_started_event_attributes.workflow_type.name: file for file in FILES}
+
+
+@pytest.mark.parametrize("workflow_type", sorted(NEWEST))
+async def test_replays_while_it_is_traced(workflow_type: str) -> None:
+    """Tracing adds headers, and no step."""
+    replayer = Replayer(
+        workflows=WORKFLOW_TYPES,
+        workflow_runner=UNSANDBOXED,
+        data_converter=DATA_CONVERTER,
+        interceptors=[TracingInterceptor(always_create_workflow_spans=True)],
+    )
+    await replayer.replay_workflow(read(NEWEST[workflow_type]))
 
 
 async def test_a_change_in_the_order_of_the_calls_is_noticed() -> None:
