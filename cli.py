@@ -6,6 +6,7 @@ import traceback
 from typing import Annotated, NoReturn
 
 import typer
+from typer._completion_classes import completion_init
 
 from commands.cli import deploying, items, keeping, mending, record, sending, setting_up, watching
 from commands.running import FAILED, OK
@@ -45,8 +46,9 @@ def _common(
 def main() -> NoReturn:
     """Runs the command from the command line and exits with its status."""
     status = FAILED
+    completion_init()  # Typer's own options for that would install a script that cannot complete `python cli.py`
     try:
-        app(prog_name="cli.py")
+        app(prog_name="cli.py", complete_var="_CLI_PY_COMPLETE")
     except SystemExit as left:
         status = left.code if isinstance(left.code, int) else OK if left.code is None else FAILED
     except BaseException:  # noqa: BLE001 - printed here: the process leaves without the interpreter

@@ -32,6 +32,11 @@ def print_line(line: str) -> None:
     sys.stdout.write(printable(line) + "\n")
 
 
+def print_script(text: str) -> None:
+    """Prints a text of our own as it is, with its line ends."""
+    sys.stdout.write(text)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: bool = False) -> None:
     """Prints a table. Cells are shown literally, without rich's markup; None is shown as a dash.
 

@@ -9,6 +9,7 @@ import typer
 
 from commands import importing, servers, upkeep
 from commands.cli.options import Json
+from commands.completion import Shell, print_completion
 from commands.running import run
 
 app = typer.Typer()
@@ -74,3 +75,12 @@ def run_servers(
 ) -> None:
     """Run the embedded PostgreSQL and Temporal until SIGTERM. For development."""
     run(servers.run_servers(state))
+
+
+@app.command("completion")
+def show_completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish")]) -> None:
+    """Print a script that makes your shell complete `python cli.py`.
+
+    For bash and zsh: `. <(python cli.py completion bash)`. For fish: `python cli.py completion fish | source`.
+    """
+    print_completion(shell)

@@ -55,6 +55,7 @@ DECIDES_NOTHING = {
     "Attempted": "each is the value of a label",
     "Cause": "each is the value of a label",
     "ReasonClass": "each is the value of a label",
+    "Shell": "a table has the script of each",
     "State": "each is a word of a report, and a table has its colour",
     "EndedBy": "each makes a list of reasons for SQL",
 }
