@@ -12,7 +12,8 @@ FOLDER = ROOT / "deploy" / "systemd"
 UNITS = sorted(file.name for file in FOLDER.iterdir() if file.suffix in (".service", ".timer"))
 SERVICES = {re.sub(r"expiry-(\w+)@\.service", r"\1", name): name for name in UNITS if name.endswith(".service")}
 """By the program's name."""
-TELEGRAM = "telegram.conf"
+TELEGRAM, API_KEY = "telegram.conf", "temporal-api-key.conf"
+"""Drop-ins."""
 
 RELEASES = "/opt/expiry-notifier"
 CONFIGURATION = "/etc/expiry-notifier"

@@ -236,7 +236,13 @@ def labels(program: str) -> dict[str, str]:
 
 
 def selects(selector: Resource, program: str) -> bool:
-    return bool(selector["matchLabels"].items() <= labels(program).items())
+    """As Kubernetes does for the two forms that the files use."""
+    wanted = selector.get("matchLabels", {}).items()
+    listed = selector.get("matchExpressions", [])
+    assert all(each["operator"] == "In" for each in listed)
+    return bool(wanted <= labels(program).items()) and all(
+        labels(program).get(each["key"]) in each["values"] for each in listed
+    )
 
 
 @what_stays
@@ -272,4 +278,11 @@ def test_the_network_is_closed_but_for_what_it_needs(program: str) -> None:
     dns, postgresql, temporal, smtp, https = {53}, {5432}, {7233}, {25, 465, 587}, {443}
     servers = dns | postgresql | temporal
     assert allowed(program, "egress") == (servers | smtp | https | {8000} if program == "worker" else servers)
-    assert allowed(program, "ingress") == ({8000} if program == "api" else set())
+    asked = {"api": {8000, 9464}, "worker": {9464}}
+    assert allowed(program, "ingress") == asked.get(program, set())
+
+
+@pytest.mark.parametrize(("program", "setting"), [("worker", "METRICS_ADDRESS"), ("api", "API_METRICS_ADDRESS")])
+def test_its_metrics_are_on_the_port_that_it_declares(program: str, setting: str) -> None:
+    ports = {each["name"]: each["containerPort"] for each in container(program)["ports"]}
+    assert host_and_port(environment(program)[setting]) == ("0.0.0.0", ports["metrics"])  # noqa: S104 - the container's

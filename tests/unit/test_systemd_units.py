@@ -13,7 +13,7 @@ import worker
 from settings import SECRETS, Settings
 from tests.support.product import ROOT
 from tests.support.secrets_used import SECRETS_USED
-from tests.support.systemd_units import CONFIGURATION, RELEASES, SERVICES, TELEGRAM, UNITS, Unit, parsed
+from tests.support.systemd_units import API_KEY, CONFIGURATION, RELEASES, SERVICES, TELEGRAM, UNITS, Unit, parsed
 
 services = pytest.mark.parametrize("program", SERVICES)
 STAYS = ("worker", "api")
@@ -75,6 +75,18 @@ def test_what_stays_starts_again_for_ever_unless_a_setting_is_wrong(program: str
         assert section["Type"] == ["oneshot"]
         assert section["TimeoutStartSec"]
         assert "Install" not in unit
+
+
+@pytest.mark.parametrize(("file", "secret"), [(TELEGRAM, "telegram_bot_token"), (API_KEY, "temporal_api_key")])
+def test_a_drop_in_adds_one_secret(file: str, secret: str) -> None:
+    unit = parsed(file)
+    assert secret in SECRETS
+    assert unit == {
+        "Service": {
+            "LoadCredential": [f"{secret}:{CONFIGURATION}/secrets/{secret}"],
+            "Environment": [f"{secret.upper()}_FILE=%d/{secret}"],
+        }
+    }
 
 
 def test_a_stop_waits_for_what_is_being_sent() -> None:
