@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from temporalio.client import Client
 
+from commands.doctor.clocks import distance
 from commands.doctor.connections import look_at_connections
 from commands.doctor.installation import Installation
 from commands.doctor.result import State
@@ -79,6 +82,86 @@ async def test_a_provider_that_refuses_us_fails_its_own_check(health: HealthScen
     found = by_name(await examine(health, "--json"))
     assert {name for name, check in found.items() if check["state"] == "failed"} >= {"email", "telegram", "api"}
     assert "database" in found["api"]["todo"]
+
+
+async def test_it_says_what_is_well_and_what_is_not(health: HealthScene) -> None:
+    scene = health.scene
+    async with health.worker():
+        well = await examine(health, "--json")
+        shown = await examine(health)
+        notification = await scene.platform.notification(await scene.platform.project(await scene.platform.company()))
+        await scene.platform.execute(
+            "UPDATE deliveries SET status = 'unknown', finished_at = now() WHERE notification_id = :id", id=notification
+        )
+        await scene.platform.execute("INSERT INTO problems (code, subject) VALUES ('disk.host-1', 'The disk is full')")
+        await scene.client.get_schedule_handle("check-health").delete()
+        await scene.client.get_schedule_handle("scan-expiring").pause(note="moving house")
+        before = await scene.platform.rows("SELECT * FROM problems")
+        spoiled = await examine(health, "--json")
+        assert await scene.platform.rows("SELECT * FROM problems") == before
+    found = by_name(well)
+    assert {name: check["says"] for name, check in found.items() if check["state"] != "ok"} == {}
+    assert (well.status, well.err) == (0, "")
+    assert found["temporal"]["details"]["version"]
+    assert set(found["schedules"]["details"]["schedules"]) >= {"scan-expiring", "deactivate-expired", "check-health"}
+    assert found["queues"]["details"]["queues"].keys() == {
+        f"{scene.settings.task_queue_prefix}{name}"
+        for name in ("workflows", "email", "email-urgent", "telegram", "telegram-urgent")
+    }
+    assert all(abs(skew) < 60 for skew in found["clocks"]["details"].values())
+    assert len(found["clocks"]["details"]) == 2
+    assert max(map(len, shown.out.splitlines())) < 400
+    assert not scene.sink.messages
+    assert not scene.telegram.messages
+
+    found = by_name(spoiled)
+    assert spoiled.status == 1
+    assert found["schedules"]["state"] == "failed"
+    assert "check-health: missing" in found["schedules"]["says"]
+    assert "paused (moving house)" in found["schedules"]["says"]
+    assert "cli.py schedules apply" in found["schedules"]["todo"]
+    assert (found["record"]["state"], found["record"]["details"]["in_doubt"]) == ("warning", 2)
+    assert (found["problems"]["state"], found["problems"]["details"]["problems"]) == ("warning", ["disk.host-1"])
+
+
+async def test_other_limits_and_queues_without_workers_are_told(health: HealthScene) -> None:
+    async with health.worker():
+        other = by_name(await examine(health, "--json", EMAIL_RATE="40"))
+        alone = by_name(await examine(health, "--json", TASK_QUEUE_PREFIX="other-"))
+        strict = await examine(health, "--strict", EMAIL_RATE="40")
+        loose = await examine(health, EMAIL_RATE="40")
+    assert other["limits"]["state"] == "warning"
+    assert "instead of 36/s" in other["limits"]["says"]
+    assert alone["queues"]["state"] == "failed"
+    assert "other-email" in alone["queues"]["says"]
+    assert alone["limits"]["says"].startswith("not set in the server: other-email")
+    assert (strict.status, loose.status) == (1, 0)
+
+
+async def test_schedules_are_listed_with_their_runs_and_why_they_are_paused(health: HealthScene) -> None:
+    scene = health.scene
+    await scene.client.get_schedule_handle("scan-expiring").pause(note="moving house")
+    environment_of = environment(scene.client, scene.settings)
+    listed = await cli("schedules", "list", "--json", environment=environment_of)
+    states = {each["schedule_id"]: each for each in listed.json["items"]}
+    assert listed.status == 0, listed.err
+    assert (states["scan-expiring"]["paused"], states["scan-expiring"]["note"]) == (True, "moving house")
+    assert states["scan-expiring"]["next_run"] is None
+    assert datetime.fromisoformat(states["deactivate-expired"]["next_run"]) > datetime.now(UTC)
+    await scene.client.get_schedule_handle("check-health").delete()
+    missing = await cli("schedules", "list", environment=environment_of)
+    assert (missing.status, missing.err) == (1, "Missing: check-health. Run `cli.py schedules apply`.\n")
+    assert "paused: moving house" in missing.out
+
+
+@pytest.mark.parametrize(
+    ("there", "skew"),
+    [(-1, -1), (0, 0), (5, 0), (10, 0), (12, 2)],
+)
+def test_a_clock_that_was_read_between_two_moments_of_ours_may_agree(there: int, skew: int) -> None:
+    before = datetime(2027, 1, 1, tzinfo=UTC)
+    read = before + timedelta(seconds=there)
+    assert distance(read, before, before + timedelta(seconds=10)) == timedelta(seconds=skew)
 
 
 async def test_the_version_is_shown() -> None:
