@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -17,10 +18,12 @@ from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from tests.production.secured_server import NAMESPACE, SecuredServer
+from tests.support.api_process import running
 from tests.support.command_line import cli, operate
 from tests.support.data import Platform
 from tests.support.scene import PATIENCE, Scene
 from tests.support.serving import serving
+from tests.support.settings_for import API_KEY
 from tests.support.worker_process import environment, worker_process
 
 WRITE, ADMIN, SYSTEM = f"{NAMESPACE}:write", f"{NAMESPACE}:admin", "temporal-system:admin"
@@ -95,23 +98,32 @@ async def test_write_is_enough_and_a_new_jwt_and_certificate_need_no_restart(sec
     short = server.token(WRITE, seconds=50)
     secured.jwt.write_text(short)
     assert (await operate(scene, "schedules", "apply", **variables)).status == 0
-    async with worker_process(scene, **variables) as running:
+    for_api = environment(scene.client, scene.settings) | variables | {"API_PORT": "0"}
+    async with worker_process(scene, **variables) as worker_runs, running(**for_api) as api:
+        async with httpx.AsyncClient(base_url=api.url) as http:
+            assert (await http.get("/readyz")).json()["checks"] == {"database": "ok", "temporal": "ok"}
         await scene.due_project()
         scanned = await operate(scene, "scan", "--wait", **variables)
         assert scanned.status == 0, scanned.err
         await scene.children_end()
         secured.jwt.write_text(server.token(WRITE))
         server.renew_certificate()
-        await running.says("temporal_credentials_renewed")
+        await worker_runs.says("temporal_credentials_renewed")
         await secured.ends(short)
+        async with httpx.AsyncClient(base_url=api.url) as http:
+            assert (await http.get("/readyz")).json()["checks"] == {"database": "ok", "temporal": "ok"}
+            test = {"email": "test@customer.example"}
+            answer = await http.post("/notifications/test", json=test, headers={"X-API-Key": API_KEY})
+            assert answer.status_code == 202, answer.text
         await scene.due_project(slug="later", contact_email="later@customer.example", telegram_chat_id=78)
         scanned = await operate(scene, "scan", "--wait", **variables)
         assert scanned.status == 0, scanned.err
         await scene.children_end()
         examined = await operate(scene, "doctor", **variables)
 
-    assert {(each.status, each.attempts) for each in await scene.platform.deliveries()} == {("accepted", 1)}
-    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (2, 2)
+    sent = [each for each in await scene.platform.deliveries() if each.status != "skipped"]
+    assert [(each.status, each.attempts) for each in sent] == [("accepted", 1)] * 5
+    assert (len(scene.sink.messages), len(scene.telegram.messages)) == (3, 2)
     found = {check["name"]: check["state"] for check in examined.json["checks"]}
     assert {name for name, state in found.items() if state == "failed"} == set(), examined.out
     assert found["temporal"] == found["search_attributes"] == "ok"
