@@ -82,3 +82,26 @@ async def commits(database_url: str) -> int:
         )
     finally:
         await connection.close()
+
+
+_SIZES = """
+SELECT relname, pg_table_size(relid) AS in_table, pg_indexes_size(relid) AS in_indexes
+FROM pg_stat_user_tables WHERE relname IN ('notifications', 'deliveries') ORDER BY relname DESC
+"""
+
+
+async def sizes(database_url: str) -> dict[str, int]:
+    """Measure the tables that grow with each notification, and their indexes, in bytes: first all together as the run
+    has left them, then each without the space that its updates have left."""
+    connection = await connect(database_url)
+    try:
+        left = await connection.fetch(_SIZES)
+        await connection.execute("VACUUM FULL notifications, deliveries")
+        rows = await connection.fetch(_SIZES)
+    finally:
+        await connection.close()
+    return {
+        "all, with the space of updates": sum(row["in_table"] + row["in_indexes"] for row in left),
+        **{f"table {row['relname']}": row["in_table"] for row in rows},
+        **{f"indexes of {row['relname']}": row["in_indexes"] for row in rows},
+    }

@@ -78,6 +78,7 @@ async def measure_job(
         cpu,
         # The worker has ended, so its sessions have reported. The warm-up's commits cannot be separated.
         commits=await data.commits(database_url) / (warm_up + notices),
+        stored={name: size / (warm_up + notices) for name, size in (await data.sizes(database_url)).items()},
     )
 
 

@@ -32,6 +32,8 @@ class Measured:
     cpu: Mapping[str, float]
     commits: float | None = None
     """PostgreSQL transactions per notification."""
+    stored: Mapping[str, float] | None = None
+    """Bytes per notification in PostgreSQL: of each table and of its indexes."""
 
     @property
     def per_second(self) -> float:

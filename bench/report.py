@@ -39,6 +39,7 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
         "ratios": [round(each.ratio, 3) for each in rounds],
         **_work(jobs),
         "commits_per_notice": _median(jobs, lambda run: run.commits or 0.0),
+        "bytes_per_notice": {part: _median(jobs, _bytes_in(part)) for part in jobs[0].stored or ()},
         "floor": _work(floors),
         "machine": {
             "processors": os.cpu_count(),
@@ -51,6 +52,10 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
 
 def _cpu_ms_of(component: str) -> Callable[[Measured], float]:
     return lambda run: 1000 * run.cpu[component] / run.children
+
+
+def _bytes_in(part: str) -> Callable[[Measured], float]:
+    return lambda run: (run.stored or {}).get(part, 0.0)
 
 
 def _work(runs: Sequence[Measured]) -> dict[str, Any]:
@@ -77,6 +82,9 @@ def table(result: dict[str, Any]) -> Table:
     for name, key in (("history events", "events_per_notice"), ("state transitions", "transitions_per_notice")):
         shown.add_row(f"{name} per notification", f"{result[key]:.2f}", f"{floor[key]:.2f}")
     shown.add_row("database commits per notification", f"{result['commits_per_notice']:.2f}", "", end_section=True)
+    for part, size in result["bytes_per_notice"].items():
+        shown.add_row(f"bytes per notification: {part}", f"{size:.0f}", "")
+    shown.add_section()
     for component, milliseconds in result["cpu_ms_per_notice"].items():
         of_floor = floor["cpu_ms_per_notice"].get(component)
         shown.add_row(

@@ -147,6 +147,7 @@ def _facts(notification: RowMapping, local: LocalTimes) -> Iterator[tuple[str, s
             "started_at": "Workflow started",
             "recovered_at": "Recovered",
             "finished_at": "Ended",
+            "texts_removed_at": "Texts and recipients removed",
         },
     )
     if notification["finished_at"] is None:
@@ -187,6 +188,9 @@ def _delivery_facts(delivery: RowMapping, local: LocalTimes) -> Iterator[tuple[s
     )
     if delivery["provider_id"] is not None:
         yield "Message's id", shown(delivery["provider_id"])
+    for kind, name in (("text", "SHA-256 of the text"), ("html", "SHA-256 of the HTML")):
+        if delivery[f"{kind}_sha256"] is not None:
+            yield name, delivery[f"{kind}_sha256"]
     if delivery["possible_duplicate"]:
         yield "Copies", "The recipient may have received more than one."
 

@@ -24,7 +24,7 @@ class ShownRecord:
 
 _NOTIFICATION = text("""
 SELECT n.id, n.notification_type, n.status, n.subject, n.days_left, n.threshold_days, n.item_ends_at, n.give_up_at,
-       n.scan_at, n.created_at, n.started_at, n.recovered_at, n.finished_at, n.workflow_id,
+       n.scan_at, n.created_at, n.started_at, n.recovered_at, n.finished_at, n.workflow_id, n.texts_removed_at,
        n.company_id, c.slug AS company_slug, c.name AS company_name, c.timezone,
        p.slug AS project_slug, p.name AS project_name, a.slug AS content_slug, a.title AS content_title
 FROM notifications n
@@ -34,10 +34,13 @@ LEFT JOIN ar_contents a ON a.id = n.ar_content_id
 WHERE n.id = :notification_id
 """).bindparams(bindparam("notification_id", type_=BigInteger))
 
+# Once the recipient is removed, the contact's address may be another one.
 _DELIVERIES = text(f"""
-SELECT d.id, d.channel, d.status, d.reason, d.attempts, coalesce(d.recipient, recipient.address) AS recipient,
+SELECT d.id, d.channel, d.status, d.reason, d.attempts,
+       coalesce(d.recipient, CASE WHEN n.texts_removed_at IS NULL THEN recipient.address END) AS recipient,
        contact.label, d.subject, d.body, d.body_html, d.provider_id, d.provider_reply, d.possible_duplicate,
-       d.created_at, d.claimed_at, d.sending_at, d.reopened_at, d.finished_at
+       d.created_at, d.claimed_at, d.sending_at, d.reopened_at, d.finished_at,
+       encode(d.text_sha256, 'hex') AS text_sha256, encode(d.html_sha256, 'hex') AS html_sha256
 FROM deliveries d
 JOIN notifications n ON n.id = d.notification_id
 {RECIPIENT}

@@ -28,7 +28,7 @@ FLAT_SHAPE = (
 ).split()
 DELIVERY_SHAPE = (
     "channel status reason attempts recipient subject body body_html provider_id provider_reply possible_duplicate "
-    "claimed_at sending_at finished_at"
+    "claimed_at sending_at finished_at text_sha256 html_sha256"
 ).split()
 
 
