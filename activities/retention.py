@@ -33,10 +33,10 @@ class RetentionActivities:
     still there.
     """
 
-    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+    def __init__(self, engine: AsyncEngine, settings: Settings, page_size: int = LARGEST_PAGE) -> None:
         self._engine = engine
         self._settings = settings
-        self._page_size = LARGEST_PAGE
+        self._page_size = page_size
 
     @activity.defn
     async def remove_texts(self, input: RemoveTextsInput) -> RemoveTextsResult:
@@ -83,16 +83,16 @@ class RetentionActivities:
 
         A page that takes too long is undone and tried again with half its size. Raises the error if it was one row.
         """
-        removed = 0
+        removed, size = 0, self._page_size
         for _ in range(pages):
             try:
                 async with self._engine.begin() as connection:
-                    page = await take(connection, self._page_size)
+                    page = await take(connection, size)
             except DBAPIError as error:
-                if sqlstate_of(error) not in _TOOK_TOO_LONG or self._page_size == 1:
+                if sqlstate_of(error) not in _TOOK_TOO_LONG or size == 1:
                     raise
-                self._page_size //= 2
-                log.warning("retention_page_halved", page_size=self._page_size)
+                size //= 2
+                log.warning("retention_page_halved", page_size=size)
                 continue
             removed += page.removed
             if not page.more:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -187,3 +188,15 @@ async def test_head_is_as_get_without_the_body(http: httpx.AsyncClient, platform
     for headers in (PAGE, {}):
         got, asked = [await http.request(method, "/notifications/1", headers=headers) for method in ("GET", "HEAD")]
         assert (asked.status_code, asked.headers["Content-Type"]) == (200, got.headers["Content-Type"])
+
+
+async def test_of_a_removed_text_the_page_shows_the_digest_and_no_recipient(
+    http: httpx.AsyncClient, platform: Platform
+) -> None:
+    notification = await platform.notification(await platform.project(await platform.company(contact_email=EMAIL)))
+    await platform.execute("UPDATE deliveries SET status = 'accepted', text_sha256 = sha256('x')")
+    await platform.execute("UPDATE notifications SET texts_removed_at = now()")
+    page = await seen(http, notification)
+    assert "Texts and recipients removed" in page.text
+    assert f"SHA-256 of the text {hashlib.sha256(b'x').hexdigest()}" in page.text
+    assert EMAIL not in page.text

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from activities.retention import RetentionActivities
 from contracts.keys import NotificationType
@@ -274,8 +275,9 @@ async def test_a_page_that_takes_too_long_is_halved(
         " $$ BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$;"
     )
     await platform.execute("CREATE TRIGGER slow BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION slow()")
-    assert await keeping.texts() == 2
-    assert keeping.activities._page_size == 1
+    with capture_logs() as logged:
+        assert await keeping.texts() == 2
+    assert {"event": "retention_page_halved", "log_level": "warning", "page_size": 1} in logged
 
 
 async def test_a_test_whose_recipient_is_gone_is_not_sent_again(
