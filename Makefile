@@ -98,6 +98,10 @@ histories: $(ENV) ## Record the workflow histories that the replay tests use
 bench: $(ENV) ## Run the benchmarks
 	$(PY) -m bench
 
+.PHONY: release
+release: $(ENV) ## Check that everything of a release is in place (VERSION=0.6.0)
+	@$(PY) -m deploy.release $(if $(VERSION),$(VERSION),$(error name the release: make release VERSION=0.6.0))
+
 .PHONY: env-example
 env-example: $(ENV) ## Write .env.example from settings.py
 	$(PY) -m deploy.env_example

@@ -8,6 +8,7 @@ these only the API key is here.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +27,7 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -114,6 +116,16 @@ class Settings(BaseSettings):
     )
     task_queue_prefix: str = Field(
         "expiry-", description="Prefix of every task queue's name; separates deployments in one namespace."
+    )
+    worker_deployment: str | None = Field(
+        None,
+        description="Name of the Worker Deployment in Temporal that this worker is a version of. A version gets tasks "
+        "only once it is current or ramping. Empty: the worker has no version.",
+    )
+    worker_build_id: str | None = Field(
+        None,
+        description="This build's id in WORKER_DEPLOYMENT, different for each build. Empty: version and commit, such "
+        "as 0.6.0-880c0d3f1a2b.",
     )
     worker_concurrency: PositiveInt = Field(
         100, description="Most activities of one task queue that a worker runs at a time."
@@ -433,6 +445,16 @@ class Settings(BaseSettings):
             raise ValueError(f"days must be between 0 and 365, not {wrong[0]}")
         return sorted(set(value), reverse=True)
 
+    @field_validator("worker_deployment", "worker_build_id")
+    @classmethod
+    def _names_a_version(cls, value: str | None, info: ValidationInfo) -> str | None:
+        dots = "." if info.field_name == "worker_build_id" else ""
+        if value is not None and not re.fullmatch(rf"[A-Za-z0-9_+{dots}-]{{1,100}}", value):
+            raise ValueError(
+                f"{value!r} is not a name of at most 100 letters, digits, {'dots, ' if dots else ''}'-', '+' and '_'"
+            )
+        return value
+
     @field_validator("renew_url_template")
     @classmethod
     def _formats(cls, value: str | None) -> str | None:
@@ -497,6 +519,8 @@ class Settings(BaseSettings):
                 "characters long, because a tag of up to 37 is added to it"
             )
         self._check_retention()
+        if self.worker_build_id and self.worker_deployment is None:
+            raise ValueError("WORKER_BUILD_ID: set WORKER_DEPLOYMENT too, or leave this empty")
         if self.public_url and (self.public_url.query or self.public_url.fragment):
             raise ValueError("PUBLIC_URL: must not contain ? or #, since paths are added to it")
         if self.public_url and self.public_url.scheme != "https" and not is_loopback(self.public_url.host):

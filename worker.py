@@ -46,6 +46,7 @@ from settings import Settings, SettingsError
 from temporal import schedules
 from temporal.attributes import register_search_attributes
 from temporal.client import connect
+from temporal.deployment import deployment_config
 from temporal.readiness import worker_readiness
 from temporal.reasons import why_away
 from temporal.rotation import current_credentials
@@ -99,12 +100,20 @@ async def run_worker(
             current_credentials(client, workers),
             _reading_state(settings, client, queues),
         ):
-            log.info("worker_ready", queues=list(queues), namespace=client.namespace)
+            log.info("worker_ready", queues=list(queues), namespace=client.namespace, **_version(workers))
             probes.ready_if(worker_readiness(workers, client, probing))
             await stop.wait()
             probes.not_ready("stopping")
             log.info("worker_stopping")
     log.info("worker_stopped")
+
+
+def _version(workers: Sequence[Worker]) -> dict[str, str]:
+    """Returns what the log says of the workers' version, if they have one."""
+    for worker in workers:
+        if deployment := worker.config().get("deployment_config"):
+            return {"deployment": deployment.version.deployment_name, "build_id": deployment.version.build_id}
+    return {}
 
 
 @asynccontextmanager
@@ -155,6 +164,7 @@ async def build_workers(
     alerts = Alerts(engine, settings, partial(start_and_mark, client, send_options(settings), engine))
     stops = TemporalStops(client, settings, engine)
     workers: list[Worker] = []
+    deployment = deployment_config(settings)
 
     def serve(queue: str, activities: list[Any], workflows: Sequence[type] = ()) -> None:
         workers.extend(
@@ -168,6 +178,7 @@ async def build_workers(
                 max_concurrent_activities=settings.worker_concurrency,
                 max_concurrent_local_activities=settings.worker_concurrency,
                 graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+                deployment_config=deployment,
                 workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
                 activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             )

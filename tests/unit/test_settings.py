@@ -79,6 +79,8 @@ from tests.support.settings_for import API_KEY, REQUIRED
         ("EMAIL_RETRY_INITIAL", "0"),
         ("GIVE_UP_AFTER", "-1"),
         ("WORKER_CONCURRENCY", "0"),
+        ("WORKER_DEPLOYMENT", "expiry.notifier"),
+        ("WORKER_BUILD_ID", "a build"),
         ("RENEW_URL_TEMPLATE", "https://platform.example/{project}"),
         ("RENEW_URL_TEMPLATE", "https://platform.example/{slug.real}"),
         ("RENEW_URL_TEMPLATE", "https://example.com/projects/{slug}/renew"),

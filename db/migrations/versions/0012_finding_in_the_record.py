@@ -12,6 +12,7 @@ revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
+works_with = "0008"
 
 INDEXES = {
     "ix_notifications_opened": "notifications (created_at, id)",
