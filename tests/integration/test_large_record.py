@@ -16,7 +16,7 @@ from db.items import due, ended, untold
 from db.models import Delivery, Notification
 from db.operators import problems
 from db.record import open as opening
-from db.record import retention, stuck
+from db.record import retention, stuck, waiting
 from db.record.filters import DeliveryFilter, NotificationFilter, Recipient, of_notifications
 from db.record.list import deliveries_of
 from tests.support.data import Platform
@@ -88,8 +88,21 @@ DUE_RULES = due.DueRules(NOW, NOW, [30, 7, 1], NOW - timedelta(days=1))
             untold._UNTOLD,
             {"within": timedelta(days=3), "only_problems": True, "last_chance_before": None, "limit": 10},
         ),
+        (waiting._WAITING, {}),
+        (waiting._IN_DOUBT, {}),
     ],
-    ids=["ended", "refusals", "unstarted alerts", "old texts", "old rows", "in doubt", "stuck", "untold"],
+    ids=[
+        "ended",
+        "refusals",
+        "unstarted alerts",
+        "old texts",
+        "old rows",
+        "in doubt",
+        "stuck",
+        "untold",
+        "waiting",
+        "in doubt by channel",
+    ],
 )
 async def test_it_looks_up_what_it_needs(
     large: Platform, engine: AsyncEngine, statement: Any, parameters: dict[str, object]
