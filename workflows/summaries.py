@@ -49,28 +49,26 @@ def notification_details(api_url: str, notification_id: int) -> str:
 def waiting_for_room(until: datetime) -> str:
     """Returns Markdown that says why a scan starts nothing now."""
     return (
-        "**Waiting for room**\n\n"
-        "Too many notifications are in flight: started, and not attempted yet. SCAN_MAX_IN_FLIGHT and "
-        f"SCAN_MAX_IN_FLIGHT_PER_COMPANY limit them. Next look at {clock(until)}.\n\n"
-        "If this lasts, look whether workers take tasks: `python cli.py check-health`."
+        "- Waiting for room: too many notifications are in flight, that is, started and not attempted yet. "
+        f"SCAN_MAX_IN_FLIGHT and SCAN_MAX_IN_FLIGHT_PER_COMPANY limit them. Next look at {clock(until)}.\n"
+        "- If this lasts, look whether workers take tasks: `python cli.py doctor`."
     )
 
 
 def waiting_for_quiet_hours(until: datetime) -> str:
     """Returns Markdown that says why held notifications are not started yet."""
     return (
-        f"**Waiting for the end of quiet hours**\n\nNext look at {clock(until)}.\n\n"
-        "Companies have quiet hours, and nothing is sent to them until these are over. Nothing needs to be done. "
-        "`python cli.py notifications --status open` lists what waits."
+        f"- Waiting for the end of quiet hours: nothing is sent to a company until its own are over. Next look at "
+        f"{clock(until)}.\n- Nothing needs to be done. `python cli.py notifications --status open` lists what waits."
     )
 
 
 def waiting_for_channel(channel: str, until: datetime) -> str:
     """Returns Markdown that says why a channel is stopped."""
     return (
-        f"**Waiting until {channel} may send again**\n\n"
-        f"Its provider accepts no message from us until {clock(until)}. Then sending goes on by itself.\n\n"
-        "Nothing needs to be done. `python cli.py problems` shows whether the operators were alerted."
+        f"- Waiting until {channel} may send again: its provider accepts no message from us until {clock(until)}. "
+        "Then sending goes on by itself.\n"
+        "- Nothing needs to be done. `python cli.py problems` shows whether the operators were alerted."
     )
 
 

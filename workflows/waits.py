@@ -74,12 +74,13 @@ def waiting_details(notification_id: int, waits: Iterable[DeliveryWaits]) -> str
         until = clock(each.until)
         match each.reason:
             case Reason.QUIET_HOURS:
-                lines.append(f"- {name}: {why} They end at about {until}. Nothing needs to be done.")
+                lines.append(f"- {name} waits. {why} They end at about {until}. Nothing needs to be done.")
             case Reason.PAUSED:
-                lines.append(f"- {name}: {why} `python cli.py resume` lets sending go on.")
+                lines.append(f"- {name} waits. {why} `python cli.py resume` lets sending go on.")
             case _:
                 lines.append(
-                    f"- {name}: {why} (`{each.reason}`, attempt {each.attempts}). The next attempt comes at about "
-                    f"{until}. `python cli.py deliveries --notification {notification_id}` shows the provider's answer."
+                    f"- {name} waits. {why.removesuffix('.')} (`{each.reason}`, attempt {each.attempts}). "
+                    f"Next attempt at about {until}. "
+                    f"`python cli.py deliveries --notification {notification_id}` shows the provider's answer."
                 )
-    return "\n".join(["**Waiting**", "", *lines, "", "To give it up, cancel this workflow."]) if lines else ""
+    return "\n".join([*lines, "- To give it up, cancel this workflow."]) if lines else ""

@@ -9,27 +9,49 @@ from datetime import datetime, time, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from temporalio.client import Client, ScheduleActionExecutionStartWorkflow
+import pytest
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError
 
+from channels.configured import send_options
+from contracts.scanning import ScanExpiringInput
 from local.stand_ins import telegram_answers
+from local.stand_ins.script import AcceptThenReset
 from local.stand_ins.smtp_actions import Reply
 from local.stand_ins.smtp_sink import ReceivedMail, SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
 from temporal import schedules
 from tests.support.data import Platform
+from tests.support.scanning import scan
+from workflows.scan_expiring import ScanExpiringWorkflow
 
 EMAIL = "anna@harbour-museum.example"
 CHAT = 5550142077
 COMPANY = "Harbour Museum"
 PROJECT = "Old Harbour Walk"
 SLUG = "old-harbour-walk"
+COMPANY_SLUG = "harbour-museum"
+SLOW_EMAIL = "office@slow-gallery.example"
+SLOW_COMPANY = "Slow Gallery"
+LOST_CHAT = 5550142099
 CONTENTS = ("The lighthouse keeper", "Ships of 1890")
-PRIVATE = (EMAIL, str(CHAT), COMPANY, PROJECT)
+PRIVATE = (EMAIL, str(CHAT), COMPANY, PROJECT, SLOW_EMAIL, SLOW_COMPANY, str(LOST_CHAT))
 """What no page of the Web UI may show."""
 
 WITHIN = 60
 """Seconds; a scan takes a few on an idle machine."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Workflow IDs of what went less well in a second scan."""
+
+    waiting: str
+    """Of a notice whose mail server says "later": its next attempt comes in minutes."""
+    in_doubt: str
+    """Of a notice whose only message got no answer from Telegram."""
+    timed_out: str
+    """Of a workflow that nobody served in time."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,7 @@ class Story:
     mail: ReceivedMail
     renew_url: str
     record_url: str
+    trouble: Trouble
 
     def workflows_url(self, query: str) -> str:
         """The list of the workflows that match `query`."""
@@ -79,6 +102,7 @@ async def tell(
         return counts == [len(notifications), 1]
 
     await _until(listed)
+    trouble = await _tell_of_trouble(client, settings, platform, smtp_sink, telegram_api)
     [notice] = [notification for notification in notifications if notification.project_id == 42]
     [mail] = smtp_sink.to(EMAIL)
     return Story(
@@ -90,14 +114,47 @@ async def tell(
         mail=mail,
         renew_url=settings.needed("renew_url_template").format(slug=SLUG),
         record_url=f"{settings.api_url}/notifications/{notice.id}",
+        trouble=trouble,
     )
+
+
+async def _tell_of_trouble(
+    client: Client, settings: Settings, platform: Platform, smtp_sink: SmtpSink, telegram_api: TelegramApi
+) -> Trouble:
+    zone = _zone_far_from_midnight()
+    slow = await platform.company(name=SLOW_COMPANY, contact_email=SLOW_EMAIL, telegram_enabled=False, timezone=zone)
+    lost = await platform.company(telegram_chat_id=LOST_CHAT, email_enabled=False, timezone=zone)
+    projects = [await platform.project(company, expires_at=_noon(zone, 6)) for company in (slow, lost)]
+    smtp_sink.always("rcpt", Reply(450, f"4.2.0 <{SLOW_EMAIL}>: try again later"), recipient=SLOW_EMAIL)
+    telegram_api.always("request", AcceptThenReset(), recipient=LOST_CHAT)
+    await scan(client, settings.model_copy(update={"email_retry_initial": 600}))
+    ids = {each.project_id: each.workflow_id for each in await platform.notifications()}
+    waiting, in_doubt = (ids[project] for project in projects)
+    nobody = await client.start_workflow(
+        ScanExpiringWorkflow.run,
+        ScanExpiringInput(send_options(settings)),
+        id="scan-that-nobody-served",
+        task_queue="nobody",
+        execution_timeout=timedelta(seconds=1),
+    )
+    with pytest.raises(WorkflowFailureError):
+        await nobody.result()
+
+    async def listed() -> bool:
+        wanted = ('WaitingFor="email"', 'DeliveryOutcomes="telegram:unknown"', 'ExecutionStatus="TimedOut"')
+        return [(await client.count_workflows(query)).count for query in wanted] == [1, 1, 1]
+
+    await _until(listed)
+    return Trouble(waiting, in_doubt, nobody.id)
 
 
 async def _fill(platform: Platform) -> None:
     zone = _zone_far_from_midnight()
     await platform.execute("ALTER TABLE companies ALTER COLUMN id RESTART WITH 7")
     await platform.execute("ALTER TABLE projects ALTER COLUMN id RESTART WITH 42")
-    company = await platform.company(name=COMPANY, contact_email=EMAIL, telegram_chat_id=CHAT, timezone=zone)
+    company = await platform.company(
+        slug=COMPANY_SLUG, name=COMPANY, contact_email=EMAIL, telegram_chat_id=CHAT, timezone=zone
+    )
     project = await platform.project(company, name=PROJECT, slug=SLUG, expires_at=_noon(zone, 3))
     for title in CONTENTS:
         await platform.content(company, project, title=title)

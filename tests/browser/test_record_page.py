@@ -15,6 +15,9 @@ from tests.browser.test_web_ui import open_notice
 
 pytestmark = pytest.mark.browser
 
+READING = 900
+"""Pixels: as wide as the page's text."""
+
 
 async def test_the_web_ui_leads_to_the_record_and_the_record_back(operators_page: Page, story: Story) -> None:
     page = operators_page
@@ -35,6 +38,7 @@ async def test_the_record_shows_who_was_told_what(
     operators_page: Page, story: Story, take_picture: TakePicture
 ) -> None:
     page = operators_page
+    await page.set_viewport_size({"width": READING, "height": 800})
     await page.goto(story.record_url)
     for text in (COMPANY, PROJECT, EMAIL, str(CHAT), "403 Forbidden: bot was blocked by the user"):
         await expect(page.get_by_text(text).first).to_be_visible()

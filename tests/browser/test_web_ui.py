@@ -75,11 +75,26 @@ async def test_a_notice_says_what_it_is_and_links_to_its_record(page: Page, stor
     await expect(link).to_have_attribute("href", story.record_url)
 
 
+async def test_a_notice_that_waits_says_why_and_what_to_do(page: Page, story: Story, take_picture: TakePicture) -> None:
+    await page.goto(story.workflows_url('WaitingFor="email"'))
+    await page.get_by_role("link", name=story.trouble.waiting, exact=True).click()
+    await page.get_by_test_id("user-metadata-tab").click()
+    current = page.frame_locator("iframe").nth(2)
+    await expect(
+        current.get_by_text("E-mail waits. The mail server answered 450 about the recipient, often greylisting")
+    ).to_be_visible()
+    await expect(current.get_by_text("To give it up, cancel this workflow.")).to_be_visible()
+    await assert_names_nobody(page)
+    await take_picture(page, "waiting-child.png", down_to=page.locator("iframe").nth(1))
+
+
 async def test_a_notice_shows_its_search_attributes(page: Page, story: Story) -> None:
     await open_notice(page, story)
     await page.get_by_test_id("search-attributes-tab").click()
     for shown in (
         '"CompanyId": "7"',
+        '"CompanySlug": "harbour-museum"',
+        '"ProjectSlug": "old-harbour-walk"',
         '"ProjectId": "42"',
         '"NotificationType": "expiring"',
         '"DaysLeft": 3',

@@ -141,7 +141,7 @@ async def test_what_an_attempt_was_told_itself_holds_for_the_next_one() -> None:
 @pytest.mark.parametrize("reason", ["gateway_busy", "<script>"])
 def test_a_channel_that_this_worker_does_not_know_is_named(reason: str) -> None:
     waits = DeliveryWaits(1, "pigeon", reason, datetime(2026, 11, 25, 10, 42, 59, tzinfo=UTC), 3)
-    assert f"- pigeon: {reason}." in waiting_details(7, [waits])
+    assert f"- pigeon waits. {reason} (`{reason}`, attempt 3)." in waiting_details(7, [waits])
     assert "at about 2026-11-25 10:42 UTC" in waiting_details(7, [waits])
     assert waiting_for([waits]) == ["pigeon", f"pigeon:{reason}"]
 

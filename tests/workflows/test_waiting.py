@@ -67,11 +67,11 @@ async def waiting(scene: Scene, **company: object) -> AsyncIterator[Child]:
 async def test_telegram_asked_to_wait(scene: Scene) -> None:
     scene.telegram.always("request", too_many_requests(HOUR))
     async with waiting(scene) as child:
-        shown = await says(child, "Telegram asked to wait.")
+        shown = await says(child, "Telegram asked to wait")
         pending = await scene.put_off("telegram", "telegram_429")
         at = pending.next_attempt_schedule_time.ToDatetime(UTC)
         assert any(f"{each:%Y-%m-%d %H:%M} UTC" in shown for each in (at, at - timedelta(seconds=30)))
-        assert "`telegram_429`, attempt 1" in shown
+        assert "`telegram_429`, attempt 1)" in shown
         assert f"`python cli.py deliveries --notification {(await scene.notification()).id}`" in shown
         assert str(CHAT) not in shown
         query = 'WaitingFor="telegram" AND WaitingFor="telegram:telegram_429" AND ExecutionStatus="Running"'
@@ -83,7 +83,7 @@ async def test_a_greylisting_mail_server_is_waited_for_and_its_words_are_not_sho
     scene.sink.always("rcpt", GREYLISTED)
     patient = scene.with_settings(email_retry_initial=120)
     async with waiting(patient) as child:
-        shown = await says(child, "E-mail: The mail server answered 450 about the recipient, often greylisting.")
+        shown = await says(child, "E-mail waits. The mail server answered 450 about the recipient, often greylisting")
         assert "anna" not in shown
         assert await found(scene, 'WaitingFor="email"') == [child.id]
         history = await child.fetch_history()
@@ -108,7 +108,7 @@ async def test_the_same_wait_is_told_again_only_now_and_then(scene: Scene) -> No
     async with waiting(scene.with_settings(pause_retry=0.05), telegram_enabled=False) as child:
         await scene.put_off("email", "smtp_rcpt_450")
         await scene.platform.execute("INSERT INTO pauses (operator, why) VALUES ('anna', 'a bad text')")
-        shown = await says(child, "E-mail: Sending is paused. `python cli.py resume` lets sending go on.")
+        shown = await says(child, "E-mail waits. Sending is paused. `python cli.py resume` lets sending go on.")
         assert "anna" not in shown
         async with asyncio.timeout(PATIENCE):
             while (attempt := (await scene.put_off("email", "paused")).attempt) < 17:
@@ -123,8 +123,8 @@ async def test_a_delivery_that_waits_no_more_says_nothing_more(scene: Scene) -> 
     patient = scene.with_settings(email_retry_initial=90)
     scene.sink.on("rcpt", GREYLISTED)
     async with waiting(patient) as child:
-        await says(child, "E-mail: ")
-        await says(child, "Telegram message: ")
+        await says(child, "E-mail waits. ")
+        await says(child, "Telegram message waits. ")
         assert len(await found(scene, 'WaitingFor="email" AND WaitingFor="telegram"')) == 1
 
 
@@ -147,7 +147,7 @@ async def test_quiet_hours_that_began_meanwhile(scene: Scene) -> None:
 async def test_what_an_older_release_must_go_on_with_gets_no_search_attribute(scene: Scene) -> None:
     scene.telegram.always("request", too_many_requests(HOUR))
     async with waiting(scene.with_settings(waiting_searchable="off")) as child:
-        await says(child, "Telegram asked to wait.")
+        await says(child, "Telegram asked to wait")
         assert events(await child.fetch_history(), "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES") == []
 
 
