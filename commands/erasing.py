@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from commands.output import print_json, print_line
-from commands.running import OK, CommandFailed, complain, database, temporal_client, temporal_errors
+from commands.running import OK, CommandFailed, WrongArgument, complain, database, temporal_client, temporal_errors
 from contracts.sending import DeliveryStatus, Reason, SendResult
 from db.people import companies, erase, stop
 from db.people.companies import Company, Personal
@@ -50,7 +50,7 @@ async def erase_company(named: str, operator: str, why: str, *, yes: bool, as_js
         async with engine.connect() as connection:
             company = await companies.find_company(connection, named)
             if company is None:
-                raise CommandFailed(f"there is no company {named!r}: give its slug or its id")
+                raise WrongArgument(f"there is no company {named!r}: give its slug or its id")
             personal = await companies.find_personal(connection, company.company_id)
         if Names(personal)(why):
             raise CommandFailed("--why is kept: do not name the company or its people in it")

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands.output import print_json, print_line
-from commands.running import OK, CommandFailed, database
+from commands.running import OK, CommandFailed, WrongArgument, database
 from db.people import companies, export
 from db.people.companies import Company
 from settings import Settings
@@ -48,7 +48,7 @@ async def export_company(named: str, to: Path, *, as_json: bool) -> int:
         await connection.execute(_SNAPSHOT)
         company = await companies.find_company(connection, named)
         if company is None:
-            raise CommandFailed(f"there is no company {named!r}: give its slug or its id")
+            raise WrongArgument(f"there is no company {named!r}: give its slug or its id")
         with _new_file(to) as archive:
             written = await _write(connection, company, archive)
     if as_json:

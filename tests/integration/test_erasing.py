@@ -234,13 +234,14 @@ async def test_what_it_refuses_changes_nothing(scene: Scene) -> None:
     await museum(scene)
     before = await dump(scene.platform)
     refused = {
-        ("nobody", "--yes", *GDPR): "there is no company 'nobody'",
         ("harbour-museum", *GDPR): "nothing was erased: answer y, or give --yes",
         ("harbour-museum", "--yes", "--why", "Harbour Museum asked", "--by", "bob"): "--why is kept",
     }
     for arguments, line in refused.items():
         ended = await operate(scene, "erase", *arguments)
         assert (ended.status, line in ended.err) == (1, True), ended.err
+    nobody = await operate(scene, "erase", "nobody", "--yes", *GDPR)
+    assert (nobody.status, nobody.err) == (2, "cli: there is no company 'nobody': give its slug or its id\n")
     away = await operate(scene, "erase", "harbour-museum", "--yes", *GDPR, TEMPORAL_ADDRESS="127.0.0.1:9")
     assert away.status == 1
     assert await dump(scene.platform) == before

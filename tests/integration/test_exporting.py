@@ -66,7 +66,7 @@ async def test_it_holds_what_was_sent_and_what_is_on_record(scene: Scene, tmp_pa
     again = await operate(scene, "export", "harbour-museum", "--to", str(to))
     assert (again.status, "exists: give another name" in again.err) == (1, True)
     nobody = await operate(scene, "export", "nobody", "--to", str(tmp_path / "nobody.zip"))
-    assert (nobody.status, "there is no company 'nobody'" in nobody.err) == (1, True)
+    assert (nobody.status, "there is no company 'nobody'" in nobody.err) == (2, True)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["museum.zip"]
 
 
