@@ -132,6 +132,6 @@ def _print(erased: Erased, company: Company, *, as_json: bool) -> None:
     )
     complain(
         f"If the next import still has {company.slug!r}, the company comes back as a new one, and is told again of "
-        "what is due: remove it from the platform and from the CSV files first. Backups keep what they have: see "
-        "docs/operations.md."
+        "what is due: remove it from the platform and from the CSV files first. Backups keep what they have, and "
+        "Temporal keeps slugs until its retention has passed: see docs/operations.md."
     )
