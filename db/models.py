@@ -327,6 +327,8 @@ class Delivery(Base):
     """What the refusals of several recipients have in common, without the recipient."""
     refused_at: Mapped[datetime | None]
     """When the provider refused it permanently, or seemed to."""
+    earlier_attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB(), server_default=text("'[]'"))
+    """The attempts that were refused and tried again, in order: number, time, reason and the provider's reply."""
     possible_duplicate: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]

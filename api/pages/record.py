@@ -52,6 +52,16 @@ Facts = list[tuple[str, str | _Moment]]
 
 
 @dataclass(frozen=True)
+class _Attempt:
+    """An attempt that was refused and tried again."""
+
+    number: int
+    at: _Moment
+    reason: str
+    reply: str | None
+
+
+@dataclass(frozen=True)
 class _Delivery:
     channel: str
     recipient: str | None
@@ -60,6 +70,7 @@ class _Delivery:
     code: str | None
     reason: str | None
     facts: Facts
+    earlier: list[_Attempt]
     reply: str | None
     subject: str | None
     body: str | None
@@ -91,7 +102,9 @@ class _Record:
 def moments(record: ShownRecord) -> set[datetime]:
     """Returns every moment that the page shows."""
     rows = [record.notification, *record.deliveries, *record.interventions]
-    return {value for row in rows for value in row.values() if isinstance(value, datetime)}
+    shown_directly = {value for row in rows for value in row.values() if isinstance(value, datetime)}
+    attempts = (each for delivery in record.deliveries for each in delivery["earlier_attempts"])
+    return shown_directly | {datetime.fromisoformat(each["at"]) for each in attempts}
 
 
 def record_page(record: ShownRecord, zone: str, local: LocalTimes, links: Links) -> HTMLResponse:
@@ -165,6 +178,15 @@ def _delivery(delivery: RowMapping, local: LocalTimes) -> _Delivery:
         code=_one_line(code),
         reason=None if code is None else (plan.in_words(code) if plan else in_words.of_reason(code) or ""),
         facts=list(_delivery_facts(delivery, local)),
+        earlier=[
+            _Attempt(
+                each["attempt"],
+                _moment(datetime.fromisoformat(each["at"]), local),
+                shown(each["reason"]),
+                _text(each["reply"]),
+            )
+            for each in delivery["earlier_attempts"]
+        ],
         reply=_text(delivery["provider_reply"]),
         subject=_one_line(delivery["subject"]),
         body=_text(delivery["body"]),
@@ -181,7 +203,7 @@ def _delivery_facts(delivery: RowMapping, local: LocalTimes) -> Iterator[tuple[s
         local,
         {
             "claimed_at": "Last attempt",
-            "sending_at": "Handed over",
+            "sending_at": "Handing over began",
             "reopened_at": "Reopened",
             "finished_at": "Ended",
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy import BigInteger, Integer, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,10 +61,21 @@ async def mark_sending(connection: AsyncConnection, claim: Claim, sent: SentText
     return result.rowcount == 1
 
 
+MOST_KEPT = 50
+"""Refused attempts of a delivery whose answers are kept: the first ones. The last answer has a column of its own."""
+
 _RELEASE = text("""
-UPDATE deliveries SET status = 'pending', reason = :reason, provider_reply = :reply
+UPDATE deliveries SET status = 'pending', reason = :reason, provider_reply = :reply,
+    earlier_attempts = CASE
+        WHEN jsonb_array_length(earlier_attempts) >= :most_kept THEN earlier_attempts
+        WHEN jsonb_array_length(earlier_attempts) < :most_kept THEN earlier_attempts || jsonb_build_array(
+            jsonb_build_object('attempt', attempts, 'at', claimed_at, 'reason', :reason, 'reply', :reply)
+        )
+    END
 WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
-""").bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))
+""").bindparams(
+    bindparam("reason", type_=Text), bindparam("reply", type_=Text), bindparam("most_kept", MOST_KEPT, type_=Integer)
+)
 
 
 async def release(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> None:

@@ -39,6 +39,7 @@ _DELIVERIES = text(f"""
 SELECT d.id, d.channel, d.status, d.reason, d.attempts,
        coalesce(d.recipient, CASE WHEN n.texts_removed_at IS NULL THEN recipient.address END) AS recipient,
        contact.label, d.subject, d.body, d.body_html, d.provider_id, d.provider_reply, d.possible_duplicate,
+       d.earlier_attempts,
        d.created_at, d.claimed_at, d.sending_at, d.reopened_at, d.finished_at,
        encode(d.text_sha256, 'hex') AS text_sha256, encode(d.html_sha256, 'hex') AS html_sha256
 FROM deliveries d

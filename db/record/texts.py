@@ -26,7 +26,7 @@ def codes_of(reply: str) -> str:
 
 EMPTY_DELIVERY = f"""\
 text_sha256 = {TEXT_SHA256}, html_sha256 = {HTML_SHA256}, recipient = NULL, subject = NULL, body = NULL,
-    body_html = NULL, refusal = NULL, provider_reply = {codes_of("d.provider_reply")}"""
+    body_html = NULL, refusal = NULL, earlier_attempts = '[]', provider_reply = {codes_of("d.provider_reply")}"""
 """For UPDATE deliveries d SET: removes text, recipient and the provider's words. May run twice."""
 
 EMPTY_NOTIFICATION = """\

@@ -88,6 +88,7 @@ async def test_the_page_says_who_was_told_what_and_what_the_providers_answered(
         f"E-mail to {EMAIL}",
         "accepted: The provider accepted the message.",
         "Attempts 2",
+        "smtp_rcpt_450 450 4.2.0 Greylisted",
         f"Telegram to {CHAT}",
         "rejected: The provider refused the message for good.",
         "The recipient has blocked the bot. telegram_blocked",
@@ -138,7 +139,9 @@ async def test_what_comes_from_outside_is_text(http: httpx.AsyncClient, platform
     await platform.notification(project, ar_content_id=content, subject=HOSTILE)
     await platform.execute(
         "UPDATE deliveries SET recipient = :it, subject = :it, body = :lines, body_html = :it, provider_id = :it,"
-        " provider_reply = :it, reason = :it, status = 'rejected'",
+        " provider_reply = :it, reason = :it, status = 'rejected',"
+        " earlier_attempts = jsonb_build_array(jsonb_build_object("
+        "     'attempt', 1, 'at', now(), 'reason', CAST(:it AS text), 'reply', CAST(:it AS text)))",
         it=HOSTILE,
         lines=f"{HOSTILE}\n{HOSTILE}",
     )
@@ -149,7 +152,7 @@ async def test_what_comes_from_outside_is_text(http: httpx.AsyncClient, platform
     )
     page = await seen(http, 1)
     assert TURNED not in page.text
-    assert page.text.count(AS_TEXT) == 4 + 2 * 9 + 2 * 2  # of the notification, of each delivery, of each intervention
+    assert page.text.count(AS_TEXT) == 4 + 2 * 11 + 2 * 2  # of the notification, of each delivery, of each intervention
     assert not {tag for tag, _ in page.elements} & {"script", "img"}
 
 
