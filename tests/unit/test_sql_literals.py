@@ -23,6 +23,7 @@ ELSE = {
     "import": "the source of a contact",
     "email": "a column of companies.csv",
     "telegram": "likewise",
+    **dict.fromkeys(("attempt", "at", "reply"), "a member of a JSON object"),
     "en": "the language of who has none",
     "UTC": "the zone of who has none",
     "epoch": "a moment to try a zone with",
