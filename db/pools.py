@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from settings import Settings
-
 BESIDES_THE_POOL_OF_A_WORKER = 6
 """A health check has 4 at a time, the probes of HEALTH_ADDRESS and the state for the metrics have one each."""
 BESIDES_THE_POOL_OF_THE_API = 2
@@ -15,10 +13,10 @@ APPLICATION_NAMES = ("worker", "health", "probes", "metrics", "api", "api-readyz
 """What our processes call themselves in `pg_stat_activity`."""
 
 
-def most_connections(settings: Settings, workers: int) -> int:
-    """Returns what so many workers, one API process and commands take at most."""
-    a_worker = settings.database_pool_size + BESIDES_THE_POOL_OF_A_WORKER
-    the_api = settings.database_pool_size + BESIDES_THE_POOL_OF_THE_API
+def most_connections(pool_size: int, workers: int) -> int:
+    """Returns what so many workers, one API process and commands take at most, each with a pool of this size."""
+    a_worker = pool_size + BESIDES_THE_POOL_OF_A_WORKER
+    the_api = pool_size + BESIDES_THE_POOL_OF_THE_API
     return workers * a_worker + the_api + FOR_COMMANDS
 
 

@@ -29,7 +29,7 @@ async def look_at_connections(installation: Installation) -> Result:
 
 def judge(found: Connections, workers: int, settings: Settings) -> Result:
     """Says whether this many workers, an API and commands fit beside what others use."""
-    needed, others = most_connections(settings, workers), found.used - found.ours
+    needed, others = most_connections(settings.database_pool_size, workers), found.used - found.ours
     room = found.limit - others
     says = (
         f"{found.used} of {found.limit} in use; {_counted(workers)}, the API and commands may take {needed} "

@@ -41,8 +41,8 @@ def test_what_does_not_fit_is_said_with_a_size_that_does(used: int, ours: int, w
 @pytest.mark.parametrize("room", [97, 60, 250])
 def test_the_size_that_is_named_fits_and_one_more_does_not(room: int, workers: int) -> None:
     size = largest_pool(room, workers)
-    assert most_connections(Settings(database_pool_size=size), workers) <= room
-    assert most_connections(Settings(database_pool_size=size + 1), workers) > room
+    assert most_connections(size, workers) <= room
+    assert most_connections(size + 1, workers) > room
 
 
 def test_every_process_that_connects_is_counted() -> None:
