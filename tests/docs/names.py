@@ -22,10 +22,10 @@ VOLUME = re.compile(r"\bexpiry-notifier_(\w+)")
 SETTING = re.compile(r"^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
 
 OF_OTHERS = {
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("AUTO_UPGRADE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER"),
 }
-"""Variables that the pages name and nothing of ours reads; OpenTelemetry reads its own."""
+"""What the pages name and nothing of ours reads: OpenTelemetry's own variables, and a word of Temporal's."""
 
 SERVICE_FIRST = {"exec", "run"}
 """The first word that is no option is the service; what follows is the container's."""
