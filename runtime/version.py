@@ -14,7 +14,7 @@ _COMMIT_FILE = "COMMIT"
 
 @cache
 def version(root: Path = ROOT) -> str:
-    """Returns the version in pyproject.toml, such as `0.5.0`. Reads a file."""
+    """Returns the version in pyproject.toml, such as `0.6.0`. Reads a file."""
     project: dict[str, str] = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["version"]
 
@@ -32,7 +32,7 @@ def commit(root: Path = ROOT) -> str | None:
 
 
 def release(root: Path = ROOT) -> str:
-    """Returns both for people, such as `0.5.0 (commit 880c0d3f1a2b)`."""
+    """Returns both for people, such as `0.6.0 (commit 880c0d3f1a2b)`."""
     of = commit(root)
     return f"{version(root)} (commit {of})" if of else version(root)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.product import ROOT
 from tests.support.systemd_units import SERVICES, UNITS, installed, parsed
 
-RELEASE = "0.5.0"
+RELEASE = "0.6.0"
 MOST_EXPOSED = 2.0
 """Of 10, as `systemd-analyze security` counts it; an unhardened service has 9.6."""
 
