@@ -100,9 +100,13 @@ def test_the_search_attributes() -> None:
         "NotificationType",
         "CompanyId",
         "ProjectId",
+        "CompanySlug",
+        "ProjectSlug",
+        "ContentSlug",
         "EmailOutcome",
         "TelegramOutcome",
         "DeliveryOutcomes",
+        "WaitingFor",
         "DaysLeft",
     ]
 

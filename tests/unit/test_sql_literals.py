@@ -29,6 +29,7 @@ ELSE = {
     "epoch": "a moment to try a zone with",
     "infinity": "until an operator resumes",
     "alembic_version": "Alembic's table",
+    "pg_class": "PostgreSQL's own table",
     "year": "the begin of a year, for its summer time",
     **dict.fromkeys(("localtime", "posixrules", "Factory"), "a time zone that is no place"),
     "renew": "an operator's action",
