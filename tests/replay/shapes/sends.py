@@ -8,11 +8,12 @@ from contextlib import suppress
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from local.stand_ins.smtp_actions import Reply
-from local.stand_ins.telegram_answers import blocked, server_error
+from local.stand_ins.telegram_answers import blocked, server_error, too_many_requests
 from tests.replay.shapes.runs import sent
 from tests.support.data import in_days
 from tests.support.scanning import finished, scan, start_scan
 from tests.support.scene import Scene
+from workflows.search_attributes import WAITING_FOR
 from workflows.send_notification import SendNotificationWorkflow
 
 
@@ -73,6 +74,27 @@ async def cancelled(scene: Scene) -> list[WorkflowHistory]:
         with suppress(WorkflowFailureError):
             await handle.result()
     return [await scene.history(notification.workflow_id)]
+
+
+async def waited_long(scene: Scene) -> list[WorkflowHistory]:
+    """Telegram asks to wait for an hour: the workflow is told why it waits. Then an operator cancels it."""
+    await scene.platform.project(await scene.platform.company())
+    scene.telegram.always("request", too_many_requests(3600))
+    async with scene.worker():
+        await scan(scene.client, scene.settings)
+        [notification] = await scene.platform.notifications()
+        handle = scene.client.get_workflow_handle(notification.workflow_id)
+        while not _knows_why_it_waits(await handle.fetch_history()):
+            await asyncio.sleep(0.2)  # the server tells nobody
+        await handle.cancel()
+        with suppress(WorkflowFailureError):
+            await handle.result()
+    return [await scene.history(notification.workflow_id)]
+
+
+def _knows_why_it_waits(history: WorkflowHistory) -> bool:
+    upserted = (event.upsert_workflow_search_attributes_event_attributes for event in history.events)
+    return any(WAITING_FOR.name in attributes.search_attributes.indexed_fields for attributes in upserted)
 
 
 async def recorded_after_an_outage(scene: Scene) -> list[WorkflowHistory]:
@@ -136,6 +158,7 @@ SHAPES = (
     given_up,
     too_late,
     cancelled,
+    waited_long,
     recorded_after_an_outage,
     reopened,
     reopened_and_not_told,
