@@ -22,4 +22,4 @@ def recipients_named(address: str, channel: str | None = None) -> list[Recipient
         return found
     if len(reasons) == 1:
         raise ValueError(reasons[0])
-    raise ValueError(f"{address[:60]!r} is no address on any channel: {', '.join(names())}")
+    raise ValueError(f"{address[:60]!r} is not an address on any channel: {', '.join(names())}")

@@ -34,8 +34,9 @@ notifications.jsonl   one line for each notification, and for each test to the c
 texts/                each text as it was sent: notification-delivery-channel.txt, its subject in the first line; and
                       .html for the HTML of an e-mail
 
-`text_sha256` and `html_sha256` are the SHA-256 digests of these files. Where the text was removed after its time, the
-digest remains: it shows that a copy which somebody else has kept is what was sent. All times have an offset.
+`text_sha256` and `html_sha256` are the SHA-256 digests of these files. If a text was removed after its retention
+time, its digest remains: it can prove that a copy which somebody else has kept is what was sent. All times have an
+offset.
 """
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")

@@ -148,9 +148,9 @@ def _verdict(report: _Report) -> str:
     if report.differences:
         return f"Cannot go on with this checkout: {len(report.differences)}. Do not deploy it."
     if report.unknown_types:
-        return "This checkout lacks the type of others that run. Do not deploy it."
+        return "This checkout lacks the type of other running workflows. Do not deploy it."
     if not report.matched:
-        return "None matches. Are TEMPORAL_NAMESPACE and TASK_QUEUE_PREFIX right?"
+        return "No workflow matches. Are TEMPORAL_NAMESPACE and TASK_QUEUE_PREFIX right?"
     return "This checkout follows all of them."
 
 

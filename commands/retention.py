@@ -21,7 +21,7 @@ def _sentences(result: ApplyRetentionResult) -> Iterator[str]:
         f"Cleared or removed {result.entries} entries about addresses and interventions."
     )
     if not result.done:
-        yield "Time was over before everything was removed: run the command again, or wait for the next run."
+        yield "Time ran out before everything was removed: run the command again, or wait for the next run."
 
 
 RETENTION = ByHand(

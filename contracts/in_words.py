@@ -108,7 +108,7 @@ def _of_reason(reason: Reason) -> str:  # noqa: PLR0912 - one line for each code
         case Reason.BOUNCED:
             return "The e-mail came back."
         case Reason.BOUNCE_UNPROVEN:
-            return "A report says that the e-mail came back, without proof that it is genuine."
+            return "A report says that the e-mail came back, but nothing proves that the report is genuine."
         case Reason.COMPLAINED:
             return "The recipient complained about the e-mail."
         case Reason.PAUSED:

@@ -83,7 +83,7 @@ async def intact(backup: Path) -> Manifest:
     """Raises `BackupError` unless the file has its checksum."""
     manifest = Manifest.read(backup)
     if await checksum(backup) != manifest.sha256:
-        raise BackupError(f"{backup}: has another checksum than when it was made")
+        raise BackupError(f"{backup}: its checksum is not the one that it was made with")
     return manifest
 
 

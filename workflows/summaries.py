@@ -51,7 +51,7 @@ def waiting_for_room(until: datetime) -> str:
     return (
         "- Waiting for room: too many notifications are in flight, that is, started and not attempted yet. "
         f"SCAN_MAX_IN_FLIGHT and SCAN_MAX_IN_FLIGHT_PER_COMPANY limit them. Next look at {clock(until)}.\n"
-        "- If this lasts, look whether workers take tasks: `python cli.py doctor`."
+        "- If this lasts, check whether workers take tasks: `python cli.py doctor`."
     )
 
 
@@ -67,7 +67,7 @@ def waiting_for_channel(channel: str, until: datetime) -> str:
     """Returns Markdown that says why a channel is stopped."""
     return (
         f"- Waiting until {channel} may send again: its provider accepts no message from us until {clock(until)}. "
-        "Then sending goes on by itself.\n"
+        "Then sending resumes by itself.\n"
         "- Nothing needs to be done. `python cli.py problems` shows whether the operators were alerted."
     )
 

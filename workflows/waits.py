@@ -76,7 +76,7 @@ def waiting_details(notification_id: int, waits: Iterable[DeliveryWaits]) -> str
             case Reason.QUIET_HOURS:
                 lines.append(f"- {name} waits. {why} They end at about {until}. Nothing needs to be done.")
             case Reason.PAUSED:
-                lines.append(f"- {name} waits. {why} `python cli.py resume` lets sending go on.")
+                lines.append(f"- {name} waits. {why} `python cli.py resume` resumes sending.")
             case _:
                 lines.append(
                     f"- {name} waits. {why.removesuffix('.')} (`{each.reason}`, attempt {each.attempts}). "

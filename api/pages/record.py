@@ -203,7 +203,7 @@ def _delivery_facts(delivery: RowMapping, local: LocalTimes) -> Iterator[tuple[s
         local,
         {
             "claimed_at": "Last attempt",
-            "sending_at": "Handing over began",
+            "sending_at": "Hand-over began",
             "reopened_at": "Reopened",
             "finished_at": "Ended",
         },

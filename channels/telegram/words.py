@@ -31,4 +31,4 @@ def explain(code: str) -> str | None:
         return None
     if len(what) <= _LONGEST_CODE and what.isascii() and what.isdecimal():
         return f"Telegram answered {what}"
-    return f"There was no answer of Telegram ({what.replace('_', ' ')})"
+    return f"There was no answer from Telegram ({what.replace('_', ' ')})"

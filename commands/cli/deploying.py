@@ -18,13 +18,13 @@ def replay_histories(
     query: Annotated[
         str | None,
         typer.Option(
-            metavar="QUERY", help="Which workflows, as a list filter of Temporal. Default: all of this application."
+            metavar="QUERY", help="Which workflows, as a list filter of Temporal. Default: all of this application's."
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Most workflows to replay, those that run first.")
+        int, typer.Option(min=1, max=1_000_000, help="The most workflows to replay, running ones first.")
     ] = 1000,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what Temporal's SDK says too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also show what Temporal's SDK says.")] = False,
     as_json: Json = False,
 ) -> None:
     """Replay workflows of the namespace with the code of this checkout. Changes nothing. Run it before a deployment.

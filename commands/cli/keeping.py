@@ -20,7 +20,7 @@ def apply_retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove now what TEXTS_KEEP_DAYS and RECORD_KEEP_DAYS no longer keep. A Schedule does so daily."""
+    """Remove now what TEXTS_KEEP_DAYS and RECORD_KEEP_DAYS no longer keep. A Schedule does this daily."""
     if dry_run and wait:
         raise typer.BadParameter("use --wait or --dry-run, not both: a dry run starts nothing")
     run(retention.retention(wait=wait, dry_run=dry_run, as_json=as_json))
@@ -37,9 +37,9 @@ def erase_company(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Erase a company: addresses, names and texts go from every table; rows, times and codes stay.
+    """Erase a company: addresses, names and texts are removed from every table; rows, times and codes stay.
 
-    What is under way to the company is ended first. The reason is kept, so it must not name anybody.
+    Notifications under way to the company are ended first. The reason is kept, so it must not name anybody.
     """
     run(erasing.erase_company(company, by, why, yes=yes, as_json=as_json))
 

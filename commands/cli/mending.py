@@ -94,7 +94,7 @@ def resolve(
 ) -> None:
     """Settle a delivery that is `unknown`: the provider may have taken it, but its answer was lost.
 
-    Without ID, settle all that match the filters. --since and --until are about when they ended.
+    Without ID, settle all that match the filters. --since and --until refer to the time at which they ended.
     """
     if accepted == resend:
         raise typer.BadParameter("give either --accepted or --resend")
@@ -144,7 +144,7 @@ def resend(
     """Resend a delivery that was rejected, failed or skipped, to the company's current address.
 
     Without ID, resend all that match the filters, also to addresses that were suppressed only because of that refusal.
-    --since and --until are about when they ended.
+    --since and --until refer to the time at which they ended.
     """
     if status is not None and status not in SENT_AGAIN:
         raise typer.BadParameter(

@@ -80,7 +80,7 @@ Operator = Annotated[
 Why = Annotated[str, typer.Option("--why", help="The reason; it is recorded.", callback=_not_blank)]
 
 OnChannel = Annotated[str | None, OneChannel]
-OfCompany = Annotated[str | None, typer.Option("--company", metavar="SLUG|ID", help="Only of this company.")]
+OfCompany = Annotated[str | None, typer.Option("--company", metavar="SLUG|ID", help="Only for this company.")]
 OfProject = Annotated[str | None, typer.Option("--project", metavar="SLUG|ID", help="Only about this project.")]
 OfContent = Annotated[str | None, typer.Option("--content", metavar="SLUG|ID", help="Only about this AR content.")]
 WithReason = Annotated[

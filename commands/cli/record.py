@@ -49,8 +49,8 @@ def notifications(
 ) -> None:
     """List notifications with their outcome.
 
-    --since and --until are about when they were opened. --recipient, --channel and --reason find those with such a
-    delivery.
+    --since and --until refer to the time at which they were opened. --recipient, --channel and --reason find those
+    with such a delivery.
     """
     wanted = NotificationFilter(
         notification_type=notification_type,
@@ -85,8 +85,8 @@ def deliveries(
 ) -> None:
     """List deliveries with their outcome and the provider's answer.
 
-    --since and --until are about when they ended or, if they have not, were opened. A delivery has a recipient from its
-    first attempt on.
+    --since and --until refer to the time at which they ended or, if they have not ended, were opened. A delivery has a
+    recipient from its first attempt on.
     """
     wanted = DeliveryFilter(
         status=status,

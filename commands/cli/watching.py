@@ -35,7 +35,7 @@ def problems(as_json: Json = False) -> None:
 @app.command()
 def doctor(
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 also if a check warns or could not be made.")
+        bool, typer.Option("--strict", help="Also exit with 1 if a check warns or could not be made.")
     ] = False,
     as_json: Json = False,
 ) -> None:

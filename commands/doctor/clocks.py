@@ -38,7 +38,7 @@ async def look_at_clocks(installation: Installation) -> Result:
     if not skews:
         return not_checked(f"{says}.")
     worst = max(map(abs, skews.values()))
-    todo = "Synchronise the clocks of all machines by NTP: see `timedatectl`."
+    todo = "Synchronise the clocks of all machines with NTP: see `timedatectl`."
     if worst >= FAILED_FROM:
         return failed(says, todo, **details)
     if worst >= WARNED_FROM:

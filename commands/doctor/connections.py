@@ -49,7 +49,7 @@ def judge(found: Connections, workers: int, settings: Settings) -> Result:
     return warning(
         says,
         f"{lower}, or raise max_connections of PostgreSQL (or the limit of the role or the database): "
-        f"others use {others} now, so that {room} are left.",
+        f"others use {others} now, which leaves {room}.",
         **details,
     )
 

@@ -34,7 +34,7 @@ async def look_at_server(installation: Installation) -> Result:
     if server.read_only:
         return failed(
             f"{server.version}, {place}: it is read-only",
-            "Let DATABASE_URL lead to the primary, not to a standby.",
+            "Point DATABASE_URL to the primary, not to a standby.",
             version=server.version,
         )
     return ok(f"{server.version}, {place}", version=server.version)

@@ -58,6 +58,6 @@ async def _with_version(client: Client, of_this: WorkerDeploymentVersion) -> Res
         return ok(f"build {build} of the deployment {name} gets {share} of the workflows, {others} the rest", **details)
     return warning(
         f"build {build} is not current in the deployment {name}: its workers get no task, {others} do",
-        f"When it is to take over, start its workers, then {promote}.",
+        f"To let it take over, start its workers, then run {promote}.",
         **details,
     )

@@ -55,7 +55,7 @@ async def look_at_limits(installation: Installation) -> Result:
     ]
     if differing:
         return warning(
-            f"the server has other limits than the settings here: {', '.join(differing)}",
+            f"the server's limits differ from the settings here: {', '.join(differing)}",
             "The last worker that started has set them. Give all processes the same settings, and restart the workers.",
             **details,
         )

@@ -163,7 +163,7 @@ async def test_deliveries_come_in_pages_without_their_texts(record: Record) -> N
 
 WRONG = [
     ("/notifications?channel=pigeon", "channel", "is not a channel: choose from email, telegram"),
-    ("/deliveries?recipient=nobody", "recipient", "'nobody' is no address on any channel: email, telegram"),
+    ("/deliveries?recipient=nobody", "recipient", "'nobody' is not an address on any channel: email, telegram"),
     ("/deliveries?channel=telegram&recipient=a@b.example", "recipient", "is not a Telegram chat id"),
     ("/deliveries?recipient=a%00@b.example", "recipient", "NUL"),
     ("/notifications?since=yesterday", "since", "'yesterday' is not a time"),
@@ -217,7 +217,7 @@ async def test_a_name_that_does_not_exist_is_a_wrong_argument(
 async def test_an_address_on_no_channel_is_a_wrong_argument() -> None:
     ended = await cli("deliveries", "--recipient", "nobody")
     assert ended.status == 2
-    assert "'nobody' is no address on any channel: email, telegram" in ended.err
+    assert "'nobody' is not an address on any channel: email, telegram" in ended.err
 
 
 def test_an_address_is_read_by_every_channel_that_takes_it() -> None:

@@ -116,7 +116,7 @@ async def test_what_runs_is_replayed_with_this_code_and_with_a_careless_change(s
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        ((), 0, "None matches. Are TEMPORAL_NAMESPACE and TASK_QUEUE_PREFIX right?"),
+        ((), 0, "No workflow matches. Are TEMPORAL_NAMESPACE and TASK_QUEUE_PREFIX right?"),
         (("--query", "Nonsense = 1"), 2, "cli: --query: "),
     ],
 )

@@ -51,7 +51,7 @@ def test_every_answer_of_telegram_has_words(reason: str) -> None:
         (EMAIL, "smtp_starttls_not_offered", "The mail server does not offer what we need to STARTTLS."),
         (TELEGRAM, "telegram_429", "Telegram asked to wait."),
         (TELEGRAM, "telegram_502", "Telegram answered 502."),
-        (TELEGRAM, "telegram_connect_timeout", "There was no answer of Telegram (connect timeout)."),
+        (TELEGRAM, "telegram_connect_timeout", "There was no answer from Telegram (connect timeout)."),
         (EMAIL, "smtp_", UNKNOWN),
         (EMAIL, "smtp_rcpt_4500", UNKNOWN),
         (EMAIL, "smtp_rcpt_\u0664\u0665\u0660", UNKNOWN),

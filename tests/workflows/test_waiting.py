@@ -108,7 +108,7 @@ async def test_the_same_wait_is_told_again_only_now_and_then(scene: Scene) -> No
     async with waiting(scene.with_settings(pause_retry=0.05), telegram_enabled=False) as child:
         await scene.put_off("email", "smtp_rcpt_450")
         await scene.platform.execute("INSERT INTO pauses (operator, why) VALUES ('anna', 'a bad text')")
-        shown = await says(child, "E-mail waits. Sending is paused. `python cli.py resume` lets sending go on.")
+        shown = await says(child, "E-mail waits. Sending is paused. `python cli.py resume` resumes sending.")
         assert "anna" not in shown
         async with asyncio.timeout(PATIENCE):
             while (attempt := (await scene.put_off("email", "paused")).attempt) < 17:
