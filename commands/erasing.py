@@ -11,9 +11,9 @@ from temporalio.client import Client
 from commands.output import print_json, print_line
 from commands.running import OK, CommandFailed, WrongArgument, complain, database, temporal_client, temporal_errors
 from contracts.sending import DeliveryStatus, Reason, SendResult
-from db.people import companies, erase, stop
+from db.people import companies, elsewhere, erase, stop
 from db.people.companies import Company, Personal
-from db.people.erase import Names
+from db.people.names import Names, all_names, specific_names
 from db.record import settle
 from settings import Settings
 from temporal.ending import end_workflows
@@ -52,14 +52,35 @@ async def erase_company(named: str, operator: str, why: str, *, yes: bool, as_js
             if company is None:
                 raise WrongArgument(f"there is no company {named!r}: give its slug or its id")
             personal = await companies.find_personal(connection, company.company_id)
-        if Names(personal)(why):
+        if all_names(personal)(why):
             raise CommandFailed("--why is kept: do not name the company or its people in it")
+        await _say_what_else_changes(engine, company.company_id, personal)
         if not yes:
             _ask(company)
         client = await temporal_client()
         erased = await _erase(engine, client, company, personal, operator, why)
     _print(erased, company, as_json=as_json)
     return OK
+
+
+async def _say_what_else_changes(engine: AsyncEngine, company_id: int, personal: Personal) -> None:
+    """Says which rows that are not the company's own would change, and because of which words."""
+    names = specific_names(personal)
+    alerts, after, count = 0, 0, PAGE
+    async with engine.connect() as connection:
+        while count == PAGE:
+            count, named, after = await elsewhere.count_of_nobody(connection, personal, names, after, PAGE)
+            alerts += named
+        texts = await elsewhere.find_free_texts(connection, company_id, personal, names)
+    complain(
+        f"Rows that are not the company's own, but name it: {alerts} alerts and tests, {len(texts.interventions)} "
+        f"interventions, {len(texts.pauses)} pauses, {len(texts.problems)} problems. Their text is erased if it has "
+        f"one of these words: {_listed(names)}."
+    )
+
+
+def _listed(names: Names) -> str:
+    return ", ".join(map(repr, names.words)) or "(none)"
 
 
 def _ask(company: Company) -> None:
@@ -95,7 +116,9 @@ async def _erase(
         erased.ended += len(under_way)
     await _erase_notifications(engine, company_id, personal, erased)
     async with engine.begin() as connection:
-        await erase.erase_free_texts(connection, Names(personal))
+        names = specific_names(personal)
+        texts = await elsewhere.find_free_texts(connection, company_id, personal, names)
+        await elsewhere.erase_free_texts(connection, texts, names)
         reasons = await erase.erase_names(connection, company_id, personal)
     erased.suppressions, erased.unsubscribed = len(reasons), reasons.count(Reason.UNSUBSCRIBED)
     return erased
@@ -107,10 +130,10 @@ async def _erase_notifications(engine: AsyncEngine, company_id: int, personal: P
         async with engine.begin() as connection:
             count, after = await erase.erase_page(connection, company_id, after, PAGE)
         erased.notifications += count
-    names, after, count = Names(personal), 0, PAGE
+    names, after, count = specific_names(personal), 0, PAGE
     while count == PAGE:
         async with engine.begin() as connection:
-            count, emptied, after = await erase.erase_of_nobody(connection, personal, names, after, PAGE)
+            count, emptied, after = await elsewhere.erase_of_nobody(connection, personal, names, after, PAGE)
         erased.others += emptied
     async with engine.connect() as connection:
         taken_along = await erase.find_taken_along(connection, company_id)

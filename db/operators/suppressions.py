@@ -10,13 +10,15 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.sending import Reason
+from db.record.texts import kept_of, may_suppress
 
-_SUPPRESS = text("""
+_SUPPRESS = text(f"""
 INSERT INTO suppressions (channel, address, reason, provider_reply, notification_id)
-SELECT d.channel, :address_key, :reason, :reply, d.notification_id
-FROM deliveries d WHERE d.id = :delivery_id AND :address_key IS NOT NULL
+SELECT d.channel, :address_key, :reason, {kept_of(":reply")}, d.notification_id
+FROM deliveries d
+WHERE d.id = :delivery_id AND :address_key IS NOT NULL AND {may_suppress(":address_key")}
 ON CONFLICT (channel, address) DO NOTHING
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("address_key", type_=Text),
     bindparam("reason", type_=Text),
     bindparam("reply", type_=Text),
@@ -27,8 +29,8 @@ ON CONFLICT (channel, address) DO NOTHING
 async def suppress(
     connection: AsyncConnection, delivery_id: int, address_key: str | None, reason: str, reply: str | None
 ) -> None:
-    """Suppresses the delivery's address by its key. Does nothing without a key. May run twice: the first reason
-    stays."""
+    """Suppresses the delivery's address by its key. Does nothing without a key, or if the company was erased and no
+    other has the address. May run twice: the first reason stays."""
     await connection.execute(
         _SUPPRESS, {"address_key": address_key, "reason": reason, "reply": reply, "delivery_id": delivery_id}
     )
@@ -66,13 +68,15 @@ async def read_addressee(connection: AsyncConnection, delivery_id: int, channel:
 
 
 # Unsubscribing replaces a provider's reason: an operator may lift the latter without asking the recipient.
-_UNSUBSCRIBE = text("""
+_UNSUBSCRIBE = text(f"""
 INSERT INTO suppressions AS s (channel, address, reason, notification_id)
-SELECT d.channel, lower(:recipient), :reason, d.notification_id FROM deliveries d WHERE d.id = :delivery_id
+SELECT d.channel, lower(:recipient), :reason, d.notification_id
+FROM deliveries d
+WHERE d.id = :delivery_id AND {may_suppress("lower(:recipient)")}
 ON CONFLICT (channel, address) DO UPDATE
 SET reason = excluded.reason, provider_reply = NULL, notification_id = excluded.notification_id, created_at = now()
 WHERE s.reason <> excluded.reason
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("recipient", type_=Text), bindparam("reason", type_=Text), bindparam("delivery_id", type_=BigInteger)
 )
 

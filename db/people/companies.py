@@ -49,11 +49,11 @@ FROM notifications n JOIN deliveries d ON d.notification_id = n.id
 WHERE n.company_id = :company_id AND d.recipient IS NOT NULL
 """).bindparams(bindparam("company_id", type_=BigInteger))
 _NAMES = text("""
-SELECT unnest(ARRAY[slug, name]) FROM companies WHERE id = :company_id
-UNION
-SELECT unnest(ARRAY[slug, name]) FROM projects WHERE company_id = :company_id
-UNION
-SELECT unnest(ARRAY[slug, title]) FROM ar_contents WHERE company_id = :company_id
+SELECT 'company' AS kind, slug, name FROM companies WHERE id = :company_id
+UNION ALL
+SELECT 'item', slug, name FROM projects WHERE company_id = :company_id
+UNION ALL
+SELECT 'item', slug, title FROM ar_contents WHERE company_id = :company_id
 """).bindparams(bindparam("company_id", type_=BigInteger))
 
 
@@ -63,15 +63,24 @@ class Personal:
 
     addresses: frozenset[tuple[str, str]]
     """Channel and key of each address that the company has or had."""
-    words: frozenset[str]
-    """Names, slugs, titles and addresses."""
+    written_addresses: frozenset[str]
+    """The addresses as they were written, and their keys."""
+    company_names: frozenset[str]
+    """The company's name and slug."""
+    item_slugs: frozenset[str]
+    item_names: frozenset[str]
+    """Names of projects, titles of AR content."""
 
 
 async def find_personal(connection: AsyncConnection, company_id: int) -> Personal:
     """Returns what names the company. Reads only."""
     addresses = (await connection.execute(_ADDRESSES, {"company_id": company_id})).all()
-    names = await connection.scalars(_NAMES, {"company_id": company_id})
+    names = (await connection.execute(_NAMES, {"company_id": company_id})).all()
+    items = [row for row in names if row.kind == "item"]
     return Personal(
-        frozenset((row.channel, row.key) for row in addresses),
-        frozenset({*names, *(row.address for row in addresses), *(row.key for row in addresses)}) - {""},
+        addresses=frozenset((row.channel, row.key) for row in addresses),
+        written_addresses=frozenset(word for row in addresses for word in (row.address, row.key)),
+        company_names=frozenset(word for row in names if row.kind == "company" for word in (row.slug, row.name)),
+        item_slugs=frozenset(row.slug for row in items),
+        item_names=frozenset(row.name for row in items),
     )

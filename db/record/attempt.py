@@ -12,6 +12,7 @@ from contracts.sending import DeliveryStatus
 from db.items.rules import ENDS_AT_OF_ITS_ITEM
 from db.record.claim import Claim
 from db.record.open import own_recipient
+from db.record.texts import kept_of
 
 # This reads the item again: a claim that had to wait for its row's lock may have read an old version.
 _MARK_SENDING = text(f"""
@@ -64,16 +65,16 @@ async def mark_sending(connection: AsyncConnection, claim: Claim, sent: SentText
 MOST_KEPT = 50
 """Refused attempts of a delivery whose answers are kept: the first ones. The last answer has a column of its own."""
 
-_RELEASE = text("""
-UPDATE deliveries SET status = 'pending', reason = :reason, provider_reply = :reply,
+_RELEASE = text(f"""
+UPDATE deliveries d SET status = 'pending', reason = :reason, provider_reply = {kept_of(":reply")},
     earlier_attempts = CASE
         WHEN jsonb_array_length(earlier_attempts) >= :most_kept THEN earlier_attempts
         WHEN jsonb_array_length(earlier_attempts) < :most_kept THEN earlier_attempts || jsonb_build_array(
-            jsonb_build_object('attempt', attempts, 'at', claimed_at, 'reason', :reason, 'reply', :reply)
+            jsonb_build_object('attempt', attempts, 'at', claimed_at, 'reason', :reason, 'reply', {kept_of(":reply")})
         )
     END
 WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("reason", type_=Text), bindparam("reply", type_=Text), bindparam("most_kept", MOST_KEPT, type_=Integer)
 )
 
@@ -87,13 +88,13 @@ async def release(connection: AsyncConnection, claim: Claim, reason: str, reply:
 
 
 # If an earlier attempt may have handed the message over, a refusal leaves the outcome unknown.
-_REJECT = text("""
-UPDATE deliveries
+_REJECT = text(f"""
+UPDATE deliveries d
 SET status = CASE WHEN possible_duplicate THEN 'unknown' ELSE 'rejected' END, reason = :reason,
-    provider_reply = coalesce(:reply, provider_reply), finished_at = now()
+    provider_reply = coalesce({kept_of(":reply")}, provider_reply), finished_at = now()
 WHERE id = :delivery_id AND claim_seq = :claim_seq AND status IN ('pending', 'sending')
 RETURNING status
-""").bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))
+""").bindparams(bindparam("reason", type_=Text), bindparam("reply", type_=Text))  # noqa: S608 - made of constants
 
 
 async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: str | None) -> DeliveryStatus | None:
@@ -106,20 +107,20 @@ async def reject(connection: AsyncConnection, claim: Claim, reason: str, reply: 
     return None if status is None else DeliveryStatus(status)
 
 
-_ACCEPT = text("""
+_ACCEPT = text(f"""
 WITH before AS (
     SELECT id, notification_id, status, claim_seq FROM deliveries WHERE id = :delivery_id FOR UPDATE
 )
 UPDATE deliveries d
 SET status = 'accepted', reason = NULL, reopened_at = NULL,
     possible_duplicate = d.possible_duplicate OR before.status = 'accepted' OR before.claim_seq <> :claim_seq,
-    provider_id = coalesce(:provider_id, d.provider_id), provider_reply = :reply,
+    provider_id = coalesce(:provider_id, d.provider_id), provider_reply = {kept_of(":reply")},
     finished_at = CASE WHEN before.status = 'accepted' THEN d.finished_at ELSE now() END
 FROM before
 WHERE d.id = before.id
 RETURNING before.notification_id, before.status <> 'sending' OR before.claim_seq <> :claim_seq AS late,
           before.status <> 'accepted' AS ended
-""").bindparams(bindparam("provider_id", type_=Text), bindparam("reply", type_=Text))
+""").bindparams(bindparam("provider_id", type_=Text), bindparam("reply", type_=Text))  # noqa: S608 - made of constants
 
 # A separate statement, because only a new snapshot sees an outcome that was recorded while _ACCEPT waited for the row.
 _DELIVER_AFTER_ALL = text("""

@@ -16,6 +16,7 @@ from contracts.sending import DeliveryStatus, Reason
 from db.models import TIMESTAMPTZ
 from db.operators import suppressions
 from db.record.rules import STATUS_OF_ENDS
+from db.record.texts import IS_ERASED, kept_of
 from runtime.cleaning import clean_reply
 
 
@@ -114,20 +115,21 @@ FOR UPDATE
 """).bindparams(bindparam("notification_id", type_=BigInteger), bindparam("written_at", type_=TIMESTAMPTZ))
 
 # If the e-mail may have gone out twice, one copy may have arrived, unless there is no such mailbox. The report's words
-# are a text to be removed, even if those of the notification were removed before.
+# are a text to be removed, even if those of the notification were removed before. Of an erased company no words come.
 _MARK = text(f"""
 WITH bounced AS (
-    UPDATE deliveries
+    UPDATE deliveries d
     SET status = CASE WHEN possible_duplicate AND NOT :gone THEN 'unknown' ELSE 'rejected' END,
-        reason = :reason, provider_reply = :reply, finished_at = now()
+        reason = :reason, provider_reply = {kept_of(":reply")}, finished_at = now()
     WHERE id = :delivery_id
-    RETURNING notification_id, id, status
+    RETURNING notification_id, id, status, {IS_ERASED} AS is_erased
 ), ends AS (
     SELECT d.notification_id, CASE WHEN d.id = bounced.id THEN bounced.status ELSE d.status END AS status
     FROM deliveries d JOIN bounced USING (notification_id)
 )
 UPDATE notifications n
-SET status = (SELECT {STATUS_OF_ENDS} FROM ends), texts_removed_at = NULL
+SET status = (SELECT {STATUS_OF_ENDS} FROM ends),
+    texts_removed_at = CASE WHEN bounced.is_erased THEN n.texts_removed_at END
 FROM bounced WHERE n.id = bounced.notification_id AND n.status <> 'open'
 """).bindparams(  # noqa: S608 - made of constants
     bindparam("delivery_id", type_=BigInteger),

@@ -9,13 +9,14 @@ from sqlalchemy import BigInteger, Interval, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.record.claim import Claim
+from db.record.texts import IS_ERASED
 
 MOST = 100
 """Recipients that are compared."""
 
-_NOTE = text("""
+_NOTE = text(f"""
 WITH mine AS (
-    UPDATE deliveries SET refusal = :refusal, refused_at = now()
+    UPDATE deliveries d SET refusal = CASE WHEN NOT {IS_ERASED} THEN :refusal END, refused_at = now()
     WHERE id = :delivery_id AND claim_seq = :claim_seq
     RETURNING channel, recipient
 )
@@ -25,7 +26,7 @@ WHERE other.channel = mine.channel AND md5(other.refusal) = md5(:refusal) AND ot
   AND other.refused_at > now() - :within
   AND other.recipient <> mine.recipient
 LIMIT :most
-""").bindparams(
+""").bindparams(  # noqa: S608 - made of constants
     bindparam("refusal", type_=Text),
     bindparam("delivery_id", type_=BigInteger),
     bindparam("within", type_=Interval),

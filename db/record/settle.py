@@ -23,6 +23,7 @@ from contracts.sending import (
 )
 from db.models import TIMESTAMPTZ
 from db.record.rules import IN_ORDER, STATUS_OF_ENDS, always_delivered
+from db.record.texts import kept_of
 from runtime.cleaning import clean_reply
 
 NO_RESULT = SendResult(DeliveryStatus.FAILED, Reason.NO_RESULT)
@@ -60,7 +61,7 @@ WITH before AS (
         END,
         provider_id = coalesce(known.provider_id, d.provider_id),
         provider_reply = coalesce(
-            known.provider_reply, d.provider_reply,
+            {kept_of("known.provider_reply")}, d.provider_reply,
             CASE WHEN known.status IN ('accepted', 'rejected') THEN :lost_reply END
         ),
         finished_at = coalesce(:ended_at, now()), reopened_at = NULL

@@ -24,6 +24,36 @@ def codes_of(reply: str) -> str:
     return f"substring({reply} from {_CODES})"
 
 
+IS_ERASED = """\
+(EXISTS (
+    SELECT FROM companies WHERE erased_at IS NOT NULL AND id IN (
+        (SELECT company_id FROM notifications WHERE id = d.notification_id),
+        (SELECT company_id FROM contacts WHERE id = d.contact_id)
+    )
+) OR EXISTS (
+    SELECT FROM notifications
+    WHERE id = d.notification_id AND company_id IS NULL AND texts_removed_at IS NOT NULL
+))"""
+"""A condition: delivery `d` is of a company that was erased, or goes to its contact. Or it is a test or an alert that
+was emptied: such a one is never sent again, so nothing may bring a text back."""
+
+
+def kept_of(reply: str) -> str:
+    """Returns an expression: what may be written of a provider's reply about delivery `d`. An answer may come after the
+    company was erased: of it only the codes are kept."""
+    return f"CASE WHEN {IS_ERASED} THEN {codes_of(reply)} ELSE {reply} END"
+
+
+def may_suppress(address_key: str) -> str:
+    """Returns a condition: this address, to which delivery `d` went, may be suppressed. One of an erased company may
+    not, unless another company has it."""
+    return f"""\
+(NOT {IS_ERASED} OR EXISTS (
+    SELECT FROM contacts other JOIN companies living ON living.id = other.company_id AND living.erased_at IS NULL
+    WHERE other.channel = d.channel AND other.address_key = {address_key}
+))"""
+
+
 EMPTY_DELIVERY = f"""\
 text_sha256 = {TEXT_SHA256}, html_sha256 = {HTML_SHA256}, recipient = NULL, subject = NULL, body = NULL,
     body_html = NULL, refusal = NULL, earlier_attempts = '[]', provider_reply = {codes_of("d.provider_reply")}"""

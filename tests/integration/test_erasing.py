@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.keys import NotificationType
+from contracts.sending import DeliveryStatus, Evidence, KnownDelivery, SendResult
+from db.operators import suppressions
+from db.record import attempt, refusals, settle
+from db.record.attempt import SentText
+from db.record.bounced import Bounce, Complaint, FailedRecipient, Proof, Result, apply_bounce, apply_complaint
+from db.record.claim import Claim, claim_delivery
 from db.record.open import AddressedNotification, open_addressed
 from local.stand_ins.smtp_actions import Reply
 from temporal.ending import end_workflows
@@ -116,6 +122,11 @@ async def test_no_table_names_it_any_more_and_every_row_is_there(scene: Scene) -
         "suppressions": 1,
         "unsubscribed": 1,
     }
+    said = (
+        "Rows that are not the company's own, but name it: 2 alerts and tests, 1 interventions, 1 pauses, 1 problems."
+    )
+    assert said in ended.err
+    assert "'harbour-walk'" in ended.err
     assert await personal_in(scene) == {}
     assert await counts(scene.platform) == before | {"suppressions": 0, "interventions": before["interventions"] + 1}
     [entry] = await scene.platform.rows("SELECT * FROM interventions WHERE action = 'erase'")
@@ -248,3 +259,154 @@ async def test_what_it_refuses_changes_nothing(scene: Scene) -> None:
     away = await operate(scene, "erase", "harbour-museum", "--yes", *GDPR, TEMPORAL_ADDRESS="127.0.0.1:9")
     assert away.status == 1
     assert await dump(scene.platform) == before
+
+
+async def in_flight(scene: Scene, notification_id: int, channel: str) -> Claim:
+    """An attempt that has begun its irrevocable step. Its worker is frozen then."""
+    async with scene.platform.engine.begin() as connection:
+        claim = await claim_delivery(
+            connection,
+            notification_id,
+            channel,
+            delivery_id=None,
+            run_id="run",
+            attempt=1,
+            configured=True,
+            resend_in_doubt=False,
+        )
+        assert claim is not None
+        assert await attempt.mark_sending(connection, claim, SentText("Dear", "Dear Anna", provider_id=None))
+    return claim
+
+
+async def of_test(scene: Scene) -> int:
+    async with scene.platform.engine.begin() as connection:
+        test = AddressedNotification(
+            NotificationType.TEST, "test.of-anna", datetime.now(UTC) + timedelta(days=1), {"email": ANNA}
+        )
+        return (await open_addressed(connection, test)).notification_id
+
+
+SAYS_ANNA = f"550 5.1.1 <{ANNA}>: dear Anna of harbour-museum is not here"
+
+
+async def test_an_answer_that_comes_after_it_leaves_its_codes_only(scene: Scene) -> None:
+    """A mail that was accepted bounces late, and frozen workers go on."""
+    await museum(scene)
+    notice, test = await scene.platform.notification(1), await of_test(scene)
+    accepted = [await in_flight(scene, notice, "email"), await in_flight(scene, test, "email")]
+    frozen = await in_flight(scene, notice, "telegram")
+    async with scene.platform.engine.begin() as connection:
+        for claim in accepted:
+            await attempt.accept(connection, claim, f"<{claim.dedupe_key}@own.example>", f"250 2.0.0 <{ANNA}> ok")
+    assert (await operate(scene, "erase", "harbour-museum", "--yes", *GDPR)).status == 0
+    emptied = await scene.platform.rows("SELECT id, texts_removed_at FROM notifications ORDER BY id")
+    assert all(each["texts_removed_at"] for each in emptied)
+
+    failed = FailedRecipient(frozenset({ANNA}), f"5.1.1 smtp; {SAYS_ANNA}", gone=True)
+    async with scene.platform.engine.begin() as connection:
+        for claim in accepted:
+            proof = Proof(claim.delivery_id, lambda recipient: recipient == ANNA)
+            message_id = f"<{claim.dedupe_key}@own.example>"
+            bounce = Bounce((failed,), message_id, None, None)
+            assert await apply_bounce(connection, bounce, "email", [proof]) is Result.UNPROVEN
+            complaint = Complaint(SAYS_ANNA, message_id, claim.notification_id)
+            assert await apply_complaint(connection, complaint, "email", [proof]) is Result.UNMATCHED
+            await suppressions.suppress(connection, claim.delivery_id, ANNA, "smtp_rcpt_550", SAYS_ANNA)
+            await suppressions.unsubscribe(connection, claim.delivery_id, ANNA)
+        assert await refusals.note(connection, frozen, SAYS_ANNA, timedelta(hours=1)) == []
+        assert await attempt.accept(connection, frozen, "4711", f"200 {SAYS_ANNA}")
+    emails = await scene.platform.deliveries("email")
+    assert {(each.status, each.reason, each.provider_reply) for each in emails} == {
+        ("rejected", "bounce_unproven", "5.1.1")
+    }
+    [chat] = [each for each in await scene.platform.deliveries("telegram") if each.id == frozen.delivery_id]
+    assert (chat.status, chat.provider_id, chat.provider_reply) == ("accepted", "4711", "200")
+    assert await personal_in(scene) == {}
+    assert await scene.platform.rows("SELECT id, texts_removed_at FROM notifications ORDER BY id") == emptied
+    assert await scene.platform.scalar("SELECT count(*) FROM suppressions") == 0
+
+
+async def test_no_refusal_or_record_of_a_frozen_worker_brings_words_back(scene: Scene) -> None:
+    await museum(scene)
+    notice = await scene.platform.notification(1)
+    frozen = await in_flight(scene, notice, "telegram")
+    assert (await operate(scene, "erase", "harbour-museum", "--yes", *GDPR)).status == 0
+    again = "UPDATE deliveries SET status = 'sending' WHERE id = :id"
+    for words in (attempt.release, attempt.reject):
+        await scene.platform.execute(again, id=frozen.delivery_id)
+        async with scene.platform.engine.begin() as connection:
+            await words(connection, frozen, "smtp_rcpt_550", SAYS_ANNA)
+        [chat] = await scene.platform.deliveries("telegram")
+        assert chat.provider_reply == "550 5.1.1"
+        assert await personal_in(scene) == {}
+    [kept] = chat.earlier_attempts
+    assert (kept["reason"], kept["reply"]) == ("smtp_rcpt_550", "550 5.1.1")
+    old_payload = SendResult(DeliveryStatus.ACCEPTED, evidence=Evidence("4711", f"250 {SAYS_ANNA}"))
+    known = KnownDelivery(frozen.delivery_id, "telegram", old_payload)
+    async with scene.platform.engine.begin() as connection:
+        assert await settle.record(connection, notice, [known]) is not None
+    [chat] = await scene.platform.deliveries("telegram")
+    assert (chat.status, chat.provider_reply) == ("accepted", "250")
+    assert await personal_in(scene) == {}
+
+
+async def test_a_late_refusal_still_suppresses_an_address_that_another_company_has(scene: Scene) -> None:
+    await museum(scene)
+    frozen = await in_flight(scene, await scene.platform.notification(1), "email")
+    assert (await operate(scene, "erase", "harbour-museum", "--yes", *GDPR)).status == 0
+    await scene.platform.company(slug="agency", contact_email=ANNA)
+    async with scene.platform.engine.begin() as connection:
+        await suppressions.suppress(connection, frozen.delivery_id, ANNA, "smtp_rcpt_550", SAYS_ANNA)
+    [kept] = await scene.platform.rows("SELECT address, provider_reply FROM suppressions")
+    assert kept == {"address": ANNA, "provider_reply": "550 5.1.1"}
+
+
+async def test_ordinary_words_in_others_rows_stay(scene: Scene) -> None:
+    """A slug or a title may be any word: it names nobody in a text about something else."""
+    company = await scene.platform.company(slug="mail", name="Refused", contact_email=ANNA)
+    project = await scene.platform.project(company, slug="7", name="ticket 7")
+    await scene.platform.content(company, project, slug="e-mail", title="E-mail")
+    other = await scene.platform.company(slug="mill", name="Mill")
+    problem = "E-mail is refused: smtp_auth_535"
+    async with scene.platform.engine.begin() as connection:
+        alert = AddressedNotification(
+            *(NotificationType.ALERT, "alert.x", datetime.now(UTC), {"email": "admin@own.example"}),
+            *({}, problem, "7 messages wait. The mail server refused them."),
+        )
+        await open_addressed(connection, alert)
+    await scene.platform.execute("INSERT INTO problems (code, subject) VALUES ('smtp_auth_535', :said)", said=problem)
+    await scene.platform.execute("INSERT INTO pauses (operator, why, resumed_at) VALUES ('bob', 'ticket 7', now())")
+    await scene.platform.execute(
+        "INSERT INTO interventions (action, operator, why, company_id, channel, address, before) VALUES"
+        " ('unsuppress', 'bob', 'ticket 7, an E-mail was refused', :other, 'email', 'mill@customer.example',"
+        '  \'{"ar_content": "7"}\'),'
+        " ('unsuppress', 'bob', 'as they asked', :company, 'email', 'old@customer.example', '{}')",
+        other=other,
+        company=company,
+    )
+    of_others = "SELECT * FROM interventions WHERE company_id = :other"
+    before = (await dump(scene.platform), await scene.platform.rows(of_others, other=other))
+    ended = await operate(scene, "erase", "mail", "--yes", "--why", "request of 7 November, by E-mail", "--by", "bob")
+    assert (ended.status, ended.json["others"]) == (0, 0), ended.err
+    said = "name it: 0 alerts and tests, 0 interventions, 0 pauses, 0 problems. Their text is erased if it has one of"
+    assert f"{said} these words: '{ANNA}'.\n" in ended.err
+    after = await dump(scene.platform)
+    assert {table: after[table] for table in ("problems", "pauses", "notifications", "deliveries")} == {
+        table: before[0][table] for table in ("problems", "pauses", "notifications", "deliveries")
+    }
+    assert await scene.platform.rows(of_others, other=other) == before[1]
+    assert "old@customer.example" not in after["interventions"]
+
+
+async def test_others_lose_only_what_names_it(scene: Scene) -> None:
+    """The reason goes, because it may name people. What was done to whom is not about the erased company."""
+    await museum(scene)
+    await scene.platform.execute(
+        "INSERT INTO interventions (action, operator, why, company_id, channel, address, before) VALUES"
+        " ('unsuppress', 'bob', 'as for harbour-museum', 2, 'email', 'mill@customer.example',"
+        '  \'{"ar_content": "wheel"}\')'
+    )
+    assert (await operate(scene, "erase", "harbour-museum", "--yes", *GDPR)).status == 0
+    [kept] = await scene.platform.rows("SELECT why, address, before FROM interventions WHERE company_id = 2")
+    assert kept == {"why": "(erased)", "address": "mill@customer.example", "before": {"ar_content": "wheel"}}
