@@ -9,19 +9,36 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, any_, cast, exists, func, literal_column, not_, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Interval,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.orm import aliased
 
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
 from db.items.named import id_of
-from db.models import ArContent, Company, Contact, Delivery, Notification, Project
+from db.models import TIMESTAMPTZ, ArContent, Company, Contact, Delivery, Notification, Project
 from db.record.said import NEEDLESS
 
-_OPENED_BEFORE = 500
-"""Of so many notifications that were opened last before a moment, one has the highest id that was given before it. The
-very last one may not: a transaction takes its time when it begins, and its ids later."""
+_LONGEST_TRANSACTION = literal_column("interval '1 hour'", Interval())
+"""A transaction takes its time when it begins, and its ids later: after it has waited for a lock, for example. What was
+opened so long after a moment has a higher id than all that was opened before that moment."""
+_NO_ID = literal_column(str(2**63 - 1), BigInteger())
+"""More than any id."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +108,7 @@ def of_notifications(wanted: NotificationFilter) -> Iterator[ColumnElement[bool]
         yield Notification.created_at >= wanted.since
     if wanted.until is not None:
         yield Notification.created_at < wanted.until
-        last = select(func.max(_opened_last(wanted.until).c.id)).scalar_subquery()
-        yield Notification.id <= last
+        yield Notification.id < func.coalesce(_opened_after(wanted.until), _NO_ID)
 
 
 def of_deliveries(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
@@ -109,9 +125,8 @@ def of_deliveries(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
         yield wanted.since <= ENDED_OR_OPENED
     if wanted.until is not None:
         yield wanted.until > ENDED_OR_OPENED
-        opened = func.array(select(_opened_last(wanted.until).c.id).scalar_subquery())
-        last = select(func.max(Delivery.id)).where(Delivery.notification_id == any_(opened))
-        yield Delivery.id <= last.correlate(None).scalar_subquery()
+        later = select(func.min(Delivery.id)).where(Delivery.notification_id == _opened_after(wanted.until))
+        yield Delivery.id < func.coalesce(later.correlate(None).scalar_subquery(), _NO_ID)
 
 
 def _about(wanted: RecordFilter) -> Iterator[ColumnElement[bool]]:
@@ -165,13 +180,8 @@ def _constant(status: StrEnum) -> ColumnElement[str]:
     return literal_column(f"'{status.value}'", Text())
 
 
-def _opened_last(before: datetime) -> Any:
-    """Returns the notifications that were opened last before that moment. Their ids bound those of all others: without
-    that, a list would walk through everything newer first."""
-    opened = select(Notification.id).where(Notification.created_at < before)
-    return (
-        opened.order_by(Notification.created_at.desc(), Notification.id.desc())
-        .limit(_OPENED_BEFORE)
-        .correlate(None)
-        .subquery()
-    )
+def _opened_after(moment: datetime) -> Any:
+    """Returns the id of a notification that was opened so long after that moment that all opened before it have lower
+    ids. Without that bound, a list would walk through everything newer first."""
+    later = select(Notification.id).where(Notification.created_at >= cast(moment, TIMESTAMPTZ) + _LONGEST_TRANSACTION)
+    return later.order_by(Notification.created_at, Notification.id).limit(1).correlate(None).scalar_subquery()

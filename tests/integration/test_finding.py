@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.recipients import recipients_named
+from db.models import Notification
+from db.record.filters import DeliveryFilter, NotificationFilter, of_notifications
+from db.record.list import find_ids
 from settings import Settings
 from tests.support.calling_api import NOBODY_LISTENS, calling, temporal_at
 from tests.support.command_line import cli
@@ -223,3 +228,37 @@ async def test_an_address_on_no_channel_is_a_wrong_argument() -> None:
 def test_an_address_is_read_by_every_channel_that_takes_it() -> None:
     assert [each.channel for each in recipients_named("77")] == ["telegram"]
     assert [each.key for each in recipients_named("Anna@Customer.example")] == ["anna@customer.example"]
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("newer", [0, 3], ids=["nothing is newer", "newer ones"])
+async def test_until_finds_what_was_written_late_by_a_transaction_that_began_early(
+    platform: Platform, engine: AsyncEngine, newer: int
+) -> None:
+    """It waited for a lock while a scan opened more than a page. So its ids are the highest, and its time the first."""
+    project = await platform.project(await platform.company(contact_email="anna@customer.example"))
+    until = datetime.now(UTC) - 12 * HOUR
+    for count, first in ((1001, until - HOUR / 2), (2, until - HOUR), (newer, until + 2 * HOUR)):
+        await platform.execute(
+            "WITH opened AS ("
+            "    INSERT INTO notifications (company_id, project_id, notification_type, status, dedupe_key, workflow_id,"
+            "        give_up_at, created_at, finished_at)"
+            "    SELECT 1, :project, 'expiring', 'undelivered', :key || i, 'x', now(), at, at"
+            "    FROM generate_series(1, :count) i,"
+            "        LATERAL (SELECT CAST(:first AS timestamptz) + i * interval '1 second') moments (at)"
+            "    ORDER BY i RETURNING id, created_at"
+            ") INSERT INTO deliveries (notification_id, channel, status, reason, created_at)"
+            "  SELECT id, 'email', 'failed', 'gave_up', created_at FROM opened ORDER BY id",
+            project=project,
+            key=f"{first.isoformat()}.",
+            count=count,
+            first=first,
+        )
+    async with engine.connect() as connection:
+        newest_first = select(Notification.id).order_by(Notification.id.desc())
+        found = (await connection.scalars(newest_first.where(*of_notifications(NotificationFilter(until=until))))).all()
+        deliveries = await find_ids(connection, DeliveryFilter(until=until))
+    assert list(found) == list(range(1003, 0, -1))
+    assert deliveries == list(range(1, 1004))
