@@ -37,6 +37,10 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, :"app", :"reader";
 ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"app";
 
+-- A backup reads the sequences too. The application's own statements need no right on them: they are identity columns'.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO :"app";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT SELECT ON SEQUENCES TO :"app";
+
 -- The application. It deletes where something ends, and where the record's time is over; deliveries go with their
 -- notification. Of an intervention it may change only what may name somebody: what was done, when and by whom stays.
 CREATE TEMPORARY TABLE application (table_name, privileges) ON COMMIT DROP AS VALUES

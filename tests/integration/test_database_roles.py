@@ -6,6 +6,8 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -19,6 +21,7 @@ from temporalio.client import Client
 from db.migrate import downgrade, upgrade
 from db.models import Base
 from local.embedded.postgres import EmbeddedPostgres
+from local.embedded.postgres_install import find_programs
 from local.stand_ins.smtp_sink import SmtpSink
 from local.stand_ins.telegram_api import TelegramApi
 from settings import Settings
@@ -188,6 +191,8 @@ async def test_the_application_may_run_every_statement(roles: Roles) -> None:
 
 
 REFUSED_TO_THE_APPLICATION = (
+    "SELECT nextval('companies_id_seq')",
+    "SELECT setval('companies_id_seq', 1)",
     "DROP TABLE leases",
     "ALTER TABLE leases ADD COLUMN x int",
     "TRUNCATE leases",
@@ -213,6 +218,15 @@ REFUSED_TO_THE_READER = (
     "SELECT message FROM notifications_flat",
     "SELECT id FROM notifications FOR UPDATE",
 )
+
+
+async def test_the_application_backs_up_and_another_role_verifies(roles: Roles, tmp_path: Path) -> None:
+    backup = partial(cli, "--programs", str(find_programs()), "create", str(tmp_path), program=("-m", "deploy.backup"))
+    for role in (APP, OWNER):
+        alone = await backup(environment={"DATABASE_URL": roles.url(role)})
+        assert (alone.status, "permission denied to create database" in alone.err) == (1, True), alone.err
+    verified = await backup("--server", roles.url("postgres"), environment={"DATABASE_URL": roles.url(APP)})
+    assert (verified.status, ": verified, taken " in verified.out) == (0, True), verified.err
 
 
 @pytest.mark.parametrize(
@@ -253,6 +267,7 @@ async def test_a_table_of_a_later_release_is_open_to_the_application_and_closed_
     async with roles.connected(APP) as connection:
         await connection.execute(text("INSERT INTO later (x) VALUES ('y')"))
         await connection.execute(text("DELETE FROM later"))
+        await connection.execute(text("SELECT last_value FROM later_id_seq"))
     async with roles.connected(READER) as connection:
         with pytest.raises(DBAPIError):
             await connection.execute(text("SELECT x FROM later"))

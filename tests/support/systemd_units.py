@@ -12,7 +12,7 @@ FOLDER = ROOT / "deploy" / "systemd"
 UNITS = sorted(file.name for file in FOLDER.iterdir() if file.suffix in (".service", ".timer"))
 SERVICES = {re.sub(r"expiry-(\w+)@\.service", r"\1", name): name for name in UNITS if name.endswith(".service")}
 """By the program's name."""
-TELEGRAM, API_KEY = "telegram.conf", "temporal-api-key.conf"
+TELEGRAM, API_KEY, OWNER = "telegram.conf", "temporal-api-key.conf", "database-owner.conf"
 """Drop-ins."""
 
 RELEASES = "/opt/expiry-notifier"

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -30,13 +29,21 @@ from contracts.queues import WORKFLOWS, task_queue
 from local.embedded.temporal import FAIR_QUEUES
 from runtime.ehlo_name import checked_ehlo_name
 from settings import SECRETS, Settings, SettingsError
-from tests.support import settings_for
+from tests.support.compose import (
+    COMPOSE,
+    MOUNTED,
+    OURS,
+    REQUIRED,
+    SERVICES,
+    MissingVariable,
+    environment_of,
+    interpolated,
+    mounted_secrets,
+    secret_files,
+)
+from tests.support.product import ROOT
 from tests.support.secrets_used import SECRETS_USED
 
-ROOT = Path(__file__).parents[2]
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("expiry-notifier:")}
 JOBS = {"temporal-schema", "temporal-namespace", "migrate", "schedules"}
 SERVERS = {"postgresql", "temporal"}
 """What only the containers beside it may reach."""
@@ -58,38 +65,8 @@ KNOWN = {
 }
 """The variables that each image reads, of those that we use."""
 
-REQUIRED = {name: value for name, value in settings_for.REQUIRED.items() if name.lower() not in SECRETS}
-"""What .env has to say."""
-
 services = pytest.mark.parametrize("name", SERVICES)
 our_services = pytest.mark.parametrize("name", OURS)
-
-
-class MissingVariable(Exception):
-    """Compose stops with this message before it starts anything."""
-
-
-def interpolated(value: str, environment: Mapping[str, str]) -> str:
-    """The value as Compose makes it, for the three forms that the file uses."""
-
-    def replace(match: re.Match[str]) -> str:
-        given = environment.get(match["name"], "")
-        match match["kind"]:
-            case "+":
-                return match["text"] if given else ""
-            case "?" if not given:
-                raise MissingVariable(f"required variable {match['name']} is missing a value: {match['text']}")
-            case _:
-                return given or match["text"]
-
-    return re.sub(r"(?<!\$)\$\{(?P<name>\w+):(?P<kind>[-+?])(?P<text>[^${}]*)\}", replace, value).replace("$$", "$")
-
-
-def environment_of(name: str, host: Mapping[str, str] = REQUIRED) -> dict[str, str]:
-    """What the container finds in its environment: `host` is the caller's, with `.env`."""
-    declared = SERVICES[name].get("environment", {})
-    passed_on = {key: host[key] for key, value in declared.items() if value is None and key in host}
-    return passed_on | {key: interpolated(value, host) for key, value in declared.items() if value is not None}
 
 
 def mounts(name: str) -> Iterator[tuple[str, str, str]]:
@@ -179,7 +156,7 @@ def test_its_volumes_are_declared_or_in_the_checkout(name: str) -> None:
 
 @services
 def test_its_secrets_are_declared(name: str) -> None:
-    assert set(SERVICES[name].get("secrets", [])) <= set(COMPOSE["secrets"])
+    assert set(mounted_secrets(name).values()) <= set(COMPOSE["secrets"])
 
 
 @services
@@ -225,12 +202,22 @@ def test_every_setting_reaches_our_containers(name: str) -> None:
 
 @our_services
 def test_it_has_the_secrets_that_it_uses_from_files_and_no_others(name: str) -> None:
-    mounted = SERVICES[name].get("secrets", [])
+    mounted = mounted_secrets(name)
     assert set(mounted) == SECRETS_USED[name]
     environment = environment_of(name, REQUIRED | {"TELEGRAM_BOT_TOKEN_FILE": "/run/secrets/telegram_bot_token"})
     files = {environment[f"{secret.upper()}_FILE"] for secret in SECRETS if f"{secret.upper()}_FILE" in environment}
-    assert files - {"/dev/null"} == {f"/run/secrets/{secret}" for secret in mounted}
+    assert files - {"/dev/null"} == {f"{MOUNTED}/{secret}" for secret in mounted}
     assert not {secret.upper() for secret in SECRETS} & set(environment)
+
+
+def test_what_owns_the_tables_may_have_a_role_of_its_own() -> None:
+    """The application never sees its password, and the server makes the first role of it."""
+    apart = secret_files(REQUIRED | {"DATABASE_OWNER_URL_FILE": ".secrets/owner"})
+    read = {name: apart[source] for name in SERVICES if (source := mounted_secrets(name).get("database_url"))}
+    assert read == dict.fromkeys(OURS, ".secrets/database_url") | dict.fromkeys(
+        ("postgresql", "migrate"), ".secrets/owner"
+    )
+    assert secret_files()["database_owner_url"] == secret_files()["database_url"]
 
 
 @pytest.fixture
@@ -250,15 +237,15 @@ def settings_in_container(
     for secret in SECRETS:
         monkeypatch.delenv(f"{secret.upper()}_FILE", raising=False)
     for key, value in environment.items():
-        monkeypatch.setenv(key, value.replace("/run/secrets", str(secrets)))
-    for unmounted in set(SECRETS) - set(SERVICES[name].get("secrets", [])):
+        monkeypatch.setenv(key, value.replace(MOUNTED, str(secrets)))
+    for unmounted in set(SECRETS) - set(mounted_secrets(name)):
         assert str(secrets / unmounted) not in environment.values()
     return Settings.load()
 
 
 def test_the_script_makes_each_secret(secrets: Path) -> None:
     made = {f".secrets/{file.name}" for file in secrets.iterdir() if file.name != ".gitignore"}
-    assert made == {secret["file"] for secret in COMPOSE["secrets"].values()}
+    assert made == set(secret_files().values())
     assert (secrets / ".gitignore").read_text() == "*\n"
 
 

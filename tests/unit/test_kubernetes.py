@@ -17,6 +17,7 @@ from channels.configured import configured_channels, require_to_send
 from runtime import probes
 from runtime.listening import host_and_port
 from settings import SECRETS, Settings, SettingsError
+from tests.support import kustomize
 from tests.support.kustomize import BASE, EXAMPLE, FOLDER, KUSTOMIZATION, Resource, built, kustomization, pod_of
 from tests.support.product import ROOT
 from tests.support.secrets_used import SECRETS_USED
@@ -24,11 +25,7 @@ from tests.support.settings_for import REQUIRED
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 RESOURCES = built(EXAMPLE)
-PROGRAMS = {
-    resource["metadata"]["name"].removeprefix("expiry-"): resource
-    for resource in RESOURCES
-    if resource["kind"] in ("Deployment", "Job")
-}
+PROGRAMS = kustomize.programs(RESOURCES)
 OLDEST, NEWEST = "1.31", kubernetes_validate.latest_version().rpartition(".")[0]
 STAY = ("worker", "api")
 MOUNTED = "/run/secrets"
@@ -46,15 +43,14 @@ def pod(program: str) -> Resource:
 
 
 def container(program: str) -> Resource:
-    [only] = pod(program)["containers"]
-    return dict(only)
+    return kustomize.container_of(PROGRAMS[program])
 
 
 def environment(program: str) -> dict[str, str]:
     """What the program finds in its environment."""
     [source] = container(program)["envFrom"]
     shared = of_kind("ConfigMap")[source["configMapRef"]["name"]]["data"]
-    return dict(shared) | {each["name"]: each["value"] for each in container(program).get("env", [])}
+    return kustomize.environment_of(PROGRAMS[program], shared)
 
 
 def mounted_secrets(program: str) -> set[str]:

@@ -13,7 +13,7 @@ import worker
 from settings import SECRETS, Settings
 from tests.support.product import ROOT
 from tests.support.secrets_used import SECRETS_USED
-from tests.support.systemd_units import API_KEY, CONFIGURATION, RELEASES, SERVICES, TELEGRAM, UNITS, Unit, parsed
+from tests.support.systemd_units import API_KEY, CONFIGURATION, OWNER, RELEASES, SERVICES, TELEGRAM, UNITS, Unit, parsed
 
 services = pytest.mark.parametrize("program", SERVICES)
 STAYS = ("worker", "api")
@@ -85,6 +85,15 @@ def test_a_drop_in_adds_one_secret(file: str, secret: str) -> None:
         "Service": {
             "LoadCredential": [f"{secret}:{CONFIGURATION}/secrets/{secret}"],
             "Environment": [f"{secret.upper()}_FILE=%d/{secret}"],
+        }
+    }
+
+
+def test_a_drop_in_gives_the_migration_another_role() -> None:
+    assert parsed(OWNER) == {
+        "Service": {
+            "LoadCredential": [f"database_owner_url:{CONFIGURATION}/secrets/database_owner_url"],
+            "Environment": ["DATABASE_URL_FILE=%d/database_owner_url"],
         }
     }
 
