@@ -96,9 +96,9 @@ async def run_worker(
         workers = await build_workers(settings, client, engine, queues, stack, runner, tracing)
         start_at_zero(client, settings.task_queue_prefix, queues)
         async with (
-            _running(workers),
-            current_credentials(client, workers),
             _reading_state(settings, client, queues),
+            current_credentials(client, workers),
+            _running(workers),  # the last, so that it is the first to stop: nothing delays it
         ):
             log.info("worker_ready", queues=list(queues), namespace=client.namespace, **_version(workers))
             probes.ready_if(worker_readiness(workers, client, probing))

@@ -43,14 +43,22 @@ async def tell_if_long(tell: TellWorkflow, channel: str, input: SendInput, error
         return
     before = told_wait(info)
     if not _is_worth_telling(before, error.type, delay, info.attempt):
+        _keep(before)
         return
     waits = DeliveryWaits(input.delivery_id, channel, error.type, until, info.attempt)
     try:
         await tell(info.workflow_id or "", info.workflow_run_id or "", waits)
     except RPCError as failed:
         log.warning("wait_not_told", error=failed.status.name)
+        _keep(before)
         return
     tell_wait(ToldWait(error.type, delay.total_seconds(), 1 + (before.times if before else 0)))
+
+
+def _keep(before: ToldWait | None) -> None:
+    """Passes on what the workflow knows: a heartbeat during a long attempt has replaced it."""
+    if before is not None:
+        tell_wait(before)
 
 
 def _delay(info: activity.Info, error: ApplicationError) -> timedelta:

@@ -13,7 +13,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,7 @@ async def create(url: URL, folder: Path, programs: Programs, verify_on: URL | No
     taken_at = datetime.now(UTC)
     backup = folder / f"expiry-{taken_at:%Y%m%dT%H%M%SZ}.dump"
     unfinished = backup.with_suffix(".unfinished")
+    unfinished_manifest = backup.with_suffix(".json.unfinished")
     try:
         # Made first, so that nobody else can ever read it.
         unfinished.touch(mode=0o600)
@@ -65,10 +67,13 @@ async def create(url: URL, folder: Path, programs: Programs, verify_on: URL | No
         manifest = Manifest(taken_at.isoformat(), await checksum(unfinished), found)
         if verify_on is not None:
             await check_by_restoring(unfinished, manifest, verify_on, programs)
+        unfinished_manifest.write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
+        # The dump first: without its manifest it is no backup.
         unfinished.rename(backup)
-        backup.with_suffix(".json").write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
+        unfinished_manifest.rename(backup.with_suffix(".json"))
     finally:
         unfinished.unlink(missing_ok=True)
+        unfinished_manifest.unlink(missing_ok=True)
     return backup
 
 
@@ -114,10 +119,17 @@ async def checksum(file: Path) -> str:
         raise BackupError(f"{file}: {error.strerror}") from None
 
 
+def _finished(folder: Path) -> Iterator[tuple[Path, datetime]]:
+    for file in folder.glob("expiry-*.dump"):
+        with suppress(BackupError):
+            yield file, datetime.fromisoformat(Manifest.read(file).taken_at)
+
+
 def remove_old(folder: Path, keep: timedelta, now: datetime) -> list[Path]:
-    """Removes the finished backups that are older, but never the newest one. Returns what it has removed."""
-    backups = sorted(file for file in folder.glob("expiry-*.dump") if file.with_suffix(".json").exists())
-    old = [each for each in backups[:-1] if now - datetime.fromisoformat(Manifest.read(each).taken_at) > keep]
+    """Removes the finished backups that are older, but never the newest one. Returns what it has removed. A file whose
+    manifest cannot be read is no finished backup, and stays."""
+    backups = sorted(_finished(folder), key=lambda each: each[0])
+    old = [file for file, taken_at in backups[:-1] if now - taken_at > keep]
     for backup in old:
         # The dump first: without it the rest is no backup, and the next run removes nothing else.
         backup.unlink()

@@ -76,12 +76,16 @@ def _for_libpq(url: URL) -> URL:
     return URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
 
 
+def asyncpg_url(url: URL) -> str:
+    """The URL as asyncpg's own parser reads it, with the password."""
+    return _for_libpq(url).set(password=url.password).render_as_string(hide_password=False)
+
+
 @asynccontextmanager
 async def connected(url: URL) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """A connection for the block. Raises `BackupError` for whatever PostgreSQL refuses in it."""
     try:
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(plain, timeout=30)
+        connection = await asyncpg.connect(asyncpg_url(url), timeout=30)
         try:
             yield connection
         finally:

@@ -20,8 +20,10 @@ CHECK_SECONDS = 4.0
 """For the whole check of `/readyz`."""
 REQUEST_SECONDS = 5.0
 REQUEST_BYTES = 8192
-CONNECTIONS = 16
-"""At a time. One more is closed at once."""
+SILENT_CONNECTIONS = 16
+"""Clients at a time that have not sent their request. One more closes the oldest of them."""
+CONNECTIONS = 64
+"""At a time, with those that are being answered. One more is closed at once."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ class Probes:
         self._check: Callable[[], Awaitable[None]] | None = None
         self._current: asyncio.Task[str] | None = None
         self._open = 0
+        self._silent: dict[asyncio.StreamWriter, None] = {}  # the oldest first
 
     def ready_if(self, check: Callable[[], Awaitable[None]]) -> None:
         """From now on `/readyz` asks `check`, which raises `NotReady` or any other error if the work cannot be done.
@@ -72,16 +75,27 @@ class Probes:
                 # A client that sends or reads nothing is left alone with it.
                 with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                     async with asyncio.timeout(self._request_seconds + CHECK_SECONDS):
-                        writer.write(await self._answer(reader))
+                        writer.write(await self._answer(reader, writer))
                         await writer.drain()
         finally:
             self._open -= 1
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+    async def _head(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        if len(self._silent) >= SILENT_CONNECTIONS:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.transport.abort()
+        self._silent[writer] = None
         try:
             async with asyncio.timeout(self._request_seconds):
-                head = await reader.readuntil(b"\r\n\r\n")
+                return await reader.readuntil(b"\r\n\r\n")
+        finally:
+            self._silent.pop(writer, None)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        try:
+            head = await self._head(reader, writer)
         except asyncio.LimitOverrunError:
             return _response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         method, _, rest = head.partition(b"\r\n")[0].partition(b" ")

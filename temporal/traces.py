@@ -16,10 +16,12 @@ import structlog
 from fastapi import FastAPI
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from sqlalchemy import Engine, ExceptionContext, event
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
@@ -100,7 +102,10 @@ class Tracing:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("expiry-notifier")
         _trace_statements(self._tracer)
+        # Without what a caller sends as baggage: it may name people, and would stand in the workflow's history.
+        set_global_textmap(TraceContextTextMapPropagator())
         self.interceptor = TracingInterceptor(self._tracer)
+        self.interceptor.text_map_propagator = TraceContextTextMapPropagator()
         """For the client; its workers take it from there."""
 
     def watch(self, app: FastAPI) -> None:

@@ -20,6 +20,7 @@ from contracts.sending import DeliveryStatus
 from db.engine import create_engine
 from db.revision import newest_revision
 from deploy.backup import Manifest, remove_old
+from deploy.dumps import asyncpg_url
 from local.embedded.postgres import EmbeddedPostgres
 from local.embedded.postgres_install import find_programs
 from local.stand_ins.smtp_actions import Reply
@@ -136,9 +137,17 @@ def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:
             f'{{"taken_at": "{taken.isoformat()}", "sha256": "", "contents": {{"revision": null, "rows": {{}}}}}}'
         )
     (tmp_path / "expiry-20200101T000000Z.dump").touch()  # unfinished, or somebody else's
+    (tmp_path / "expiry-20200102T000000Z.dump").touch()
+    (tmp_path / "expiry-20200102T000000Z.json").touch()  # the disk was full
     assert [each.name for each in remove_old(tmp_path, timedelta(days=30), now)] == ["expiry-20261016T000000Z.dump"]
     assert [each.name for each in remove_old(tmp_path, timedelta(0), now)] == ["expiry-20261115T000000Z.dump"]
     assert remove_old(tmp_path, timedelta(0), now) == []
+
+
+def test_a_url_that_demands_tls_is_read_by_all_programs() -> None:
+    """Whatever the application takes: asyncpg's own parser knows `sslmode` only, SQLAlchemy `ssl` only."""
+    url = make_url("postgresql+asyncpg://user:secret@db.example/expiry?ssl=require")
+    assert asyncpg_url(url) == "postgresql://user:secret@db.example/expiry?sslmode=require"
 
 
 async def told_once(scene: Scene, *, lost: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from temporalio.client import WorkflowHistory
 
 from local.programs import run_to_end
 from local.stand_ins.smtp_actions import Reply
@@ -39,7 +40,8 @@ async def traced(scene: Scene) -> tuple[Collector, Scene]:
             ):
                 for body in ({"email": ADDRESS, "chat_id": CHAT}, {"email": GONE}):
                     test = body | {"subject": SUBJECT, "message": TEXT}
-                    assert (await http.post("/notifications/test", json=test)).status_code == 202
+                    baggage = {"baggage": "enduser.email=anna%40customer.example"}
+                    assert (await http.post("/notifications/test", json=test, headers=baggage)).status_code == 202
                 await all_finished(scene.client, [each.workflow_id for each in await scene.platform.notifications()])
                 await http.get(f"/unsubscribe/{LINK}")
                 await http.get(f"/nowhere/{LINK}?email={ADDRESS}&q=in-a-query")
@@ -101,6 +103,17 @@ async def test_no_span_holds_an_address_a_text_a_token_or_a_key(traced: tuple[Co
         assert not each.span.status.message
         for event in each.span.events:
             assert {attribute.key for attribute in event.attributes} <= EXCEPTION_ATTRIBUTES
+
+
+async def test_no_history_holds_what_a_caller_sent_as_baggage(traced: tuple[Collector, Scene]) -> None:
+    _, scene = traced
+    histories = [await scene.history(each.workflow_id) for each in await scene.platform.notifications()]
+    assert [history.workflow_id for history in histories if b"traceparent" not in serialized(history)] == []
+    assert [history.workflow_id for history in histories if b"enduser" in serialized(history)] == []
+
+
+def serialized(history: WorkflowHistory) -> bytes:
+    return b"".join(event.SerializeToString() for event in history.events)
 
 
 async def test_a_collector_that_is_away_keeps_nobody_from_working_or_leaving() -> None:
