@@ -55,7 +55,7 @@ _MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)", source')
 _RAISED = re.compile(r'r#type: "((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 _PREFIX = re.compile(r"^(?:\[TMPRL\d+\] )?(?:Nondeterminism error: )?")
-_OTHER_MACHINE = re.compile(r"(.+?) ?[Mm]achine does not handle")
+_OTHER_MACHINE = re.compile(r" ?[Mm]achine does not handle")
 _OTHER_ACTIVITY = re.compile(r"does not match activity type of (local activity|activity) command '(.*)'")
 _OTHER_NAME = re.compile(r"does not match ([\w ]+) of (?:[\w ]+ )?command '(.*)'")
 _NO_COMMAND = re.compile(r"No command scheduled for event")
@@ -96,8 +96,8 @@ def what_the_code_does(raw: str) -> str:
         return f"{verb} activity {found[2]}"
     if found := _OTHER_NAME.search(said):
         return _one_line(f"has the {found[1]} {found[2]}")
-    if (found := _OTHER_MACHINE.match(said)) and found[1] in _MACHINES:
-        return _MACHINES[found[1]]
+    if (found := _OTHER_MACHINE.search(said)) and (machine := said[: found.start()]) in _MACHINES:
+        return _MACHINES[machine]
     return _one_line(f"does not follow: {_EVENT.sub(lambda event: f'event {event[1]} ({event[2]})', said)}")
 
 

@@ -398,7 +398,8 @@ async def test_notifications_lists_the_newest_first_and_filters(database: dict[s
     assert await listed() == ["key-3", "key-2", "key-1"]
     assert await listed("--company", "acme", "--status", "delivered") == ["key-1"]
     assert await listed("--type", "test") == []
-    assert await listed("--project", "nosuch") == []
+    unknown = await cli("notifications", "--project", "nosuch", environment=database)
+    assert (unknown.status, unknown.err) == (2, "cli: there is no project 'nosuch': give its slug or its id\n")
     limited = await cli("notifications", "--limit", "1", "--json", environment=database)
     assert (len(limited.json["items"]), limited.json["more"]) == (1, True)
 

@@ -48,7 +48,7 @@ WITHHELD = {
     "contacts": {"address", "address_key", "label"},
     "deliveries": {
         *("recipient", "subject", "body", "body_html", "provider_reply", "refusal"),
-        *("text_sha256", "html_sha256"),
+        *("text_sha256", "html_sha256", "earlier_attempts"),
     },
     "interventions": {"why", "address", "before"},
     "notifications": {"subject", "message", "metadata"},

@@ -17,6 +17,12 @@ from tests.support.scene import PATIENCE, Scene
 
 DEPLOYMENT = "expiry"
 UNVERSIONED = ""
+_NOT_YET = (
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.CANCELLED,  # how the SDK tells that a busy server has not answered in time
+    RPCStatusCode.DEADLINE_EXCEEDED,
+)
 
 
 def of_build(scene: Scene, build: str) -> Scene:
@@ -46,7 +52,7 @@ async def _once_known(set_it: Callable[[Any], Awaitable[object]], request: objec
             try:
                 await set_it(request)
             except RPCError as error:
-                if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+                if error.status not in _NOT_YET:
                     raise
                 await asyncio.sleep(0.1)  # the server tells nobody that it has seen the workers
             else:

@@ -80,7 +80,12 @@ async def history_lengths(scene: Scene, workflow_id: str, first_run_id: str | No
 @pytest.mark.timeout(900)
 async def test_thousands_are_told_once_each_by_a_scan_of_small_runs(scene: Scene) -> None:
     """At first nobody answers, until the scan has to wait for room; then all goes its way."""
-    scene = scene.with_settings(scan_max_in_flight=IN_FLIGHT, scan_max_in_flight_per_company=IN_FLIGHT_PER_COMPANY)
+    scene = scene.with_settings(
+        scan_max_in_flight=IN_FLIGHT,
+        scan_max_in_flight_per_company=IN_FLIGHT_PER_COMPANY,
+        email_attempt_timeout=900,  # nobody is to run out of time before there is an answer, however slow the machine
+        telegram_attempt_timeout=900,
+    )
     await scene.platform.execute(MANY_DUE, companies=COMPANIES, each=PROJECTS_EACH)
     mails, messages = scene.sink.hold("rcpt"), scene.telegram.hold("request")
     async with worker_process(scene), sampling(scene) as samples:
