@@ -16,6 +16,7 @@ from db.engine import create_engine
 from temporal import schedules
 from temporal.client import connect
 from tests.support.quiet import QUIET_NOW, quiet_for
+from tests.support.scanning import schedules_answer
 from tests.support.scene import PATIENCE, Scene
 
 Read = Callable[..., AbstractAsyncContextManager["Gauges"]]
@@ -130,6 +131,7 @@ async def test_a_scheduled_run_that_did_not_happen_lags(scene: Scene) -> None:
 
     assert await lag() == timedelta(0)  # no such Schedule
     await schedules.apply(scene.client, settings)
+    await schedules_answer(scene.client, settings)
     assert timedelta(0) < await lag() <= timedelta(minutes=1) + schedules.JITTER
     await scene.client.get_schedule_handle(watched.schedule_id).pause()
     assert await lag() == timedelta(0)

@@ -30,6 +30,7 @@ from tests.support.deactivations import Deactivations
 from tests.support.due_scans import DueScans
 from tests.support.health_scene import ADMIN, ADMIN_CHAT, PING_PATH, HealthScene, Pages
 from tests.support.renewals import Renewals
+from tests.support.scanning import schedules_answer
 from tests.support.scene import Scene
 from tests.support.serving import RunWorker
 from tests.support.settings_for import MakeSettings
@@ -129,9 +130,8 @@ async def health(scene: Scene) -> AsyncIterator[HealthScene]:
         health_api_url=HttpUrl(pages.url),
         health_ping_url=HttpUrl(pages.url + PING_PATH),
     )
-    health = HealthScene(scene, pages)
-    await health.schedules_answer()
-    yield health
+    await schedules_answer(scene.client, scene.settings)
+    yield HealthScene(scene, pages)
     await pages.stop()
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio.client import WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.health import CheckHealthInput, HealthReport
 from contracts.queues import WORKFLOWS, task_queue
@@ -53,23 +52,6 @@ class HealthScene:
 
     scene: Scene
     pages: Pages
-
-    async def schedules_answer(self) -> None:
-        """Waits until each Schedule can be described: on a busy machine the server's part for a namespace starts
-        late, and a probe gives up before that."""
-        async with asyncio.timeout(PATIENCE):
-            for watched in schedules.watched_schedules(self.scene.settings):
-                await self._answers(watched.schedule_id)
-
-    async def _answers(self, schedule_id: str) -> None:
-        described = False
-        while not described:
-            try:
-                await self.scene.client.get_schedule_handle(schedule_id).describe()
-                described = True
-            except RPCError as error:
-                if error.status == RPCStatusCode.NOT_FOUND:
-                    raise
 
     def with_settings(self, **values: object) -> HealthScene:
         return replace(self, scene=self.scene.with_settings(**values))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from channels.configured import send_options
 from contracts.deactivating import DeactivateExpiredInput, DeactivateExpiredResult
@@ -14,6 +15,7 @@ from contracts.queues import WORKFLOWS, task_queue
 from contracts.retention import ApplyRetentionInput, ApplyRetentionResult
 from contracts.scanning import ScanExpiringInput, ScanExpiringResult
 from settings import Settings
+from temporal import schedules
 from workflows.apply_retention import ApplyRetentionWorkflow
 from workflows.deactivate_expired import DeactivateExpiredWorkflow
 from workflows.scan_expiring import ScanExpiringWorkflow
@@ -73,3 +75,17 @@ async def finished(client: Client, workflow_id: str) -> None:
 async def all_finished(client: Client, workflow_ids: list[str]) -> None:
     for workflow_id in workflow_ids:
         await finished(client, workflow_id)
+
+
+async def schedules_answer(client: Client, settings: Settings) -> None:
+    """Waits until each Schedule can be described: on a busy machine the server's part for a namespace starts late, and
+    what looks at the Schedules gives up before that."""
+    for watched in schedules.watched_schedules(settings):
+        described = False
+        while not described:
+            try:
+                await client.get_schedule_handle(watched.schedule_id).describe()
+                described = True
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    raise

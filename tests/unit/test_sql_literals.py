@@ -35,6 +35,7 @@ ELSE = {
     "renew": "an operator's action",
     "unsuppress": "an operator's action",
     "erase": "an operator's action",
+    **dict.fromkeys(("company", "item"), "whose name it is that an erasure looks for"),
     "hex": "how bytes are written",
     **dict.fromkeys(("statement_timeout", "lock_timeout"), "a setting of PostgreSQL"),
     SETTLED: "a claim's obstacle",
