@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.authentication import API_KEY_SCHEME, BASIC_SCHEME
 from api.database import connection_to
 from api.problems import documented
-from api.queries import DeliveryQuery, encode_cursor
+from api.queries import DeliveryQuery, next_cursor
 from api.schemas import DeliveryPage, ListedDelivery
 from db.record.list import list_deliveries
 
@@ -36,7 +36,6 @@ def delivery_routes(engine: AsyncEngine) -> APIRouter:
         async with connection_to(engine) as connection:
             rows = await list_deliveries(connection, query.filter(), query.limit + 1, query.cursor)
         items = [ListedDelivery.model_validate(dict(row)) for row in rows[: query.limit]]
-        more = len(rows) > query.limit
-        return DeliveryPage(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+        return DeliveryPage(items=items, next_cursor=next_cursor(rows, query.limit))
 
     return router

@@ -17,7 +17,7 @@ from api.idempotency import HEADER, LONGEST_KEY, idempotency_key
 from api.pages.page import Page
 from api.pages.record import Links, moments, record_page
 from api.problems import documented
-from api.queries import NotificationQuery, encode_cursor
+from api.queries import NotificationQuery, next_cursor
 from api.requests import MAX_BIGINT, NewTestNotification
 from api.schemas import Notification, NotificationDetail, NotificationPage, StartedTest
 from api.starting import TestStarter
@@ -64,8 +64,7 @@ def notification_routes(settings: Settings, engine: AsyncEngine, client: Client,
         async with connection_to(engine) as connection:
             rows = await list_flat(connection, query.filter(), query.limit + 1, query.cursor)
         items = [Notification.model_validate(shown(row)) for row in rows[: query.limit]]
-        more = len(rows) > query.limit
-        return NotificationPage(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+        return NotificationPage(items=items, next_cursor=next_cursor(rows, query.limit))
 
     @router.post(
         "/test",

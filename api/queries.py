@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from sqlalchemy.engine import RowMapping
 
 from api.requests import LONGEST_ADDRESS, MAX_BIGINT, Slug, storable
 from channels.recipients import recipients_named
@@ -18,12 +20,17 @@ from channels.registry import names
 from contracts.keys import NotificationType
 from contracts.sending import DeliveryStatus, NotificationStatus
 from db.record.filters import DeliveryFilter, NotificationFilter
-from runtime.times import from_now, parse_time
+from runtime.times import parse_instant
 
 
 def encode_cursor(last_id: int) -> str:
     """Returns the cursor of the page after the row `last_id`."""
     return base64.urlsafe_b64encode(str(last_id).encode()).decode().rstrip("=")
+
+
+def next_cursor(rows: Sequence[RowMapping], limit: int) -> str | None:
+    """Returns the cursor of the next page, if of at most `limit` + 1 rows one is left for it."""
+    return encode_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None
 
 
 def _decode_cursor(value: object) -> int | None:
@@ -40,8 +47,7 @@ def _decode_cursor(value: object) -> int | None:
 
 
 def _moment(value: object) -> datetime:
-    time = parse_time(str(value).strip())
-    return from_now(time) if isinstance(time, timedelta) else time
+    return parse_instant(str(value))
 
 
 def _channel(name: str) -> str:

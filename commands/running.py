@@ -13,7 +13,7 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from channels.configured import scrub
 from commands.output import printable
@@ -21,7 +21,7 @@ from db.engine import create_engine
 from runtime.logs import configure_logging
 from settings import Settings, SettingsError
 from temporal.client import connect
-from temporal.reasons import why_away
+from temporal.reasons import is_unknown_namespace, why_away
 
 OK, FAILED, WRONG_ARGUMENT = 0, 1, 2
 """The exit statuses; after Ctrl-C it is 130."""
@@ -109,7 +109,7 @@ async def temporal_errors() -> AsyncIterator[None]:
     try:
         yield
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower():
+        if is_unknown_namespace(error):
             raise SettingsError(f"TEMPORAL_NAMESPACE: {_one_line(error.message)}") from error
         raise CommandFailed(f"Temporal: {error.status.name.lower()}: {_one_line(error.message)}") from error
 

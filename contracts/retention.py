@@ -71,4 +71,4 @@ class ApplyRetentionResult:
     entries: int
     """Suppressions and interventions that lost what names people, and interventions that were removed."""
     done: bool = True
-    """Nothing is left that is old enough. If not, the next run goes on."""
+    """Nothing old enough is left. False: the next run removes the rest."""

@@ -59,9 +59,10 @@ def parse_day(text: str) -> date:
     return day
 
 
-def from_now(distance: timedelta) -> datetime:
-    """Returns the time at that distance from now, in whole seconds."""
-    return (datetime.now(UTC) + distance).replace(microsecond=0)
+def parse_instant(text: str) -> datetime:
+    """Parses what `parse_time` does, with blanks around it, to a time. Raises ValueError as that does."""
+    time = parse_time(text.strip())
+    return (datetime.now(UTC) + time).replace(microsecond=0) if isinstance(time, timedelta) else time
 
 
 def _check_year(text: str, moment: datetime) -> None:

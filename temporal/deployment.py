@@ -9,11 +9,12 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkerDeploymentRequest
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 from temporalio.worker import WorkerDeploymentConfig
 
 from runtime.version import commit, version
 from settings import Settings
+from temporal.reasons import is_missing
 
 
 def deployment_version(settings: Settings) -> WorkerDeploymentVersion | None:
@@ -57,7 +58,7 @@ async def find_routing(client: Client, deployment: str) -> Routing | None:
             DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
         )
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
+        if is_missing(error):
             return None
         raise
     routing = answer.worker_deployment_info.routing_config

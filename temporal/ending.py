@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import structlog
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from contracts.sending import HEARTBEAT_TIMEOUT
+from temporal.reasons import is_missing
 
 AT_A_TIME = 20
 """Workflows that are ended in parallel."""
@@ -44,5 +45,5 @@ async def _end(client: Client, workflow_id: str, why: str, patience: float) -> N
         except WorkflowFailureError:
             pass  # it was cancelled
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+        if not is_missing(error):
             raise

@@ -1,8 +1,10 @@
-"""Says in plain words why no connection to Temporal was made, instead of what its client prints for developers."""
+"""What an error of Temporal's client means: why there is no connection, in plain words, or what does not exist."""
 
 from __future__ import annotations
 
 import re
+
+from temporalio.service import RPCError, RPCStatusCode
 
 # Such as `message: "Connection refused"` in `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`.
 _TOLD = re.compile(r'\b(?:message|error): "([^"]{1,200})"')
@@ -27,3 +29,13 @@ def _reason(text: str) -> str:
     if found := _CERTIFICATE.search(text):
         return f"the server's certificate is not valid: {_WORD.sub(' ', found[1]).lower()}"
     return "the connection failed"
+
+
+def is_missing(error: RPCError) -> bool:
+    """Whether what was asked for does not exist, in a namespace that does."""
+    return error.status is RPCStatusCode.NOT_FOUND and not is_unknown_namespace(error)
+
+
+def is_unknown_namespace(error: RPCError) -> bool:
+    """Whether the namespace does not exist. That has the same status as anything else that is missing."""
+    return error.status is RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from settings import Settings
+from temporal.reasons import is_missing
 from temporal.schedules import watched_schedules
 
 RPC_TIMEOUT = timedelta(seconds=5)
@@ -41,7 +42,7 @@ async def _read(client: Client, schedule_id: str) -> ScheduleState:
     try:
         description = await client.get_schedule_handle(schedule_id).describe(rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+        if not is_missing(error):
             raise
         return ScheduleState(schedule_id, exists=False)
     state, info = description.schedule.state, description.info

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from temporalio.client import (
     Client,
@@ -21,7 +21,7 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities import schedule_times
 from activities.health.schedule_runs import WatchedSchedule
@@ -35,6 +35,7 @@ from contracts.scanning import ScanExpiringInput
 from contracts.summarising import DailySummaryInput
 from settings import OFF, Settings
 from temporal.attributes import register_search_attributes
+from temporal.reasons import is_missing
 from workflows.apply_retention import ApplyRetentionWorkflow
 from workflows.check_health import CheckHealthWorkflow
 from workflows.daily_summary import DailySummaryWorkflow
@@ -77,78 +78,79 @@ def _schedules(settings: Settings) -> dict[str, Schedule]:
 
 def _sending(settings: Settings) -> dict[str, Schedule]:
     return {
-        SCAN_EXPIRING: Schedule(
-            action=ScheduleActionStartWorkflow(
-                ScanExpiringWorkflow.run,
-                scan_input(settings),
-                id=SCAN_EXPIRING,
-                task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
-                static_summary="Scan for expiring projects",
-            ),
-            spec=ScheduleSpec(
-                cron_expressions=[settings.expiry_scan_cron],
-                time_zone_name=settings.expiry_scan_timezone,
-                jitter=JITTER,
-            ),
-            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+        SCAN_EXPIRING: _schedule(
+            settings,
+            SCAN_EXPIRING,
+            (ScanExpiringWorkflow.run, scan_input(settings)),
+            "Scan for expiring projects",
+            _cron(settings.expiry_scan_cron, settings.expiry_scan_timezone),
         ),
-        DEACTIVATE_EXPIRED: Schedule(
-            action=ScheduleActionStartWorkflow(
-                DeactivateExpiredWorkflow.run,
-                deactivation_input(settings),
-                id=DEACTIVATE_EXPIRED,
-                task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
-                static_summary="Deactivate what has ended",
-            ),
-            spec=ScheduleSpec(cron_expressions=[settings.deactivate_cron], time_zone_name="UTC", jitter=JITTER),
-            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP_DEACTIVATION),
+        DEACTIVATE_EXPIRED: _schedule(
+            settings,
+            DEACTIVATE_EXPIRED,
+            (DeactivateExpiredWorkflow.run, deactivation_input(settings)),
+            "Deactivate what has ended",
+            _cron(settings.deactivate_cron),
+            CATCH_UP_DEACTIVATION,
         ),
     }
 
 
 def _check_health(settings: Settings) -> Schedule:
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
-            CheckHealthWorkflow.run,
-            health_input(settings),
-            id=CHECK_HEALTH,
-            task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
-            static_summary="Check the system's health",
-        ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.health_check_interval))]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CHECK_CATCH_UP),
+    return _schedule(
+        settings,
+        CHECK_HEALTH,
+        (CheckHealthWorkflow.run, health_input(settings)),
+        "Check the system's health",
+        ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.health_check_interval))]),
+        CHECK_CATCH_UP,
     )
 
 
 def _daily_summary(settings: Settings) -> Schedule:
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
-            DailySummaryWorkflow.run,
-            DailySummaryInput(),
-            id=DAILY_SUMMARY,
-            task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
-            static_summary="Summarise the day before",
-        ),
-        spec=ScheduleSpec(
-            cron_expressions=[settings.daily_summary_cron],
-            time_zone_name=settings.expiry_scan_timezone,
-            jitter=JITTER,
-        ),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+    return _schedule(
+        settings,
+        DAILY_SUMMARY,
+        (DailySummaryWorkflow.run, DailySummaryInput()),
+        "Summarise the day before",
+        _cron(settings.daily_summary_cron, settings.expiry_scan_timezone),
     )
 
 
 def _apply_retention(settings: Settings) -> Schedule:
+    return _schedule(
+        settings,
+        APPLY_RETENTION,
+        (ApplyRetentionWorkflow.run, retention_input(settings)),
+        "Remove what is not to be kept any longer",
+        _cron(settings.retention_cron),
+    )
+
+
+def _cron(expression: str, timezone: str = "UTC") -> ScheduleSpec:
+    return ScheduleSpec(cron_expressions=[expression], time_zone_name=timezone, jitter=JITTER)
+
+
+def _schedule(
+    settings: Settings,
+    schedule_id: str,
+    starts: tuple[Callable[[Any, Any], Awaitable[Any]], object],
+    summary: str,
+    spec: ScheduleSpec,
+    catch_up: timedelta = CATCH_UP,
+) -> Schedule:
+    """Returns a Schedule that starts a workflow, given by its `run` and its input, unless the last one still runs."""
+    run, input = starts
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            ApplyRetentionWorkflow.run,
-            retention_input(settings),
-            id=APPLY_RETENTION,
+            run,
+            input,
+            id=schedule_id,
             task_queue=task_queue(settings.task_queue_prefix, WORKFLOWS),
-            static_summary="Remove what is not to be kept any longer",
+            static_summary=summary,
         ),
-        spec=ScheduleSpec(cron_expressions=[settings.retention_cron], time_zone_name="UTC", jitter=JITTER),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+        spec=spec,
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=catch_up),
     )
 
 
@@ -220,15 +222,10 @@ async def _delete(client: Client, schedule_id: str) -> bool:
     try:
         await client.get_schedule_handle(schedule_id).delete()
     except RPCError as error:
-        if not _is_missing(error):
+        if not is_missing(error):
             raise
         return False
     return True
-
-
-def _is_missing(error: RPCError) -> bool:
-    """Whether the error says that there is no such Schedule. An unknown namespace has the same status."""
-    return error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower()
 
 
 def _update_to(schedule: Schedule) -> Callable[[ScheduleUpdateInput], ScheduleUpdate]:
@@ -274,7 +271,7 @@ async def _sending_schedules(client: Client) -> AsyncIterator[tuple[str, Schedul
         try:
             description = await handle.describe()
         except RPCError as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 raise
             continue
         yield schedule_id, handle, description.schedule.state

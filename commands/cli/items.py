@@ -14,6 +14,16 @@ from commands.running import run
 app = typer.Typer()
 
 
+def _check_together(*, wait: bool, timeout: float | None, only_show: bool, allow_many: bool) -> None:
+    """Raises `typer.BadParameter` for options of `scan` and `deactivate` that do not go together."""
+    if only_show and wait:
+        raise typer.BadParameter("use --wait or --dry-run, not both: a dry run starts nothing")
+    if timeout is not None and not wait:
+        raise typer.BadParameter("--timeout requires --wait")
+    if allow_many and only_show:
+        raise typer.BadParameter("use --allow-many or --dry-run, not both: a dry run shows all items anyway")
+
+
 @app.command()
 def scan(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the scan has ended.")] = False,
@@ -36,14 +46,9 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Scan now for items that are about to end. If a manual scan is already running, this follows it."""
-    if only_show and wait:
-        raise typer.BadParameter("use --wait or --dry-run, not both: a dry run starts nothing")
-    if timeout is not None and not wait:
-        raise typer.BadParameter("--timeout requires --wait")
+    _check_together(wait=wait, timeout=timeout, only_show=only_show, allow_many=allow_many)
     if at is not None and not only_show:
         raise typer.BadParameter("--at requires --dry-run: a scan uses the real clock")
-    if allow_many and only_show:
-        raise typer.BadParameter("use --allow-many or --dry-run, not both: a dry run shows all items anyway")
     if only_show:
         run(dry_run.scan(at, as_json=as_json))
     run(scanning.scan(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))
@@ -67,12 +72,7 @@ def deactivate(
     as_json: Json = False,
 ) -> None:
     """Deactivate ended items now. If a manual deactivation is already running, this follows it."""
-    if only_show and wait:
-        raise typer.BadParameter("use --wait or --dry-run, not both: a dry run starts nothing")
-    if timeout is not None and not wait:
-        raise typer.BadParameter("--timeout requires --wait")
-    if allow_many and only_show:
-        raise typer.BadParameter("use --allow-many or --dry-run, not both: a dry run shows all items anyway")
+    _check_together(wait=wait, timeout=timeout, only_show=only_show, allow_many=allow_many)
     if only_show:
         run(dry_run.deactivate(as_json=as_json))
     run(deactivating.deactivate(wait=wait, timeout=timeout, allow_many=allow_many, as_json=as_json))

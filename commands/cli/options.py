@@ -10,7 +10,7 @@ import typer
 from channels.recipients import recipients_named
 from channels.registry import names
 from db.record.filters import Recipient
-from runtime.times import from_now, parse_day, parse_time
+from runtime.times import parse_day, parse_instant, parse_time
 from runtime.users import user_name
 
 MAX_ID = 2**63 - 1
@@ -36,10 +36,9 @@ OneChannel = typer.Option(parser=channel_name, metavar=CHANNELS)
 def moment(text: str) -> datetime:
     """Reads a time: ISO 8601 with offset, or relative to now such as `-2h`. Raises `typer.BadParameter`."""
     try:
-        time = parse_time(text.strip())
+        return parse_instant(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return from_now(time) if isinstance(time, timedelta) else time
 
 
 def day(text: str) -> date:
